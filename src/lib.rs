@@ -1,0 +1,2 @@
+//! Quick QEMU Manager as a library: the config file, the virtual machines and QMP.
+

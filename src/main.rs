@@ -1,0 +1,2 @@
+//! The `qqmgr` binary.
+fn main() {}
