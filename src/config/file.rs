@@ -1,0 +1,115 @@
+//! The typed config file: what `qqmgr.toml` says, before any variable is put in.
+
+use super::source::{Diagnostic, Source, Span, Text};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A config file that holds together.
+#[derive(Debug)]
+pub struct File {
+    /// The text that it was read from.
+    pub source: Arc<Source>,
+    /// `[qemu]`: the programs.
+    pub qemu: Qemu,
+    /// `[vars]`.
+    pub vars: Vars,
+    /// `[ssh]`: OpenSSH options for every VM.
+    pub ssh: Vec<SshOption>,
+    /// `[vm.NAME]`, in the order of the file.
+    pub vms: Vec<Definition>,
+}
+
+/// `[qemu]`: the programs that VMs are run with.
+#[derive(Debug)]
+pub struct Qemu {
+    /// The system emulator.
+    pub bin: Text,
+    /// The image tool.
+    pub img: Text,
+}
+
+/// `[vm.NAME]`.
+#[derive(Debug)]
+pub struct Definition {
+    /// The VM's name.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Span,
+    /// `cmd`, entry by entry.
+    pub cmd: Vec<Entry>,
+    /// `bin`: another QEMU for this VM.
+    pub bin: Option<Text>,
+    /// `env`: variables for QEMU's environment.
+    pub env: Vec<(String, Text)>,
+    /// `[vm.NAME.vars]`.
+    pub vars: Vars,
+    /// `[vm.NAME.ssh]`.
+    pub ssh: SshSection,
+}
+
+/// An entry of `cmd`.
+#[derive(Debug)]
+pub enum Entry {
+    /// A string, to be split into words.
+    Line(Text),
+    /// A list: exact words.
+    Words(Vec<Text>),
+}
+
+/// `[vm.NAME.ssh]`.
+#[derive(Debug)]
+pub struct SshSection {
+    /// `port`, on the host.
+    pub port: Port,
+    /// `vm_port`, in the guest.
+    pub vm_port: u16,
+    /// All others: OpenSSH's own.
+    pub options: Vec<SshOption>,
+}
+
+/// The host's port for SSH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// This one.
+    Fixed(u16),
+    /// A free one, picked at each start.
+    Auto,
+}
+
+/// An option for OpenSSH.
+#[derive(Clone, Debug)]
+pub struct SshOption {
+    /// The keyword as it is written (ssh_config(5)); it is compared without case.
+    pub keyword: String,
+    /// Its values, a line each.
+    pub values: Vec<Text>,
+}
+
+/// A table of variables.
+pub type Vars = BTreeMap<String, Var>;
+
+/// A variable.
+#[derive(Debug)]
+pub enum Var {
+    /// A string (a template itself), a number or a boolean, as it is written.
+    Text(Text),
+    /// A table of variables.
+    Table(Vars),
+    /// What can't be put into a text, by the name of its type.
+    Other(&'static str),
+}
+
+impl File {
+    /// The VM of that name.
+    pub fn vm(&self, name: &str) -> Option<&Definition> {
+        self.vms.iter().find(|vm| vm.name == name)
+    }
+
+    /// Parses a whole file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of the text.
+    pub fn parse(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
+        super::parse::file(source)
+    }
+}

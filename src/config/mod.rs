@@ -1,0 +1,150 @@
+//! The config file: TOML text to a typed file to a resolved [`Vm`], with errors that point at
+//! a line.
+
+mod expand;
+mod file;
+mod load;
+mod parse;
+mod read;
+mod resolve;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
+pub use resolve::{Arg, Ssh, Vm, reserved_option};
+pub use source::{Diagnostic, Location, Source, Span, Text};
+
+use crate::suggest;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A config file and the directories that belong to it.
+#[derive(Debug)]
+pub struct Config {
+    /// What the file says.
+    pub file: File,
+    /// The directory that holds it: QEMU's working directory.
+    pub dir: PathBuf,
+    /// The runtime directory, where each VM has its own.
+    pub runtime: PathBuf,
+}
+
+/// A VM's identity at run time: its name and its directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// The `[vm.NAME]` that it is made from.
+    pub definition: String,
+    /// Its directory, as absolute path.
+    pub dir: PathBuf,
+    /// The port for SSH that the config names.
+    pub port: Port,
+}
+
+/// Why there is no usable config.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no config file at all.
+    #[error("there is no config file")]
+    NotFound {
+        /// Where the search for `qqmgr.toml` began.
+        from: PathBuf,
+        /// The user's own config file, which isn't there either.
+        user_file: Option<PathBuf>,
+    },
+    /// The current directory can't be told.
+    #[error("the current directory can't be read: {0}")]
+    CurrentDir(std::io::Error),
+    /// The file can't be read.
+    #[error("can't read the config file {path:?}: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is wrong.
+    #[error("{}", summary(diagnostics))]
+    Invalid {
+        /// The file.
+        source_file: Arc<Source>,
+        /// All that is wrong with it; never empty.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The file has no such VM.
+    #[error("there is no VM `{name}` in {path:?}")]
+    NoSuchVm {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest name that there is.
+        nearest: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
+        /// The config file.
+        path: PathBuf,
+    },
+}
+
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    match diagnostics {
+        [only] => only.message.clone(),
+        [first, ..] => format!("{} (and {} more)", first.message, diagnostics.len() - 1),
+        [] => String::new(),
+    }
+}
+
+impl Config {
+    /// Finds, reads and parses the config file; `explicit` is the one that the user named.
+    ///
+    /// # Errors
+    /// There is none, it can't be read, or it is wrong.
+    pub fn load(explicit: Option<&Path>) -> Result<Config, Error> {
+        let source = Arc::new(load::read(&load::find(explicit)?)?);
+        let (dir, runtime) = load::directories(&source.path);
+        match File::parse(source.clone()) {
+            Ok(file) => Ok(Config { file, dir, runtime }),
+            Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
+        }
+    }
+
+    /// The identity of the VM called `name`.
+    ///
+    /// # Errors
+    /// There is no such VM.
+    pub fn instance(&self, name: &str) -> Result<Instance, Error> {
+        self.definition(name).map(|definition| self.identify(definition))
+    }
+
+    /// The identities of all VMs, in the order of the file.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.file.vms.iter().map(|definition| self.identify(definition)).collect()
+    }
+
+    fn identify(&self, definition: &Definition) -> Instance {
+        Instance {
+            name: definition.name.clone(),
+            definition: definition.name.clone(),
+            dir: self.runtime.join(format!("vm.{}", definition.name)),
+            port: definition.ssh.port,
+        }
+    }
+
+    fn definition(&self, name: &str) -> Result<&Definition, Error> {
+        self.file.vm(name).ok_or_else(|| {
+            let names = || self.file.vms.iter().map(|vm| vm.name.as_str());
+            Error::NoSuchVm {
+                name: name.to_owned(),
+                nearest: suggest::nearest(name, names()).map(str::to_owned),
+                known: names().map(str::to_owned).collect(),
+                path: self.file.source.path.clone(),
+            }
+        })
+    }
+
+    /// An error about places in this config file.
+    pub(crate) fn invalid(&self, diagnostics: Vec<Diagnostic>) -> Error {
+        Error::Invalid { source_file: self.file.source.clone(), diagnostics }
+    }
+}

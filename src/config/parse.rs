@@ -1,0 +1,271 @@
+//! TOML text to the typed [`File`]: which keys there are and what they may hold.
+
+use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
+use super::read::{Reader, Section, Value, describe, scalar};
+use super::source::{Diagnostic, Source, Text};
+use std::sync::Arc;
+use toml::de::{DeTable, DeValue};
+
+const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
+const RESERVED_IN_VM: [&str; 3] = ["name", "dir", "ssh"];
+const LONGEST_NAME: usize = 64;
+
+pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
+    let (document, syntax_errors) = DeTable::parse_recoverable(&source.text);
+    if !syntax_errors.is_empty() {
+        return Err(syntax_errors.iter().map(|error| syntax(&source, error)).collect());
+    }
+    let mut reader = Reader::default();
+    let root = Section { table: document.get_ref(), name: "the file".to_owned(), span: 0..0 };
+    reader.only(&root, &["qemu", "vars", "ssh", "vm"]);
+    let qemu = qemu(&mut reader, &root);
+    let vars = match reader.section(&root, "vars", "[vars]".to_owned()) {
+        Some(section) => vars(&mut reader, &section, &RESERVED),
+        None => Vars::new(),
+    };
+    let ssh = match reader.section(&root, "ssh", "[ssh]".to_owned()) {
+        Some(section) => global_ssh(&mut reader, &section),
+        None => Vec::new(),
+    };
+    let vms = vms(&mut reader, &root);
+    if reader.diagnostics.is_empty() {
+        drop(document);
+        Ok(File { source, qemu, vars, ssh, vms })
+    } else {
+        reader.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+        Err(reader.diagnostics)
+    }
+}
+
+fn syntax(source: &Source, error: &toml::de::Error) -> Diagnostic {
+    let end = source.text.len();
+    let span = error.span().unwrap_or(end..end);
+    Diagnostic::new(span, format!("not valid TOML: {}", error.message()))
+}
+
+fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
+    let section = reader.section(root, "qemu", "[qemu]".to_owned());
+    if let Some(section) = &section {
+        reader.only(section, &["bin", "img"]);
+    }
+    let mut program = |key: &str, default: &str| {
+        let value = section.as_ref().and_then(|section| section.get(key));
+        value
+            .and_then(|value| program(reader, &format!("`{key}` in [qemu]"), value))
+            .unwrap_or(Text { value: default.to_owned(), span: 0..0 })
+    };
+    Qemu { bin: program("bin", "qemu-system-x86_64"), img: program("img", "qemu-img") }
+}
+
+fn program(reader: &mut Reader, what: &str, value: &Value) -> Option<Text> {
+    let text = reader.string(what, value)?;
+    if text.value.is_empty() {
+        reader.error(Diagnostic::new(text.span, format!("{what} is empty")));
+        return None;
+    }
+    Some(text)
+}
+
+fn vars(reader: &mut Reader, section: &Section, reserved: &[&str]) -> Vars {
+    let mut vars = Vars::new();
+    for (key, span, value) in section.entries() {
+        if reserved.contains(&key) {
+            let message = format!("`{key}` in {} is a built-in variable's name", section.name);
+            reader.error(Diagnostic::new(span, message).hint("give the variable another name"));
+            continue;
+        }
+        vars.insert(key.to_owned(), var(value));
+    }
+    vars
+}
+
+fn var(value: &Value) -> Var {
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            let entry = |(key, value): (&toml::Spanned<_>, _)| {
+                let key: &std::borrow::Cow<str> = key.get_ref();
+                (key.to_string(), var(value))
+            };
+            Var::Table(table.iter().map(entry).collect())
+        }
+        other => match scalar(other) {
+            Some(text) => Var::Text(Text { value: text, span: value.span() }),
+            None => Var::Other(describe(other)),
+        },
+    }
+}
+
+fn vms(reader: &mut Reader, root: &Section) -> Vec<Definition> {
+    let Some(section) = reader.section(root, "vm", "[vm]".to_owned()) else {
+        return Vec::new();
+    };
+    let mut vms = Vec::with_capacity(section.table.len());
+    for (name, span, value) in section.entries() {
+        if !is_vm_name(name) {
+            let message = format!("`{name}` can't be a VM's name");
+            let rule = "a name begins with a letter or digit, goes on with those, `.`, `_` and `-`, \
+                        and has at most 64 characters";
+            reader.error(Diagnostic::new(span.clone(), message).hint(rule));
+        }
+        let Some(mut section) = reader.table(value, format!("[vm.{name}]")) else {
+            continue;
+        };
+        section.span = span;
+        vms.extend(definition(reader, &section, name));
+    }
+    vms
+}
+
+/// Whether a VM may be called so: the name becomes a directory's.
+pub(super) fn is_vm_name(name: &str) -> bool {
+    name.len() <= LONGEST_NAME
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
+fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Definition> {
+    reader.only(section, &["cmd", "vars", "ssh", "bin", "env"]);
+    let what = |key: &str| format!("`{key}` in {}", section.name);
+    let cmd = match section.get("cmd") {
+        Some(value) => cmd(reader, &what("cmd"), value),
+        None => {
+            reader.missing(section, "`cmd`");
+            None
+        }
+    };
+    let bin = section.get("bin").and_then(|value| program(reader, &what("bin"), value));
+    let env = section.get("env").map(|value| env(reader, name, value)).unwrap_or_default();
+    let vars = match reader.section(section, "vars", format!("[vm.{name}.vars]")) {
+        Some(section) => vars(reader, &section, &RESERVED_IN_VM),
+        None => Vars::new(),
+    };
+    if section.get("ssh").is_none() {
+        reader.missing(section, &format!("[vm.{name}.ssh] with a `port`"));
+    }
+    let ssh = reader.section(section, "ssh", format!("[vm.{name}.ssh]"));
+    let ssh = ssh.and_then(|section| vm_ssh(reader, &section));
+    let (name, span) = (name.to_owned(), section.span.clone());
+    Some(Definition { name, span, cmd: cmd?, bin, env, vars, ssh: ssh? })
+}
+
+fn cmd(reader: &mut Reader, what: &str, value: &Value) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for element in reader.list(what, value)? {
+        entries.push(match element.get_ref().as_array() {
+            Some(words) => {
+                let what = format!("a word in {what}");
+                let words = words.iter().filter_map(|word| reader.string(&what, word));
+                Entry::Words(words.collect())
+            }
+            None => match reader.string(&format!("an entry of {what}"), element) {
+                Some(text) => Entry::Line(text),
+                None => continue,
+            },
+        });
+    }
+    Some(entries)
+}
+
+fn env(reader: &mut Reader, vm: &str, value: &Value) -> Vec<(String, Text)> {
+    let Some(section) = reader.table(value, format!("[vm.{vm}.env]")) else {
+        return Vec::new();
+    };
+    let mut variables = Vec::new();
+    for (key, span, value) in section.entries() {
+        if key.is_empty() || key.contains(['=', '\0']) {
+            let message = format!("`{key}` can't be an environment variable's name");
+            reader.error(Diagnostic::new(span, message));
+        }
+        let Some(text) = scalar(value.get_ref()) else {
+            reader.string(&format!("`{key}` in {}", section.name), value);
+            continue;
+        };
+        variables.push((key.to_owned(), Text { value: text, span: value.span() }));
+    }
+    variables
+}
+
+fn global_ssh(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
+    for (key, span, _) in section.entries() {
+        if key.eq_ignore_ascii_case("port") || key == "vm_port" {
+            let message = format!("`{key}` belongs to one VM, not to [ssh]");
+            reader.error(Diagnostic::new(span, message).hint("write it in [vm.NAME.ssh]"));
+        }
+    }
+    ssh_options(reader, section)
+}
+
+fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
+    let mut port = None;
+    let mut vm_port = 22;
+    let mut has_port = false;
+    for (key, _, value) in section.entries() {
+        let what = format!("`{key}` in {}", section.name);
+        if key.eq_ignore_ascii_case("port") {
+            has_port = true;
+            port = match value.get_ref().as_str() {
+                Some("auto") => Some(Port::Auto),
+                _ => reader.port(&what, "a port number or \"auto\"", value).map(Port::Fixed),
+            };
+        } else if key == "vm_port" {
+            vm_port = reader.port(&what, "a port number", value).unwrap_or(vm_port);
+        }
+    }
+    if !has_port {
+        reader.missing(section, "`port`");
+    }
+    let options = ssh_options(reader, section);
+    Some(SshSection { port: port?, vm_port, options })
+}
+
+fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
+    let mut options: Vec<SshOption> = Vec::new();
+    for (key, span, value) in section.entries() {
+        if key.eq_ignore_ascii_case("port") || key == "vm_port" {
+            continue;
+        }
+        let what = format!("`{key}` in {}", section.name);
+        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
+            reader.error(Diagnostic::new(span, format!("{what} is not an OpenSSH keyword")));
+        } else if key.eq_ignore_ascii_case("host") || key.eq_ignore_ascii_case("match") {
+            let diagnostic = Diagnostic::new(span, format!("{what} can't be set for a VM"));
+            reader.error(diagnostic.hint("qqmgr writes the `Host` line itself"));
+        } else if options.iter().any(|option| option.keyword.eq_ignore_ascii_case(key)) {
+            let message = format!("{what} is there twice");
+            let hint = "OpenSSH's keywords are the same in upper and lower case";
+            reader.error(Diagnostic::new(span, message).hint(hint));
+        } else {
+            let values = ssh_values(reader, &what, value);
+            options.push(SshOption { keyword: key.to_owned(), values });
+        }
+    }
+    options
+}
+
+fn ssh_values(reader: &mut Reader, what: &str, value: &Value) -> Vec<Text> {
+    let one = std::slice::from_ref(value);
+    let values: Vec<_> = match value.get_ref().as_array() {
+        Some(array) => array.iter().collect(),
+        None => one.iter().collect(),
+    };
+    let mut texts = Vec::new();
+    for value in values {
+        let text = match value.get_ref() {
+            DeValue::Boolean(true) => "yes".to_owned(),
+            DeValue::Boolean(false) => "no".to_owned(),
+            other => match scalar(other) {
+                Some(text) => text,
+                None => {
+                    reader.string(what, value);
+                    continue;
+                }
+            },
+        };
+        if text.contains(['\n', '\r', '\0']) {
+            let message = format!("{what} has a line break in it");
+            reader.error(Diagnostic::new(value.span(), message));
+        }
+        texts.push(Text { value: text, span: value.span() });
+    }
+    texts
+}

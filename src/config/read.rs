@@ -1,0 +1,145 @@
+//! Reading typed values out of a TOML tree, noting everything that is wrong on the way.
+
+use super::source::{Diagnostic, Span, Text};
+use crate::suggest;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value of the file with its place.
+pub type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Collects what is wrong, so that all of it can be told at once.
+#[derive(Default)]
+pub struct Reader {
+    /// What is wrong so far.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A table with the name that messages call it by.
+pub struct Section<'a> {
+    pub table: &'a DeTable<'a>,
+    pub name: String,
+    pub span: Span,
+}
+
+impl<'a> Section<'a> {
+    pub fn get(&self, key: &str) -> Option<&'a Value<'a>> {
+        self.table.get(key)
+    }
+
+    /// Every entry: the key, its place, the value.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, Span, &'a Value<'a>)> {
+        self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+    }
+}
+
+impl Reader {
+    pub fn error(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn wrong_type(&mut self, what: &str, wanted: &str, value: &Value) {
+        let found = describe(value.get_ref());
+        self.error(Diagnostic::new(value.span(), format!("{what} must be {wanted}, not {found}")));
+    }
+
+    /// Complains about keys that nobody reads.
+    pub fn only(&mut self, section: &Section, known: &[&str]) {
+        for (key, span, _) in section.entries() {
+            if !known.contains(&key) {
+                let message = format!("unknown key `{key}` in {}", section.name);
+                let near = suggest::nearest(key, known.iter().copied());
+                let diagnostic = Diagnostic::new(span, message);
+                self.error(match near {
+                    Some(_) => diagnostic.did_you_mean(near),
+                    None => diagnostic.hint(format!("known are: {}", known.join(", "))),
+                });
+            }
+        }
+    }
+
+    /// A table under `parent`, named `name`.
+    pub fn section<'a>(
+        &mut self,
+        parent: &Section<'a>,
+        key: &str,
+        name: String,
+    ) -> Option<Section<'a>> {
+        let value = parent.get(key)?;
+        self.table(value, name)
+    }
+
+    pub fn table<'a>(&mut self, value: &'a Value<'a>, name: String) -> Option<Section<'a>> {
+        match value.get_ref().as_table() {
+            Some(table) => Some(Section { table, name, span: value.span() }),
+            None => {
+                self.wrong_type(&name, "a table", value);
+                None
+            }
+        }
+    }
+
+    pub fn missing(&mut self, section: &Section, what: &str) {
+        let message = format!("{} has no {what}", section.name);
+        self.error(Diagnostic::new(section.span.clone(), message));
+    }
+
+    pub fn string(&mut self, what: &str, value: &Value) -> Option<Text> {
+        match value.get_ref().as_str() {
+            Some(text) => Some(Text { value: text.to_owned(), span: value.span() }),
+            None => {
+                self.wrong_type(what, "a string", value);
+                None
+            }
+        }
+    }
+
+    pub fn list<'a>(&mut self, what: &str, value: &'a Value<'a>) -> Option<Vec<&'a Value<'a>>> {
+        match value.get_ref().as_array() {
+            Some(array) => Some(array.iter().collect()),
+            None => {
+                self.wrong_type(what, "a list of strings", value);
+                None
+            }
+        }
+    }
+
+    /// A TCP port: 1 to 65535.
+    pub fn port(&mut self, what: &str, wanted: &str, value: &Value) -> Option<u16> {
+        let Some(integer) = value.get_ref().as_integer() else {
+            self.wrong_type(what, wanted, value);
+            return None;
+        };
+        let port = u16::from_str_radix(integer.as_str(), integer.radix()).ok();
+        if let Some(port @ 1..) = port {
+            return Some(port);
+        }
+        let message = format!("{what} must be from 1 to 65535, not {integer}");
+        self.error(Diagnostic::new(value.span(), message));
+        None
+    }
+}
+
+/// A scalar as it is written: `0x10` stays `0x10`, `1.50` stays `1.50`.
+pub fn scalar(value: &DeValue) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(integer) => Some(integer.to_string()),
+        DeValue::Float(float) => Some(float.to_string()),
+        DeValue::Boolean(boolean) => Some(boolean.to_string()),
+        _ => None,
+    }
+}
+
+/// A value's type with its article, for messages.
+pub fn describe(value: &DeValue) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,191 @@
+//! From a definition to a [`Vm`]: every variable put in, every option of qqmgr's own refused.
+
+use super::Config;
+use super::expand::{Builtins, Scope};
+use super::file::{Definition, Entry, SshOption};
+use super::source::{Diagnostic, Span, Text};
+use super::{Error, Instance};
+use std::path::PathBuf;
+
+/// A VM with nothing left to look up.
+#[derive(Clone, Debug)]
+pub struct Vm {
+    /// Its identity.
+    pub instance: Instance,
+    /// QEMU's working directory: the config file's.
+    pub config_dir: PathBuf,
+    /// The QEMU binary.
+    pub bin: String,
+    /// Variables for QEMU's environment.
+    pub env: Vec<(String, String)>,
+    /// The user's arguments.
+    pub args: Vec<Arg>,
+    /// How to reach it.
+    pub ssh: Ssh,
+}
+
+/// An argument for QEMU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arg {
+    /// The argument itself.
+    pub text: String,
+    /// Where the config file says so, unless it is not from there.
+    pub span: Option<Span>,
+}
+
+/// How SSH reaches a VM.
+#[derive(Clone, Debug)]
+pub struct Ssh {
+    /// The port on the host.
+    pub port: u16,
+    /// The port in the guest.
+    pub vm_port: u16,
+    /// Options for OpenSSH: a keyword and its values, a line each.
+    pub options: Vec<(String, Vec<String>)>,
+}
+
+/// Options that qqmgr sets itself, and what to use instead.
+const OURS: [(&str, &str); 5] = [
+    ("pidfile", "qqmgr keeps it in {{.vm.dir}}/pid"),
+    (
+        "monitor",
+        "the monitor is at {{.vm.dir}}/monitor.socket; for another one use -chardev with -mon",
+    ),
+    (
+        "qmp",
+        "QMP is at {{.vm.dir}}/qmp.socket; for another one use -chardev with -mon ...,mode=control",
+    ),
+    (
+        "serial",
+        "the first serial port's output is in {{.vm.dir}}/serial; for another port use -chardev with -device",
+    ),
+    ("daemonize", "`qqmgr start` puts QEMU into the background itself"),
+];
+
+/// The hint for an argument that is qqmgr's own to give.
+pub fn reserved_option(arg: &str) -> Option<&'static str> {
+    let name = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;
+    OURS.iter().find(|(option, _)| *option == name).map(|(_, hint)| *hint)
+}
+
+impl Config {
+    /// Puts every variable of a VM in, with SSH on `port`.
+    ///
+    /// # Errors
+    /// Everything that can't be put in, and options that are qqmgr's own.
+    pub fn resolve(&self, instance: &Instance, port: u16) -> Result<Vm, Error> {
+        let definition = self.definition(&instance.definition)?;
+        let mut resolver = Resolver {
+            scope: Scope {
+                source: &self.file.source,
+                vars: &self.file.vars,
+                vm: definition,
+                builtins: Builtins {
+                    name: instance.name.clone(),
+                    dir: instance.dir.display().to_string(),
+                    port,
+                    vm_port: definition.ssh.vm_port,
+                    config_dir: self.dir.display().to_string(),
+                },
+            },
+            diagnostics: Vec::new(),
+        };
+        let vm = Vm {
+            instance: instance.clone(),
+            config_dir: self.dir.clone(),
+            bin: resolver.text(definition.bin.as_ref().unwrap_or(&self.file.qemu.bin)),
+            env: resolver.env(definition),
+            args: resolver.args(definition),
+            ssh: Ssh {
+                port,
+                vm_port: definition.ssh.vm_port,
+                options: resolver.ssh(&definition.ssh.options, &self.file.ssh),
+            },
+        };
+        match resolver.diagnostics {
+            diagnostics if diagnostics.is_empty() => Ok(vm),
+            diagnostics => Err(self.invalid(diagnostics)),
+        }
+    }
+}
+
+struct Resolver<'a> {
+    scope: Scope<'a>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Resolver<'_> {
+    fn text(&mut self, text: &Text) -> String {
+        self.scope.text(text).unwrap_or_else(|diagnostic| {
+            self.note(diagnostic);
+            String::new()
+        })
+    }
+
+    /// Two entries that use one bad variable make one error.
+    fn note(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn env(&mut self, definition: &Definition) -> Vec<(String, String)> {
+        let variables = definition.env.iter();
+        variables.map(|(name, value)| (name.clone(), self.text(value))).collect()
+    }
+
+    fn args(&mut self, definition: &Definition) -> Vec<Arg> {
+        let mut args = Vec::new();
+        for (index, entry) in definition.cmd.iter().enumerate() {
+            let start = args.len();
+            match entry {
+                Entry::Line(text) => match self.scope.words(text) {
+                    Ok(words) => args.extend(words.into_iter().map(|(word, range)| Arg {
+                        text: word,
+                        span: Some(self.scope.source.within(text, &range)),
+                    })),
+                    Err(diagnostic) => self.note(diagnostic),
+                },
+                Entry::Words(words) => args.extend(
+                    words
+                        .iter()
+                        .map(|text| Arg { text: self.text(text), span: Some(text.span.clone()) }),
+                ),
+            }
+            for arg in &args[start..] {
+                self.refuse_ours(arg, &definition.name, index + 1);
+            }
+        }
+        args
+    }
+
+    fn refuse_ours(&mut self, arg: &Arg, vm: &str, entry: usize) {
+        if let Some(hint) = reserved_option(&arg.text) {
+            let message =
+                format!("`{}` in entry {entry} of `cmd` in [vm.{vm}] is qqmgr's to set", arg.text);
+            let span = arg.span.clone().unwrap_or_default();
+            self.note(Diagnostic::new(span, message).hint(hint));
+        }
+    }
+
+    /// The VM's own options, then those of all VMs that it doesn't set itself.
+    fn ssh(&mut self, own: &[SshOption], global: &[SshOption]) -> Vec<(String, Vec<String>)> {
+        let is_own = |keyword: &str| own.iter().any(|o| o.keyword.eq_ignore_ascii_case(keyword));
+        let inherited = global.iter().filter(|option| !is_own(&option.keyword));
+        let mut options = Vec::new();
+        for option in own.iter().chain(inherited) {
+            let values = option.values.iter().map(|value| self.ssh_value(&option.keyword, value));
+            options.push((option.keyword.clone(), values.collect()));
+        }
+        options
+    }
+
+    fn ssh_value(&mut self, keyword: &str, value: &Text) -> String {
+        let text = self.text(value);
+        if text.contains(['\n', '\r']) {
+            let message = format!("`{keyword}` has a line break in it");
+            self.note(Diagnostic::new(value.span.clone(), message));
+        }
+        text
+    }
+}

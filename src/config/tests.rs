@@ -1,0 +1,170 @@
+//! Tests of the config as a whole: text in, a VM or messages with places out.
+
+use super::*;
+
+const VM: &str = "[vm.a]\ncmd = [\"-m 1\"]\n[vm.a.ssh]\nport = 2022\n";
+
+fn config(text: &str) -> Result<Config, Error> {
+    let source =
+        Arc::new(Source { path: PathBuf::from("/etc/vms/qqmgr.toml"), text: text.to_owned() });
+    let (dir, runtime) = load::directories(&source.path);
+    match File::parse(source.clone()) {
+        Ok(file) => Ok(Config { file, dir, runtime }),
+        Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
+    }
+}
+
+fn resolve(text: &str) -> Result<Vm, Error> {
+    let config = config(text)?;
+    config.resolve(&config.instance("a")?, 2022)
+}
+
+/// The arguments of a VM `a` with this `cmd`, in a file that begins with `vars`.
+fn args(vars: &str, cmd: &str) -> Vec<String> {
+    let text = format!("{vars}\n[vm.a]\ncmd = [{cmd}]\n[vm.a.ssh]\nport = 2022\n");
+    resolve(&text).unwrap().args.into_iter().map(|arg| arg.text).collect()
+}
+
+/// What is wrong: `LINE:COLUMN message (hint)`.
+fn complaints(result: Result<impl std::fmt::Debug, Error>) -> Vec<String> {
+    let Err(Error::Invalid { source_file, diagnostics }) = result else {
+        panic!("not invalid: {result:?}");
+    };
+    let render = |diagnostic: &Diagnostic| {
+        let place = source_file.location(diagnostic.span.start);
+        let hint = diagnostic.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("{}:{} {}{hint}", place.line, place.column, diagnostic.message)
+    };
+    diagnostics.iter().map(render).collect()
+}
+
+#[test]
+fn expands_every_kind_of_variable() {
+    let vars = "[vars]\nn = 4096\nhex = 0x10\nf = 1.50\nb = true\nq = 'a b'\ndeep = '{{.q}}/{{.t.u.v}}'\n\
+                [vars.t]\n\"a-b\" = 'dash'\n[vars.t.u]\nv = 'w'\n";
+    assert_eq!(
+        args(vars, r#"'{{.n}} {{.hex}} {{.f}} {{.b}} x={{ .deep }} {{index .t "a-b"}}'"#),
+        ["4096", "0x10", "1.50", "true", "x=a b/w", "dash"]
+    );
+    assert_eq!(
+        args("", "'{{.vm.name}} {{.vm.dir}} {{.vm.ssh.port}} {{.vm.ssh.vm_port}} {{.config_dir}}'"),
+        ["a", "/etc/vms/.qqmgr/vm.a", "2022", "22", "/etc/vms"]
+    );
+}
+
+#[test]
+fn a_lone_variable_splits_and_no_other_does() {
+    let vars =
+        "[vars]\nopts = \"-a 'b c' d={{.sp}} {{.more}}\"\nsp = 'x y'\nmore = '-z 1'\nnone = ''\n";
+    assert_eq!(args(vars, "'{{.opts}}'"), ["-a", "b c", "d=x y", "-z", "1"]);
+    assert_eq!(
+        args(vars, r#"'file={{.sp}} "{{.more}}"', "'{{.sp}}'""#),
+        ["file=x y", "-z 1", "x y"]
+    );
+    assert_eq!(args(vars, "'{{.none}} x{{.none}}'"), ["x"]);
+    assert_eq!(args(vars, "['{{.sp}}', 'a b', '']"), ["x y", "a b", ""]);
+}
+
+#[test]
+fn names_the_members_of_a_cycle() {
+    let text = "[vars]\na = '{{.b}}'\nb = 'x{{.c}}'\nc = '{{.b}}'\n[vm.a]\ncmd = ['{{.a}}']\nssh = {port = 1}\n";
+    assert_eq!(
+        complaints(resolve(text)),
+        ["4:6 variables that use each other in a cycle: .b -> .c -> .b"]
+    );
+}
+
+#[test]
+fn points_at_what_can_not_be_put_in() {
+    let text = "[vars]\nhome = '/h'\nlist = [1]\n[vars.t]\nk = 1\n[vm.a]\ncmd = [\n  'a {{.hom}}',\n  'b {{.list}} c',\n  \
+                '{{.t}}',\n  '{{.t.kk}}',\n  '{{.vm.img}}',\n  '{{home}}',\n  '{{.ssh_host}}',\n  '{{.t.k.j}}',\n]\n\
+                [vm.a.vars]\nssh_host = 1\n[vm.a.ssh]\nport = 1\n";
+    assert_eq!(
+        complaints(resolve(text)),
+        [
+            "8:6 there is no variable `{{.hom}}` (did you mean `{{.home}}`?)",
+            "9:6 `{{.list}}` is an array",
+            "10:4 `{{.t}}` is a table",
+            "11:4 there is no variable `{{.t.kk}}` (did you mean `{{.t.k}}`?)",
+            "12:4 there is no variable `{{.vm.img}}`",
+            "13:4 `{{home}}` is not an expression (an expression is {{.name}}, {{.table.name}} or {{index .table \"name\"}})",
+            "14:4 there is no variable `{{.ssh_host}}` (this VM has it as {{.vm.ssh_host}})",
+            "15:4 `{{.t.k.j}}`: .t.k is no table, so it has no `j`",
+        ]
+    );
+}
+
+#[test]
+fn tells_everything_that_is_wrong_at_once() {
+    let text = "[qemu]\nbni = 'x'\n[vars]\nvm = 1\n[ssh]\nPort = 22\n[vm.'b d']\ncmd = 'x'\n[vm.a]\ncmd = [1, ['a', 2]]\nboot = 1\n\
+                [vm.a.ssh]\nport = 65536\nUser = \"a\\nb\"\nHost = 'x'\n[vm.c]\ncmd = []\n[vm.c.ssh]\nport = 'any'\n[vmm]\n";
+    assert_eq!(
+        complaints(config(text)),
+        [
+            "2:1 unknown key `bni` in [qemu] (did you mean `bin`?)",
+            "4:1 `vm` in [vars] is a built-in variable's name (give the variable another name)",
+            "6:1 `Port` belongs to one VM, not to [ssh] (write it in [vm.NAME.ssh])",
+            "7:5 `b d` can't be a VM's name (a name begins with a letter or digit, goes on with those, `.`, `_` and `-`, and has at most 64 characters)",
+            "7:5 [vm.b d] has no [vm.b d.ssh] with a `port`",
+            "8:7 `cmd` in [vm.b d] must be a list of strings, not a string",
+            "10:8 an entry of `cmd` in [vm.a] must be a string, not an integer",
+            "10:17 a word in `cmd` in [vm.a] must be a string, not an integer",
+            "11:1 unknown key `boot` in [vm.a] (known are: cmd, vars, ssh, bin, env)",
+            "13:8 `port` in [vm.a.ssh] must be from 1 to 65535, not 65536",
+            "14:8 `User` in [vm.a.ssh] has a line break in it",
+            "15:1 `Host` in [vm.a.ssh] can't be set for a VM (qqmgr writes the `Host` line itself)",
+            "19:8 `port` in [vm.c.ssh] must be a port number or \"auto\", not a string",
+            "20:2 unknown key `vmm` in the file (did you mean `vm`?)",
+        ]
+    );
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    let found = complaints(config("[vm.a]\ncmd = [\n[vm.b]\nx = = 1\n"));
+    assert!(found.iter().all(|line| line.contains("not valid TOML")), "{found:?}");
+}
+
+#[test]
+fn refuses_what_is_qqmgrs_own() {
+    let text = "[vars]\ns = '-serial stdio'\n[vm.a]\ncmd = ['-m 1 -qmp x', '{{.s}}', ['--daemonize']]\nssh = {port = 1}\n";
+    let found = complaints(resolve(text));
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found[0].starts_with("4:14 `-qmp` in entry 1 of `cmd` in [vm.a] is qqmgr's to set"),
+        "{found:?}"
+    );
+    assert!(found[1].starts_with("4:24 `-serial` in entry 2"), "{found:?}");
+    assert!(found[2].starts_with("4:34 `--daemonize` in entry 3"), "{found:?}");
+}
+
+#[test]
+fn merges_ssh_options_without_case() {
+    let text = format!(
+        "[vars]\nk = '/k'\n[ssh]\nServerAliveInterval = 300\nuser = 'x'\nForwardAgent = true\n{VM}\
+         serveraliveinterval = 60\nIdentityFile = ['{{{{.k}}}}/1', '/2']\n"
+    );
+    let options = resolve(&text).unwrap().ssh.options;
+    let options: Vec<_> =
+        options.iter().map(|(key, values)| format!("{key} {}", values.join("|"))).collect();
+    assert_eq!(
+        options,
+        ["serveraliveinterval 60", "IdentityFile /k/1|/2", "user x", "ForwardAgent yes"]
+    );
+}
+
+#[test]
+fn an_identity_is_a_function_of_the_path() {
+    assert_eq!(load::directories(Path::new("/x/qqmgr.toml")).1, Path::new("/x/.qqmgr"));
+    assert_eq!(
+        load::directories(Path::new("/h/.config/qqmgr/conf.toml")).1,
+        Path::new("/h/.config/qqmgr")
+    );
+    assert_eq!(load::directories(Path::new("/x/other.toml")).1, Path::new("/x"));
+}
+
+#[test]
+fn an_unknown_vm_suggests_the_nearest() {
+    let error = config(VM).unwrap().instance("A").unwrap_err();
+    assert!(matches!(error, Error::NoSuchVm { nearest: Some(near), .. } if near == "a"));
+}

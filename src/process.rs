@@ -1,0 +1,139 @@
+//! Processes of others, by handles that can't go stale: who holds a pidfile, pidfds, `/proc`.
+//!
+//! A pid that exists says nothing: it may be somebody else's by now, or a zombie. QEMU holds a
+//! POSIX lock on its pidfile for as long as it lives, so the lock's holder is the process.
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+
+/// A living process, held by its pidfd: signals reach it or nobody.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// The process that holds the POSIX lock on `pidfile`, if there is one.
+    ///
+    /// # Errors
+    /// The file exists but can't be opened or asked.
+    pub fn holding(pidfile: &Path) -> io::Result<Option<Process>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(pidfile, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        loop {
+            let Some(pid) = holder(&file)? else {
+                return Ok(None);
+            };
+            match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+                // The pid may have changed hands between the two calls; the lock can't have.
+                Ok(pidfd) if holder(&file)? == Some(pid) => {
+                    return Ok(Some(Process { pid, pidfd }));
+                }
+                Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A child of ours that was not waited for yet, so that its pid is its own.
+    ///
+    /// # Errors
+    /// The kernel has no pidfds (before 5.3) or we have no file descriptors left.
+    pub fn of_child(child: &std::process::Child) -> io::Result<Process> {
+        let pid = Pid::from_child(child);
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        Ok(Process { pid, pidfd })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Sends a signal; a process that is gone already is no error.
+    ///
+    /// # Errors
+    /// The signal is not ours to send.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        match rustix::process::pidfd_send_signal(&self.pidfd, signal) {
+            Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until the process has ended: a zombie has.
+    ///
+    /// # Errors
+    /// The pidfd can't be polled.
+    pub async fn ended(&self) -> io::Result<()> {
+        let _ready = AsyncFd::with_interest(self.pidfd.as_fd(), tokio::io::Interest::READABLE)?
+            .readable()
+            .await?;
+        Ok(())
+    }
+
+    /// How long the process has been running, to a hundredth of a second; `None` once it's gone.
+    pub fn uptime(&self) -> Option<Duration> {
+        let started = start_ticks(self.pid())?;
+        let hertz = rustix::param::clock_ticks_per_second().max(1);
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let now = Duration::new(now.tv_sec.try_into().ok()?, now.tv_nsec.try_into().ok()?);
+        let started = Duration::from_millis(started.saturating_mul(1000) / hertz);
+        Some(now.saturating_sub(started))
+    }
+}
+
+fn holder(file: &OwnedFd) -> io::Result<Option<Pid>> {
+    let lock = rustix::process::fcntl_getlk(file, &Flock::from(FlockType::WriteLock))?;
+    Ok(lock.and_then(|lock| lock.pid))
+}
+
+/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)): the start after boot, in clock ticks.
+fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the command's name in parentheses, with any character inside.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// The command line of a process, as it was executed; empty when it can't be read.
+pub fn command_line(pid: u32) -> Vec<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unlocked_pidfile_has_no_holder() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "1\n").unwrap();
+        assert!(Process::holding(file.path()).unwrap().is_none());
+        assert!(Process::holding(Path::new("/nonexistent/pid")).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_zombie_has_ended() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let process = Process::of_child(&child).unwrap();
+        assert_eq!(process.pid(), child.id());
+        assert!(process.uptime().unwrap() < Duration::from_secs(30));
+        process.signal(Signal::KILL).unwrap();
+        process.ended().await.unwrap();
+        child.wait().unwrap();
+        process.signal(Signal::KILL).unwrap();
+    }
+}

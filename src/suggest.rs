@@ -1,0 +1,37 @@
+//! "Did you mean": the nearest of the known names to one that is not known.
+
+/// The candidate most like `name`, when one is near enough to be a slip of the fingers.
+///
+/// Case and the difference between `-` and `_` weigh nothing.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = fold(name);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&wanted, &fold(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= (wanted.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+fn fold(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
+}
+
+fn distance(a: &str, b: &str) -> usize {
+    strsim::damerau_levenshtein(a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn finds_slips_and_nothing_else() {
+        let names = ["test-vm", "build-vm", "port"];
+        assert_eq!(nearest("tset-vm", names), Some("test-vm"));
+        assert_eq!(nearest("Test_VM", names), Some("test-vm"));
+        assert_eq!(nearest("prot", names), Some("port"));
+        assert_eq!(nearest("x", names), None);
+        assert_eq!(nearest("database", names), None);
+    }
+}
