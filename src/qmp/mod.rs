@@ -9,7 +9,8 @@
 //! use tokio::net::UnixStream;
 //!
 //! let mut client = Client::handshake(UnixStream::connect("qmp.socket").await?).await?;
-//! println!("QEMU {}: {}", client.version(), client.query_status().await?.status);
+//! let state = client.query_status().await?.status;
+//! println!("QEMU {} is {state}", client.version());
 //! # Ok(())
 //! # }
 //! ```
