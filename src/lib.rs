@@ -2,7 +2,12 @@
 
 pub mod config;
 pub mod duration;
+mod error;
 pub mod process;
+pub mod qmp;
 mod suggest;
 mod template;
+pub mod vm;
 mod words;
+
+pub use error::{Error, Place};
