@@ -3,8 +3,10 @@
 pub mod config;
 pub mod duration;
 mod error;
+mod private_dir;
 pub mod process;
 pub mod qmp;
+pub mod ssh;
 mod suggest;
 mod template;
 pub mod vm;

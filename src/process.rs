@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A living process, held by its pidfd: signals reach it or nobody.
@@ -76,9 +77,10 @@ impl Process {
     /// # Errors
     /// The pidfd can't be polled.
     pub async fn ended(&self) -> io::Result<()> {
-        let _ready = AsyncFd::with_interest(self.pidfd.as_fd(), tokio::io::Interest::READABLE)?
-            .readable()
-            .await?;
+        let pidfd = self.pidfd.as_fd();
+        // SAFETY: the pidfd is borrowed from `self`, which outlives this future.
+        let ended = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
+        let _ready = ended.map_err(io::Error::from)?.readable().await?;
         Ok(())
     }
 

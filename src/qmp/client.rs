@@ -85,11 +85,7 @@ impl Client {
     ) -> Result<Value, Error> {
         self.finish_torn_request().await?;
         let id = self.last_id + 1;
-        self.request = encode(&Request {
-            execute: command,
-            arguments,
-            id,
-        })?;
+        self.request = encode(&Request { execute: command, arguments, id })?;
         self.sent = 0;
         self.last_id = id;
         self.send().await?;
@@ -119,10 +115,7 @@ impl Client {
     /// A wrong line is no error to QEMU: its complaint is in the text.
     pub async fn human_monitor_command(&mut self, line: &str) -> Result<String, Error> {
         let arguments = json!({ "command-line": line });
-        match self
-            .execute("human-monitor-command", Some(arguments))
-            .await?
-        {
+        match self.execute("human-monitor-command", Some(arguments)).await? {
             Value::String(text) => Ok(text),
             other => Err(unexpected(&other)),
         }
@@ -155,21 +148,13 @@ impl Client {
     /// QEMU must not see the next request in the middle of one that was cut off. One that has
     /// not started to go out is forgotten.
     async fn finish_torn_request(&mut self) -> Result<(), Error> {
-        if self.sent > 0 {
-            self.send().await
-        } else {
-            Ok(())
-        }
+        if self.sent > 0 { self.send().await } else { Ok(()) }
     }
 
     async fn send(&mut self) -> Result<(), Error> {
         while self.sent < self.request.len() {
             // Not `write_all`, which if cancelled would not tell how far it came.
-            self.sent += self
-                .connection
-                .stream
-                .write(&self.request[self.sent..])
-                .await?;
+            self.sent += self.connection.stream.write(&self.request[self.sent..]).await?;
         }
         Ok(())
     }
@@ -177,11 +162,7 @@ impl Client {
 
 impl Connection {
     fn new(stream: UnixStream) -> Connection {
-        Connection {
-            stream,
-            chunk: Vec::with_capacity(CHUNK),
-            reader: LineReader::new(),
-        }
+        Connection { stream, chunk: Vec::with_capacity(CHUNK), reader: LineReader::new() }
     }
 
     /// Parses the next line and tells its size in bytes.
@@ -208,9 +189,7 @@ impl Connection {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("version", &self.version)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("version", &self.version).finish_non_exhaustive()
     }
 }
 

@@ -109,12 +109,7 @@ mod tests {
 
     #[test]
     fn excerpt_has_at_most_80_characters() {
-        for message in [
-            "x".repeat(79),
-            "x".repeat(5000),
-            "\u{1b}".repeat(500),
-            "é".repeat(500),
-        ] {
+        for message in ["x".repeat(79), "x".repeat(5000), "\u{1b}".repeat(500), "é".repeat(500)] {
             let text = excerpt(message.as_bytes());
             assert!(text.chars().count() <= EXCERPT_CHARS, "{text}");
             assert_eq!(text.ends_with('…'), message.chars().count() > 79);
@@ -123,13 +118,7 @@ mod tests {
 
     #[test]
     fn hang_ups_are_closed() {
-        assert!(matches!(
-            io::Error::from(io::ErrorKind::BrokenPipe).into(),
-            Error::Closed
-        ));
-        assert!(matches!(
-            io::Error::from(io::ErrorKind::OutOfMemory).into(),
-            Error::Io(_)
-        ));
+        assert!(matches!(io::Error::from(io::ErrorKind::BrokenPipe).into(), Error::Closed));
+        assert!(matches!(io::Error::from(io::ErrorKind::OutOfMemory).into(), Error::Io(_)));
     }
 }

@@ -106,28 +106,11 @@ impl Message {
     pub(super) fn parse(line: &[u8]) -> Result<Message, Error> {
         let wire: Wire = parse_json(line, "not a reply or an event")?;
         let result = match wire {
-            Wire {
-                event: Some(name),
-                timestamp: Some(timestamp),
-                data,
-                ..
-            } => {
-                return Ok(Message::Event(Event {
-                    name,
-                    data,
-                    timestamp,
-                }));
+            Wire { event: Some(name), timestamp: Some(timestamp), data, .. } => {
+                return Ok(Message::Event(Event { name, data, timestamp }));
             }
-            Wire {
-                result: Some(value),
-                error: None,
-                ..
-            } => Ok(value),
-            Wire {
-                result: None,
-                error: Some(refusal),
-                ..
-            } => Err(refusal),
+            Wire { result: Some(value), error: None, .. } => Ok(value),
+            Wire { result: None, error: Some(refusal), .. } => Err(refusal),
             _ => return Err(Error::garbage("not a reply or an event", line)),
         };
         // QEMU leaves the id out only if it could not parse the request ("Error").
@@ -163,20 +146,8 @@ pub(super) fn parse_greeting(line: &[u8]) -> Result<Version, Error> {
     }
 
     let greeting: Greeting = parse_json(line, "not a greeting")?;
-    let Versions {
-        qemu: Triple {
-            major,
-            minor,
-            micro,
-        },
-        package,
-    } = greeting.qmp.version;
-    Ok(Version {
-        major,
-        minor,
-        micro,
-        package,
-    })
+    let Versions { qemu: Triple { major, minor, micro }, package } = greeting.qmp.version;
+    Ok(Version { major, minor, micro, package })
 }
 
 fn parse_json<'a, T: Deserialize<'a>>(line: &'a [u8], what: &'static str) -> Result<T, Error> {
@@ -219,27 +190,12 @@ mod tests {
 
     #[test]
     fn replies() {
-        let value = |id, value| Reply {
-            id,
-            result: Ok(value),
-        };
-        assert_eq!(
-            reply(r#"{"return": {"a": 1}, "id": 7}"#),
-            value(7, json!({"a": 1}))
-        );
+        let value = |id, value| Reply { id, result: Ok(value) };
+        assert_eq!(reply(r#"{"return": {"a": 1}, "id": 7}"#), value(7, json!({"a": 1})));
         assert_eq!(reply(r#"{"return": null, "id": 7}"#), value(7, Value::Null));
         let refused = reply(r#"{"id": 8, "error": {"class": "GenericError", "desc": "no"}}"#);
-        let refusal = Refusal {
-            class: "GenericError".into(),
-            desc: "no".into(),
-        };
-        assert_eq!(
-            refused,
-            Reply {
-                id: 8,
-                result: Err(refusal)
-            }
-        );
+        let refusal = Refusal { class: "GenericError".into(), desc: "no".into() };
+        assert_eq!(refused, Reply { id: 8, result: Err(refusal) });
     }
 
     #[test]
@@ -264,10 +220,7 @@ mod tests {
         assert_eq!(garbage("{}"), "not a reply or an event");
         assert_eq!(garbage(r#"{"event": "STOP"}"#), "not a reply or an event");
         assert_eq!(garbage(r#"{"return": {}}"#), "a reply without our id");
-        assert_eq!(
-            garbage(r#"{"return": {}, "id": "x"}"#),
-            "a reply without our id"
-        );
+        assert_eq!(garbage(r#"{"return": {}, "id": "x"}"#), "a reply without our id");
         let unparseable = r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#;
         assert_eq!(garbage(unparseable), "a reply without our id");
     }

@@ -39,15 +39,8 @@ mod tests {
     use serde_json::Value;
 
     fn event(name: impl ToString) -> Event {
-        let timestamp = Timestamp {
-            seconds: 0,
-            microseconds: 0,
-        };
-        Event {
-            name: name.to_string(),
-            data: Value::Null,
-            timestamp,
-        }
+        let timestamp = Timestamp { seconds: 0, microseconds: 0 };
+        Event { name: name.to_string(), data: Value::Null, timestamp }
     }
 
     #[test]

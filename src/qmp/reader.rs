@@ -37,13 +37,7 @@ impl LineReader {
 
     /// An empty reader that accepts lines of up to `limit` bytes, without their ending.
     pub fn with_limit(limit: usize) -> LineReader {
-        LineReader {
-            buffer: Vec::new(),
-            start: 0,
-            scanned: 0,
-            limit,
-            too_long: false,
-        }
+        LineReader { buffer: Vec::new(), start: 0, scanned: 0, limit, too_long: false }
     }
 
     /// Appends what the stream brought. After a line that was too long, bytes are dropped.
@@ -64,9 +58,7 @@ impl LineReader {
     ///
     /// `TooLong` comes as soon as the limit is passed, and from then on for ever.
     pub fn next_line(&mut self) -> Option<Result<&[u8], TooLong>> {
-        let found = self.buffer[self.scanned..]
-            .iter()
-            .position(|&byte| byte == b'\n');
+        let found = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n');
         let end = found.map_or(self.buffer.len(), |offset| self.scanned + offset);
         let line = self.start..self.start + without_cr(&self.buffer[self.start..end]);
         if self.too_long || line.len() > self.limit {
@@ -81,10 +73,7 @@ impl LineReader {
     }
 
     fn give_up(&mut self) {
-        *self = LineReader {
-            too_long: true,
-            ..LineReader::with_limit(self.limit)
-        };
+        *self = LineReader { too_long: true, ..LineReader::with_limit(self.limit) };
     }
 }
 

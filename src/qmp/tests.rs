@@ -34,8 +34,7 @@ impl Peer {
     }
 
     async fn reply(&mut self, id: u64, value: Value) {
-        self.send(&json!({"return": value, "id": id}).to_string())
-            .await;
+        self.send(&json!({"return": value, "id": id}).to_string()).await;
     }
 }
 
@@ -97,13 +96,7 @@ fn broken_handshakes() {
         let html = handshake_with(b"<html>\n").await.to_string();
         assert_eq!(html, "bad QMP message (not JSON): <html>");
         let event = handshake_with(format!("{STOP}\n").as_bytes()).await;
-        assert!(matches!(
-            event,
-            Error::Garbage {
-                what: "not a greeting",
-                ..
-            }
-        ));
+        assert!(matches!(event, Error::Garbage { what: "not a greeting", .. }));
         let long = handshake_with(&vec![b'x'; 20 << 20]).await;
         assert!(matches!(long, Error::TooLong { limit: MAX_LINE }));
     });
@@ -121,16 +114,10 @@ fn events_between_request_and_reply_are_kept() {
             peer.reply(id, value).await;
             peer.send(&STOP.replace("STOP", "RESUME")).await;
         });
-        let paused = Status {
-            status: "paused".into(),
-            running: false,
-        };
+        let paused = Status { status: "paused".into(), running: false };
         assert_eq!(status.unwrap(), paused);
         let event = client.event().await.unwrap();
-        assert_eq!(
-            (event.name.as_str(), event.timestamp.microseconds),
-            ("STOP", 2)
-        );
+        assert_eq!((event.name.as_str(), event.timestamp.microseconds), ("STOP", 2));
         assert_eq!(client.event().await.unwrap().name, "RESUME");
         drop(peer);
         assert!(matches!(client.event().await, Err(Error::Closed)));
@@ -149,23 +136,15 @@ fn a_refusal_leaves_the_connection_usable() {
             async {
                 let (_, id) = peer.request().await;
                 let error = json!({"class": "DeviceNotFound", "desc": "no cd0"});
-                peer.send(&json!({"error": error, "id": id}).to_string())
-                    .await;
+                peer.send(&json!({"error": error, "id": id}).to_string()).await;
                 let (command, id) = peer.request().await;
                 assert_eq!(command, "human-monitor-command");
                 peer.reply(id, json!("9.9.9\r\n")).await;
             }
         );
         match results.0 {
-            Err(Error::Command {
-                command,
-                class,
-                desc,
-            }) => {
-                assert_eq!(
-                    [command, class, desc],
-                    ["eject", "DeviceNotFound", "no cd0"]
-                );
+            Err(Error::Command { command, class, desc }) => {
+                assert_eq!([command, class, desc], ["eject", "DeviceNotFound", "no cd0"]);
             }
             other => panic!("{other:?}"),
         }
@@ -179,10 +158,7 @@ fn replies_that_are_none() {
         for (line, expected) in [
             ("nonsense", "not JSON"),
             (r#"{"return": {}, "id": 3}"#, "a reply to no request"),
-            (
-                r#"{"error": {"class": "GenericError", "desc": "?"}}"#,
-                "a reply without our id",
-            ),
+            (r#"{"error": {"class": "GenericError", "desc": "?"}}"#, "a reply without our id"),
             (r#"{"return": 5, "id": 2}"#, "not a reply to this command"),
         ] {
             let (mut client, mut peer) = connected().await;
@@ -229,11 +205,7 @@ fn a_request_cancelled_half_written_is_completed_first() {
     run(async {
         let (mut client, mut peer) = connected().await;
         let large = json!("x".repeat(4 << 20));
-        assert!(
-            timeout(SHORT, client.execute("large", Some(large)))
-                .await
-                .is_err()
-        );
+        assert!(timeout(SHORT, client.execute("large", Some(large))).await.is_err());
         let (value, ()) = tokio::join!(client.execute("small", None), async {
             let (command, large) = peer.request().await;
             assert_eq!(command, "large");
@@ -271,11 +243,7 @@ fn a_flood_of_events_starves_no_timeout() {
         });
         let started = std::time::Instant::now();
         assert!(timeout(4 * SHORT, client.query_status()).await.is_err());
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
         drop(client);
         flood.join().unwrap();
     });

@@ -1,0 +1,295 @@
+//! Everything that can go wrong, in one place: what to say, what to do about it, how to exit.
+
+use crate::config::{self, Diagnostic, Location, Source};
+use crate::{duration, qmp};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why qqmgr could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The config file, or the VM that it should have.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The arguments contradict each other.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with them.
+        message: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// The VM has to be running.
+    #[error("VM `{vm}` is not running")]
+    NotRunning {
+        /// The VM.
+        vm: String,
+    },
+    /// A file or directory of ours can't be used.
+    #[error("can't {action} {path:?}: {error}")]
+    File {
+        /// What was tried, as verb.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A runtime directory that is not safe to use.
+    #[error("the runtime directory {path:?} is refused: it {reason}")]
+    UnsafeDir {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A system call failed that should not have.
+    #[error("VM `{vm}`: can't {action}: {error}")]
+    System {
+        /// The VM.
+        vm: String,
+        /// What was tried, as verb.
+        action: &'static str,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A program can't be executed.
+    #[error("can't run `{program}`: {error}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why not.
+        error: io::Error,
+        /// Where the config names it.
+        place: Option<Place>,
+    },
+    /// Another qqmgr works on the VM for too long.
+    #[error("VM `{vm}`: another qqmgr has been starting or stopping it for {}", duration::format(*waited))]
+    Locked {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// QEMU ended before it answered.
+    #[error("VM `{vm}` did not start: QEMU {status}{}", colon(stderr))]
+    QemuFailed {
+        /// The VM.
+        vm: String,
+        /// How QEMU ended, such as `exited with code 1`.
+        status: String,
+        /// What QEMU said, made harmless.
+        stderr: String,
+        /// The config's line that QEMU complained about, where that can be told.
+        place: Option<Place>,
+    },
+    /// The port for SSH is somebody else's.
+    #[error("VM `{vm}` did not start: its SSH port {port} is taken by {owner}")]
+    PortTaken {
+        /// The VM.
+        vm: String,
+        /// The port on the host.
+        port: u16,
+        /// The VM or process that listens on it.
+        owner: String,
+    },
+    /// QEMU did not answer in time.
+    #[error("VM `{vm}` did not start: QEMU did not answer on QMP within {}{}", duration::format(*waited), colon(stderr))]
+    StartTimeout {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+        /// What QEMU said, made harmless.
+        stderr: String,
+    },
+    /// QMP did not answer in time.
+    #[error("VM `{vm}` (pid {pid}): QMP did not answer within {}{}", duration::format(*waited), holder(*held))]
+    QmpTimeout {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+        /// How long we waited.
+        waited: Duration,
+        /// Whether another client is connected to the socket.
+        held: bool,
+    },
+    /// QMP answered something else than it should, or hung up.
+    #[error("VM `{vm}` (pid {pid}): {error}")]
+    Qmp {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+        /// What happened.
+        error: qmp::Error,
+    },
+    /// No SSH login worked in time.
+    #[error("VM `{vm}`: no SSH login worked within {}{}", duration::format(*waited), colon(last))]
+    SshTimeout {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+        /// What the last attempt said, made harmless.
+        last: String,
+    },
+    /// The VM ended while we waited for it.
+    #[error("VM `{vm}` ended while {during}{}", colon(stderr))]
+    Died {
+        /// The VM.
+        vm: String,
+        /// What was waited for.
+        during: &'static str,
+        /// What QEMU said, made harmless.
+        stderr: String,
+    },
+    /// Even SIGKILL did not end it.
+    #[error("VM `{vm}`: process {pid} is still there after SIGKILL")]
+    Unkillable {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
+}
+
+/// A place in a config file, with the text to show it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The place.
+    pub span: config::Span,
+}
+
+impl Error {
+    /// The stable name of this kind of error; the JSON reference lists them.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Config(config::Error::NotFound { .. }) => "config_not_found",
+            Error::Config(config::Error::CurrentDir(_) | config::Error::Unreadable { .. }) => {
+                "config_unreadable"
+            }
+            Error::Config(config::Error::Invalid { .. }) => "config_invalid",
+            Error::Config(config::Error::NoSuchVm { .. }) => "vm_not_found",
+            Error::Usage { .. } => "usage",
+            Error::NotRunning { .. } => "vm_not_running",
+            Error::File { .. } => "file",
+            Error::UnsafeDir { .. } => "runtime_dir_refused",
+            Error::System { .. } => "system",
+            Error::Spawn { .. } => "program_not_run",
+            Error::Locked { .. } => "vm_locked",
+            Error::QemuFailed { .. } => "qemu_failed",
+            Error::PortTaken { .. } => "ssh_port_taken",
+            Error::StartTimeout { .. } => "start_timeout",
+            Error::QmpTimeout { held: true, .. } => "qmp_held",
+            Error::QmpTimeout { .. } => "qmp_timeout",
+            Error::Qmp { .. } => "qmp_failed",
+            Error::SshTimeout { .. } => "ssh_timeout",
+            Error::Died { .. } => "vm_died",
+            Error::Unkillable { .. } => "vm_unkillable",
+        }
+    }
+
+    /// The exit code: 1 failed, 2 usage, 3 config, 4 no such VM or not in that state, 5 timed out.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Config(config::Error::NoSuchVm { .. }) | Error::NotRunning { .. } => 4,
+            Error::Config(_) => 3,
+            Error::Usage { .. } => 2,
+            Error::Locked { .. }
+            | Error::StartTimeout { .. }
+            | Error::QmpTimeout { .. }
+            | Error::SshTimeout { .. }
+            | Error::Unkillable { .. } => 5,
+            _ => 1,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Config(error) => config_hint(error),
+            Error::Usage { hint, .. } => hint.clone(),
+            Error::NotRunning { vm } => Some(format!("start it: qqmgr start {vm}")),
+            Error::UnsafeDir { .. } => {
+                Some("a VM's directory has to be a real one of your own; move this one away".into())
+            }
+            Error::Spawn { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                Some("is it installed and in $PATH?".into())
+            }
+            Error::PortTaken { .. } => Some(
+                "write `port = \"auto\"` and `{{.vm.ssh.port}}` in `cmd` for a free one".into(),
+            ),
+            Error::QmpTimeout { held: true, .. } => {
+                Some("QEMU serves one client at a time on qmp.socket; end the other one".into())
+            }
+            Error::QmpTimeout { vm, .. } | Error::Qmp { vm, .. } => {
+                Some(format!("if it hangs for good: qqmgr stop --force {vm}"))
+            }
+            Error::SshTimeout { vm, .. } => {
+                Some(format!("the VM goes on running; `qqmgr status {vm}` names its serial log"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The place in the config file, for errors that have one.
+    pub fn location(&self) -> Option<Location> {
+        let (source, diagnostics) = self.diagnostics()?;
+        diagnostics.first().map(|diagnostic| source.location(diagnostic.span.start))
+    }
+
+    /// The places in the config file, and what to say at each.
+    pub fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
+        match self {
+            Error::Config(config::Error::Invalid { source_file, diagnostics }) => {
+                Some((source_file.clone(), diagnostics.clone()))
+            }
+            Error::Spawn { place: Some(place), .. }
+            | Error::QemuFailed { place: Some(place), .. } => {
+                let mut diagnostic = Diagnostic::new(place.span.clone(), self.to_string());
+                diagnostic.hint = self.hint();
+                Some((place.source.clone(), vec![diagnostic]))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn config_hint(error: &config::Error) -> Option<String> {
+    match error {
+        config::Error::NotFound { from, user_file } => {
+            let users = user_file.as_ref().map(|path| format!(" or {}", path.display()));
+            Some(format!(
+                "write a qqmgr.toml in {} or a directory above it{}, or name one with -c",
+                from.display(),
+                users.unwrap_or_default()
+            ))
+        }
+        config::Error::Invalid { diagnostics, .. } => diagnostics.first()?.hint.clone(),
+        config::Error::NoSuchVm { nearest: Some(nearest), .. } => {
+            Some(format!("did you mean `{nearest}`?"))
+        }
+        config::Error::NoSuchVm { known, .. } if known.is_empty() => {
+            Some("the file describes no VM at all".into())
+        }
+        config::Error::NoSuchVm { known, .. } if known.len() <= 10 => {
+            Some(format!("there are: {}", known.join(", ")))
+        }
+        config::Error::NoSuchVm { .. } => Some("`qqmgr list` shows all of them".into()),
+        config::Error::CurrentDir(_) | config::Error::Unreadable { .. } => None,
+    }
+}
+
+fn colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn holder(held: bool) -> &'static str {
+    if held { ": another client holds the socket" } else { "" }
+}

@@ -1,0 +1,53 @@
+//! Directories that are the user's alone: made so, or refused.
+
+use crate::Error;
+use rustix::fs::{Mode, OFlags};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// Makes a directory of mode 0700 where there is nothing yet.
+///
+/// # Errors
+/// It can't be made.
+pub fn make(path: &Path) -> Result<(), Error> {
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::File { action: "make", path: path.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a directory, closing it to others; `None` where there is nothing.
+///
+/// # Errors
+/// It is a symlink or no directory, or belongs to somebody else.
+pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
+    let failed = |action| {
+        move |error: rustix::io::Errno| Error::File {
+            action,
+            path: path.to_owned(),
+            error: error.into(),
+        }
+    };
+    let refused = |reason: String| Error::UnsafeDir { path: path.to_owned(), reason };
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
+            return Err(refused("is not a directory, or a symlink to one".into()));
+        }
+        Err(error) => return Err(failed("open")(error)),
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(failed("read"))?;
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(refused(format!("belongs to the user with id {}", stat.st_uid)));
+    }
+    if Mode::from_raw_mode(stat.st_mode) != Mode::RWXU {
+        rustix::fs::fchmod(&fd, Mode::RWXU).map_err(failed("close to others"))?;
+    }
+    Ok(Some(fd))
+}

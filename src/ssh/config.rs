@@ -1,0 +1,123 @@
+//! The `ssh.conf` of a VM: its options first, because OpenSSH keeps the first value that it
+//! finds (ssh_config(5)), then what we add where they are silent.
+
+use super::master;
+use crate::Error;
+use crate::config::Ssh;
+use crate::vm::VmDir;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The file's name in the VM's directory.
+pub const FILE: &str = "ssh.conf";
+
+/// Keywords whose one value is a path, and so can be quoted where it has spaces.
+const PATHS: [&str; 6] = [
+    "certificatefile",
+    "controlpath",
+    "identityagent",
+    "identityfile",
+    "revokedhostkeys",
+    "xauthlocation",
+];
+
+/// Writes the VM's `ssh.conf`, unless it says the same already.
+///
+/// # Errors
+/// It can't be written, or there is no private place for the shared connection's socket.
+pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
+    let path = dir.file(FILE);
+    let text = render(vm, ssh, &dir.file("known_hosts"), &master::socket(dir)?);
+    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        return Ok(path);
+    }
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&path))?;
+        file.write_all(text.as_bytes())?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|error| Error::File { action: "write", path: path.clone(), error })?;
+    Ok(path)
+}
+
+fn render(vm: &str, ssh: &Ssh, known_hosts: &Path, control_path: &Path) -> String {
+    let mut text = format!("# Written by qqmgr for VM {vm}; changes are lost.\nHost {vm}\n");
+    let mut line = |keyword: &str, value: &str| {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "  {keyword} {value}");
+    };
+    line("Port", &ssh.port.to_string());
+    for (keyword, values) in &ssh.options {
+        for value in values {
+            line(keyword, &argument(keyword, value));
+        }
+    }
+    line("HostName", "127.0.0.1");
+    // The key of a guest behind our own loopback port says nothing, and a guest that is rebuilt
+    // or generates its key at boot has another one each time.
+    line("NoHostAuthenticationForLocalhost", "yes");
+    line("UserKnownHostsFile", &quote(&escape(known_hosts)));
+    line("StrictHostKeyChecking", "no");
+    line("LogLevel", "ERROR");
+    line("ControlMaster", "auto");
+    line("ControlPath", &quote(&escape(control_path)));
+    line("ControlPersist", "60");
+    text
+}
+
+/// A user's value as it is, except that a path with spaces in it is one argument.
+fn argument(keyword: &str, value: &str) -> String {
+    let is_path = PATHS.contains(&keyword.to_ascii_lowercase().as_str());
+    match is_path && value.contains([' ', '\t', '#']) && !value.contains('"') {
+        true => quote(value),
+        false => value.to_owned(),
+    }
+}
+
+fn quote(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A path of ours, with nothing in it for OpenSSH to expand.
+fn escape(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_options_come_first() {
+        let ssh = Ssh {
+            port: 2089,
+            vm_port: 22,
+            options: vec![
+                ("User".into(), vec!["root".into()]),
+                ("IdentityFile".into(), vec!["/a b/k".into(), "/c".into()]),
+                ("hostname".into(), vec!["::1".into()]),
+            ],
+        };
+        let text = render("a", &ssh, Path::new("/d%/known_hosts"), Path::new("/run/x"));
+        assert_eq!(
+            text,
+            "# Written by qqmgr for VM a; changes are lost.\n\
+             Host a\n\
+             \x20 Port 2089\n\
+             \x20 User root\n\
+             \x20 IdentityFile \"/a b/k\"\n\
+             \x20 IdentityFile /c\n\
+             \x20 hostname ::1\n\
+             \x20 HostName 127.0.0.1\n\
+             \x20 NoHostAuthenticationForLocalhost yes\n\
+             \x20 UserKnownHostsFile \"/d%%/known_hosts\"\n\
+             \x20 StrictHostKeyChecking no\n\
+             \x20 LogLevel ERROR\n\
+             \x20 ControlMaster auto\n\
+             \x20 ControlPath \"/run/x\"\n\
+             \x20 ControlPersist 60\n"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Reaching the guest with the real OpenSSH: a config of our own for each VM, one shared
+//! connection, logins to wait for, files to copy.
+
+mod config;
+mod copy;
+mod login;
+mod master;
+
+pub use copy::{get, put};
+pub use login::wait_for_login;
+
+use crate::Error;
+use crate::config::{Config, Instance, Ssh};
+use crate::process::Process;
+use crate::vm::{Launch, VmDir};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A running VM, ready to be reached: its `ssh.conf` is written.
+#[derive(Debug)]
+pub struct Session {
+    name: String,
+    ssh: Ssh,
+    config_file: PathBuf,
+    dir: VmDir,
+    process: Process,
+}
+
+impl Session {
+    /// Prepares to reach a VM.
+    ///
+    /// # Errors
+    /// The VM is not running, its config can't be resolved, or `ssh.conf` can't be written.
+    pub fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
+        let not_running = || Error::NotRunning { vm: instance.name.clone() };
+        let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
+        let process = dir.process()?.ok_or_else(not_running)?;
+        let port = match (Launch::read(&dir), instance.port) {
+            (Some(launch), _) => launch.ssh_port,
+            (None, crate::config::Port::Fixed(port)) => port,
+            (None, crate::config::Port::Auto) => return Err(not_running()),
+        };
+        let ssh = config.resolve(instance, port)?.ssh;
+        let config_file = config::write(&instance.name, &ssh, &dir)?;
+        Ok(Session { name: instance.name.clone(), ssh, config_file, dir, process })
+    }
+
+    /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
+    pub fn ssh(&self, args: &[String]) -> Command {
+        let mut command = self.tool("ssh");
+        command.arg(&self.name).args(args);
+        command
+    }
+
+    /// One of OpenSSH's tools with the VM's config.
+    fn tool(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.arg("-F").arg(&self.config_file);
+        command
+    }
+}
+
+/// Ends the connection that sessions of this VM share, if there is one.
+///
+/// # Errors
+/// The directory can't be used.
+pub async fn close(instance: &Instance) -> Result<(), Error> {
+    match VmDir::open(instance)? {
+        Some(dir) => master::close(&instance.name, &dir).await,
+        None => Ok(()),
+    }
+}

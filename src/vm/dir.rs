@@ -1,0 +1,173 @@
+//! A VM's runtime directory: its files, its lock, and that it is the user's own.
+
+use crate::Error;
+use crate::config::Instance;
+use crate::private_dir;
+use crate::process::Process;
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use tokio::time::Instant;
+
+/// The longest path that a unix socket can have (unix(7), `sun_path` less its NUL).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// What QEMU makes and leaves behind when it is killed.
+const LEFT_BY_QEMU: [&str; 4] = ["pid", "monitor.socket", "qmp.socket", "serial.socket"];
+
+/// An open runtime directory of one VM.
+#[derive(Debug)]
+pub struct VmDir {
+    path: PathBuf,
+    fd: OwnedFd,
+}
+
+/// The right to start or stop the VM, until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: OwnedFd,
+}
+
+impl VmDir {
+    /// Opens the VM's directory; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// It is not a directory of the user's own.
+    pub fn open(instance: &Instance) -> Result<Option<VmDir>, Error> {
+        let path = instance.dir.clone();
+        Ok(private_dir::open(&path)?.map(|fd| VmDir { path, fd }))
+    }
+
+    /// Opens the VM's directory, making it where it's missing.
+    ///
+    /// # Errors
+    /// It can't be made or is not the user's own.
+    pub fn create(instance: &Instance) -> Result<VmDir, Error> {
+        if let Some(parent) = instance.dir.parent() {
+            private_dir::make(parent)?;
+        }
+        private_dir::make(&instance.dir)?;
+        let gone = || Error::File {
+            action: "open",
+            path: instance.dir.clone(),
+            error: io::ErrorKind::NotFound.into(),
+        };
+        VmDir::open(instance)?.ok_or_else(gone)
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A path of a socket in it that is short enough to connect to, however long the real one is.
+    pub fn socket(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.fd.as_raw_fd()))
+    }
+
+    /// The VM's process, if it lives.
+    ///
+    /// The pidfile's lock is QEMU's own; the launch record's is taken for QEMU before it is
+    /// executed and lasts until its very end, so that there is no moment at which a VM that is
+    /// coming or going can't be seen.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn process(&self) -> Result<Option<Process>, Error> {
+        for name in ["pid", super::launch::FILE] {
+            let path = self.file(name);
+            let holder = Process::holding(&path);
+            match holder.map_err(|error| Error::File { action: "read", path, error })? {
+                Some(process) => return Ok(Some(process)),
+                None => continue,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for the right to start or stop the VM.
+    ///
+    /// # Errors
+    /// Another qqmgr has it until `deadline`, or the lock file can't be opened.
+    pub async fn lock(&self, vm: &str, deadline: Instant) -> Result<Lock, Error> {
+        let path = self.file("lock");
+        let failed = |error: rustix::io::Errno| Error::File {
+            action: "lock",
+            path: path.clone(),
+            error: error.into(),
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Lock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let started = Instant::now();
+        // A thread of its own: it sleeps in the kernel until its turn, and may be left behind.
+        let (turn, waiting) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let result = rustix::fs::flock(&file, FlockOperation::LockExclusive);
+            let _ = turn.send(result.map(|()| Lock { _file: file }));
+        });
+        match tokio::time::timeout_at(deadline, waiting).await {
+            Ok(Ok(result)) => result.map_err(failed),
+            _ => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),
+        }
+    }
+
+    /// Opens a log for QEMU's output, empty.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn begin_log(&self, name: &str) -> Result<File, Error> {
+        let path = self.file(name);
+        let nofollow = OFlags::NOFOLLOW.bits().cast_signed();
+        let mut options = File::options();
+        options.create(true).write(true).truncate(true).mode(0o600).custom_flags(nofollow);
+        options.open(&path).map_err(|error| Error::File { action: "open", path, error })
+    }
+
+    /// Removes what a QEMU that is gone has left.
+    pub fn clean(&self) {
+        for name in LEFT_BY_QEMU {
+            // What is not there needs no removing, and what can't be removed the next start names.
+            let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+        }
+    }
+
+    /// Takes the sockets' modes down to the user's own: QEMU makes them by its umask.
+    pub fn tighten(&self) {
+        for name in LEFT_BY_QEMU {
+            let mode = Mode::RUSR | Mode::WUSR;
+            // The directory keeps others out in any case.
+            let _ = rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty());
+        }
+    }
+}
+
+/// The path by which QEMU is told of a socket: relative to its working directory where the
+/// absolute one is too long for a socket.
+pub fn socket_argument(path: &Path, working_dir: &Path) -> PathBuf {
+    match path.strip_prefix(working_dir) {
+        Ok(relative) if path.as_os_str().len() > LONGEST_SOCKET_PATH => relative.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_socket_paths_become_relative() {
+        let dir = PathBuf::from(format!("/{}", "d".repeat(120)));
+        let socket = dir.join(".qqmgr/vm.a/qmp.socket");
+        assert_eq!(socket_argument(&socket, &dir), Path::new(".qqmgr/vm.a/qmp.socket"));
+        let short = Path::new("/x/.qqmgr/vm.a/qmp.socket");
+        assert_eq!(socket_argument(short, Path::new("/x")), short);
+    }
+}

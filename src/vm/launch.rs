@@ -1,0 +1,44 @@
+//! The record of a VM's launch: what it was started with, for as long as it runs.
+//!
+//! Its file is also the VM's first sign of life: see [`super::dir::VmDir::process`].
+
+use super::dir::VmDir;
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+
+/// The record's name in the VM's directory.
+pub const FILE: &str = "launch.json";
+
+/// What a VM was started with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Launch {
+    /// The command line, the program first.
+    pub argv: Vec<String>,
+    /// The port for SSH, picked if the config said `auto`.
+    pub ssh_port: u16,
+}
+
+impl Launch {
+    /// The record of the VM's latest launch, if there is a whole one.
+    pub fn read(dir: &VmDir) -> Option<Launch> {
+        let text = std::fs::read(dir.file(FILE)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Puts the record in place of the one before, whole or not at all.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
+        let path = dir.file(FILE);
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&path))?;
+            serde_json::to_writer(&mut file, self)?;
+            file.flush()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| Error::File { action: "write", path: path.clone(), error })
+    }
+}

@@ -1,0 +1,83 @@
+//! Ports of the host: a free one for SSH, and who has one that is taken.
+
+use crate::process;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+
+/// A port that nobody listens on, on any of the host's IPv4 addresses.
+///
+/// # Errors
+/// There is none.
+pub fn free() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
+}
+
+/// Who listens on a TCP port, in words: a VM of qqmgr's by its name, or a process.
+pub fn owner(port: u16) -> Option<String> {
+    let inodes: Vec<_> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| std::fs::read_to_string(table).ok())
+        .flat_map(|table| listeners(&table, port))
+        .collect();
+    if inodes.is_empty() {
+        return None;
+    }
+    let sockets: Vec<_> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+    let pids = std::fs::read_dir("/proc").ok()?.flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let owner = pids.into_iter().find(|pid| has_socket(*pid, &sockets));
+    Some(owner.map_or("a process of another user".to_owned(), describe))
+}
+
+/// The inodes of the sockets that listen on `port` (proc_pid_net(5), `tcp`: state 0A).
+fn listeners(table: &str, port: u16) -> Vec<String> {
+    let port = format!(":{port:04X}");
+    let inode = |line: &str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let listens = fields.get(1)?.ends_with(&port) && *fields.get(3)? == "0A";
+        listens.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+    };
+    table.lines().skip(1).filter_map(inode).collect()
+}
+
+fn has_socket(pid: u32, sockets: &[String]) -> bool {
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let links = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let mut names = links.filter_map(|link| link.into_os_string().into_string().ok());
+    names.any(|name| sockets.contains(&name))
+}
+
+fn describe(pid: u32) -> String {
+    let argv = process::command_line(pid);
+    let pidfile = argv.iter().position(|arg| arg == "-pidfile").and_then(|at| argv.get(at + 1));
+    let dir = pidfile.and_then(|path| Path::new(path).parent()?.file_name()?.to_str());
+    match dir.and_then(|dir| dir.strip_prefix("vm.")) {
+        Some(vm) => format!("VM `{vm}` (pid {pid})"),
+        None => {
+            let program =
+                argv.first().map_or("?", |program| program.rsplit('/').next().unwrap_or("?"));
+            format!("`{program}` (pid {pid})")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_who_listens() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let owner = owner(port).unwrap();
+        assert!(owner.ends_with(&format!("(pid {})", std::process::id())), "{owner}");
+    }
+
+    #[test]
+    fn a_free_port_has_no_owner() {
+        assert_eq!(owner(free().unwrap()), None);
+    }
+}

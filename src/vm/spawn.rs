@@ -1,0 +1,54 @@
+//! Puts QEMU on its way: detached, its output on files, and in sight from its first moment.
+
+use super::argv::CommandLine;
+use super::dir::VmDir;
+use super::launch;
+use crate::Error;
+use crate::config::Vm;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::IntoRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+/// Spawns QEMU for a VM whose launch record has been written.
+///
+/// # Errors
+/// A log can't be opened or the program can't be executed.
+pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine) -> Result<Child, Error> {
+    // The serial log is QEMU's own to open, but it must not show the boot before if QEMU fails.
+    dir.begin_log("serial")?;
+    let record = CString::new(dir.file(launch::FILE).as_os_str().as_bytes())
+        .map_err(|error| spawn_error(&line.bin, error.into()))?;
+    let mut command = Command::new(&line.bin);
+    command
+        .args(line.args.iter().map(|arg| &arg.text))
+        .envs(vm.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(&vm.config_dir)
+        .stdin(Stdio::null())
+        .stdout(dir.begin_log("stdout")?)
+        .stderr(dir.begin_log("stderr")?);
+    let prepare = move || {
+        rustix::process::setsid()?;
+        hold(&record)
+    };
+    // SAFETY: the closure runs between fork and exec; all that it does is three system calls on
+    // memory made ready before.
+    unsafe { command.pre_exec(prepare) };
+    command.spawn().map_err(|error| spawn_error(&line.bin, error))
+}
+
+/// Locks the launch record in the name of this process, for its whole life: a POSIX lock stays
+/// over execve(2), and our descriptor, left open, keeps it until the process ends.
+fn hold(record: &CString) -> io::Result<()> {
+    let file = rustix::fs::open(record.as_c_str(), OFlags::RDWR | OFlags::NOFOLLOW, Mode::empty())?;
+    rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    let _kept_open = file.into_raw_fd();
+    Ok(())
+}
+
+fn spawn_error(program: &str, error: io::Error) -> Error {
+    Error::Spawn { program: program.to_owned(), error, place: None }
+}

@@ -1,0 +1,208 @@
+//! Starting a VM: one QEMU, whoever else starts it too, and a reason where there is none.
+
+use super::argv::CommandLine;
+use super::dir::VmDir;
+use super::launch::Launch;
+use super::{connect, explain, port, spawn};
+use crate::config::{Config, Instance, Port, Vm, reserved_option};
+use crate::process::Process;
+use crate::qmp::{self, Client};
+use crate::{Error, Place};
+use rustix::process::Signal;
+use serde::Serialize;
+use std::io;
+use std::process::{Child, ExitStatus};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often a socket that is not there yet is looked for. QEMU has no signal for it, and a
+/// millisecond is a fiftieth of what it takes to come up.
+const SOCKET_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A picked port can be lost to somebody else before QEMU has it.
+const PORT_ATTEMPTS: usize = 3;
+
+/// What came of a start.
+#[derive(Clone, Debug, Serialize)]
+pub struct Started {
+    /// The VM.
+    pub name: String,
+    /// QEMU's process.
+    pub pid: u32,
+    /// Whether it was running before.
+    pub already_running: bool,
+    /// The port for SSH on the host.
+    pub ssh_port: u16,
+}
+
+/// The command line that a start would execute; for a port `auto`, with one that is free now.
+///
+/// # Errors
+/// The config can't be resolved, or an extra argument is qqmgr's own.
+pub fn plan(
+    config: &Config,
+    instance: &Instance,
+    extra: &[String],
+) -> Result<(Vm, CommandLine), Error> {
+    if let Some((arg, hint)) = extra.iter().find_map(|arg| Some((arg, reserved_option(arg)?))) {
+        let message = format!("`{arg}` is qqmgr's to set");
+        return Err(Error::Usage { message, hint: Some(hint.to_owned()) });
+    }
+    let port = match instance.port {
+        Port::Fixed(port) => port,
+        Port::Auto => port::free().map_err(|error| Error::System {
+            vm: instance.name.clone(),
+            action: "find a free port",
+            error,
+        })?,
+    };
+    let vm = config.resolve(instance, port)?;
+    let line = CommandLine::new(&vm, extra);
+    Ok((vm, line))
+}
+
+/// Starts a VM and returns when its QMP has answered; one that runs already is no error.
+///
+/// # Errors
+/// QEMU can't be executed, ends, or does not answer within `timeout`; nothing of it is left then.
+pub async fn start(
+    config: &Config,
+    instance: &Instance,
+    extra: &[String],
+    timeout: Duration,
+) -> Result<Started, Error> {
+    let deadline = Instant::now() + timeout;
+    let (mut vm, mut line) = plan(config, instance, extra)?;
+    let dir = VmDir::create(instance)?;
+    let _lock = dir.lock(&instance.name, deadline).await?;
+    if let Some(process) = dir.process()? {
+        let ssh_port = Launch::read(&dir).map_or(vm.ssh.port, |launch| launch.ssh_port);
+        let name = instance.name.clone();
+        return Ok(Started { name, pid: process.pid(), already_running: true, ssh_port });
+    }
+    let mut attempt = Attempt { config, dir: &dir, deadline, timeout };
+    for _ in 1..PORT_ATTEMPTS {
+        match attempt.launch(&vm, &line).await {
+            Err(Error::PortTaken { .. }) if instance.port == Port::Auto => {
+                (vm, line) = plan(config, instance, extra)?;
+            }
+            result => return result,
+        }
+    }
+    attempt.launch(&vm, &line).await
+}
+
+/// One try at bringing QEMU up, under the VM's lock.
+struct Attempt<'a> {
+    config: &'a Config,
+    dir: &'a VmDir,
+    deadline: Instant,
+    timeout: Duration,
+}
+
+impl Attempt<'_> {
+    async fn launch(&mut self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
+        self.dir.clean();
+        Launch { argv: line.words(), ssh_port: vm.ssh.port }.write(self.dir)?;
+        let mut child =
+            spawn::spawn(vm, self.dir, line).map_err(|error| self.not_spawned(vm, error))?;
+        let result = self.come_up(vm, line, &mut child).await;
+        match &result {
+            Ok(_) => self.dir.tighten(),
+            Err(_) => self.undo(&mut child),
+        }
+        result
+    }
+
+    /// Waits for the first answer on QMP.
+    async fn come_up(
+        &self,
+        vm: &Vm,
+        line: &CommandLine,
+        child: &mut Child,
+    ) -> Result<Started, Error> {
+        let system =
+            |action| move |error| Error::System { vm: vm.instance.name.clone(), action, error };
+        let process = Process::of_child(child).map_err(system("watch QEMU"))?;
+        let answered = tokio::select! {
+            result = first_answer(self.dir) => result,
+            _ = process.ended() => Err(qmp::Error::Closed),
+            () = tokio::time::sleep_until(self.deadline) => {
+                return Err(Error::StartTimeout {
+                    vm: vm.instance.name.clone(),
+                    waited: self.timeout,
+                    stderr: explain::last_words(self.dir),
+                });
+            }
+        };
+        match answered {
+            Ok(_client) => {
+                // A wrapper that does not exec QEMU is its parent: the pidfile tells them apart.
+                let pid = self.dir.process()?.map_or(process.pid(), |process| process.pid());
+                let name = vm.instance.name.clone();
+                Ok(Started { name, pid, already_running: false, ssh_port: vm.ssh.port })
+            }
+            Err(error) => {
+                match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {
+                    Some(status) => {
+                        Err(explain::qemu_failed(self.config, vm, self.dir, line, status))
+                    }
+                    None => {
+                        let (vm, pid) = (vm.instance.name.clone(), process.pid());
+                        Err(Error::Qmp { vm, pid, error })
+                    }
+                }
+            }
+        }
+    }
+
+    /// How QEMU ended, if it ends at all now that QMP is broken.
+    async fn end_of(&self, child: &mut Child, process: &Process) -> io::Result<Option<ExitStatus>> {
+        let grace = Duration::from_secs(1);
+        match tokio::time::timeout(grace, process.ended()).await {
+            Ok(_) => child.wait().map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Leaves nothing of a QEMU that did not come up, nor of what it started itself.
+    fn undo(&self, child: &mut Child) {
+        let group = rustix::process::Pid::from_child(child);
+        if matches!(child.try_wait(), Ok(None)) {
+            // Not waited for, so the pid is still its own, and it leads its own group.
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            let _ = child.wait();
+        }
+        self.dir.clean();
+    }
+
+    /// Shows the config's line where the program's name comes from.
+    fn not_spawned(&self, vm: &Vm, error: Error) -> Error {
+        let Error::Spawn { program, error, .. } = error else {
+            return error;
+        };
+        let definition = self.config.file.vm(&vm.instance.definition);
+        let own = definition.and_then(|definition| definition.bin.as_ref());
+        let span = own.unwrap_or(&self.config.file.qemu.bin).span.clone();
+        let source = self.config.file.source.clone();
+        let place = (!span.is_empty()).then_some(Place { source, span });
+        Error::Spawn { program, error, place }
+    }
+}
+
+/// Connects to QMP as soon as QEMU listens and shakes hands.
+async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
+    loop {
+        match connect::open(dir).await {
+            Ok(stream) => return Client::handshake(stream).await,
+            Err(qmp::Error::Closed) => {}
+            Err(qmp::Error::Io(error))
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(SOCKET_INTERVAL).await;
+    }
+}

@@ -1,0 +1,188 @@
+//! What is: the state of a VM, or of all of them side by side.
+
+use super::argv::{Forward, forwards};
+use super::connect::Control;
+use super::dir::VmDir;
+use super::launch::Launch;
+use crate::config::{Instance, Port};
+use crate::process::{self, Process};
+use crate::{Error, qmp};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long `status` waits for QMP.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long `list` waits for the QMP of one VM, all of them side by side.
+const LIST_PATIENCE: Duration = Duration::from_millis(800);
+
+/// The state of a VM that has no process.
+const STOPPED: &str = "stopped";
+
+/// The state of a VM whose process doesn't say.
+const UNKNOWN: &str = "unknown";
+
+/// All that is known about a VM.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// QMP's run state (QEMU QMP Reference, `RunState`), `stopped` without a process, or
+    /// `unknown` when QMP did not answer `list`.
+    pub state: String,
+    /// QEMU's process.
+    pub pid: Option<u32>,
+    /// How long that has been running, in seconds.
+    pub uptime_seconds: Option<f64>,
+    /// QEMU's version.
+    pub qemu_version: Option<String>,
+    /// How SSH reaches it.
+    pub ssh: SshStatus,
+    /// The host's ports that QEMU forwards into the guest.
+    pub forwards: Vec<Forward>,
+    /// Its runtime directory.
+    pub dir: PathBuf,
+    /// QEMU's pidfile.
+    pub pid_file: PathBuf,
+    /// The log of the serial port.
+    pub serial_file: PathBuf,
+    /// The QMP socket.
+    pub qmp_file: PathBuf,
+    /// The human monitor's socket.
+    pub monitor_file: PathBuf,
+    /// The log of QEMU's standard output.
+    pub stdout_file: PathBuf,
+    /// The log of QEMU's standard error.
+    pub stderr_file: PathBuf,
+    /// Why the state is `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How SSH reaches a VM.
+#[derive(Clone, Debug, Serialize)]
+pub struct SshStatus {
+    /// The port on the host; `None` while a VM with port `auto` is not running.
+    pub port: Option<u16>,
+}
+
+impl Status {
+    /// Whether the VM has a process.
+    pub fn is_running(&self) -> bool {
+        self.pid.is_some()
+    }
+
+    fn stopped(instance: &Instance) -> Status {
+        let file = |name: &str| instance.dir.join(name);
+        let port = match instance.port {
+            Port::Fixed(port) => Some(port),
+            Port::Auto => None,
+        };
+        Status {
+            name: instance.name.clone(),
+            state: STOPPED.to_owned(),
+            pid: None,
+            uptime_seconds: None,
+            qemu_version: None,
+            ssh: SshStatus { port },
+            forwards: Vec::new(),
+            dir: instance.dir.clone(),
+            pid_file: file("pid"),
+            serial_file: file("serial"),
+            qmp_file: file("qmp.socket"),
+            monitor_file: file("monitor.socket"),
+            stdout_file: file("stdout"),
+            stderr_file: file("stderr"),
+            error: None,
+        }
+    }
+
+    /// What can be told of a process without asking it.
+    fn of_process(instance: &Instance, dir: &VmDir, process: &Process) -> Status {
+        let mut status = Status::stopped(instance);
+        status.state = UNKNOWN.to_owned();
+        status.pid = Some(process.pid());
+        let hundredths = |uptime: Duration| (uptime.as_secs_f64() * 100.0).round() / 100.0;
+        status.uptime_seconds = process.uptime().map(hundredths);
+        status.ssh.port = Launch::read(dir).map(|launch| launch.ssh_port).or(status.ssh.port);
+        status.forwards = forwards(process::command_line(process.pid()).iter().map(String::as_str));
+        status
+    }
+}
+
+/// The state of one VM.
+///
+/// # Errors
+/// The directory can't be used, or QMP does not answer as it should.
+pub async fn status(instance: &Instance) -> Result<Status, Error> {
+    match ask(instance, PATIENCE).await? {
+        (status, None) => Ok(status),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The states of many VMs, asked side by side; what goes wrong with one is in its `error`.
+pub async fn list(instances: Vec<Instance>) -> Vec<Status> {
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut statuses: Vec<_> = instances.iter().map(Status::stopped).collect();
+    for (index, instance) in instances.into_iter().enumerate() {
+        // What never ran needs no task.
+        match VmDir::open(&instance) {
+            Ok(None) => continue,
+            Ok(Some(_)) => {
+                tasks.spawn(async move { (index, ask(&instance, LIST_PATIENCE).await) });
+            }
+            Err(error) => statuses[index].fail(&error),
+        }
+    }
+    while let Some(result) = tasks.join_next().await {
+        match result {
+            Ok((index, Ok((status, error)))) => {
+                statuses[index] = status;
+                if let Some(error) = error {
+                    statuses[index].fail(&error);
+                }
+            }
+            Ok((index, Err(error))) => statuses[index].fail(&error),
+            Err(_panicked) => {}
+        }
+    }
+    statuses
+}
+
+impl Status {
+    fn fail(&mut self, error: &Error) {
+        self.state = UNKNOWN.to_owned();
+        self.error = Some(error.to_string());
+    }
+}
+
+/// The state of a VM, and what went wrong with asking its process.
+async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<Error>), Error> {
+    let Some(dir) = VmDir::open(instance)? else {
+        return Ok((Status::stopped(instance), None));
+    };
+    let Some(process) = dir.process()? else {
+        return Ok((Status::stopped(instance), None));
+    };
+    let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    let question = async |client: &mut qmp::Client| {
+        let version = client.version().to_string();
+        client.query_status().await.map(|status| (status.status, version))
+    };
+    let answer = control.qmp(patience, question).await;
+    if answer.is_err() && dir.process()?.is_none() {
+        // It ended while it was asked.
+        return Ok((Status::stopped(instance), None));
+    }
+    let mut status = Status::of_process(instance, &dir, &process);
+    match answer {
+        Ok((state, version)) => {
+            status.state = state;
+            status.qemu_version = Some(version);
+            Ok((status, None))
+        }
+        Err(error) => Ok((status, Some(error))),
+    }
+}

@@ -1,0 +1,178 @@
+//! Stopping a VM: a ladder from asking the guest to SIGKILL, and which rung it took.
+
+use super::connect::Control;
+use super::dir::VmDir;
+use crate::Error;
+use crate::config::Instance;
+use crate::qmp::{self, Client};
+use rustix::process::Signal;
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long QMP may take to accept a command.
+const QMP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long QEMU may take to end after each of `quit`, SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A guest that is still booting misses the power button: it is pressed again.
+const PRESS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How a VM was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The guest powered down when asked to (ACPI).
+    Powerdown,
+    /// QMP `quit`.
+    Quit,
+    /// SIGTERM.
+    Sigterm,
+    /// SIGKILL.
+    Sigkill,
+}
+
+/// What came of a stop.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stopped {
+    /// The VM.
+    pub name: String,
+    /// The process that was ended; `None` if there was none.
+    pub pid: Option<u32>,
+    /// How; `None` if it was not running.
+    pub method: Option<Method>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What went wrong on the way.
+    pub notes: Vec<String>,
+}
+
+/// Stops a VM and returns when its process is gone; one that doesn't run is no error.
+///
+/// The guest has `timeout` to power down; with `force` it is not asked.
+///
+/// # Errors
+/// The directory can't be used, or the process survives SIGKILL.
+pub async fn stop(instance: &Instance, timeout: Duration, force: bool) -> Result<Stopped, Error> {
+    let started = Instant::now();
+    let name = instance.name.clone();
+    let nothing = Stopped { name, pid: None, method: None, seconds: 0.0, notes: Vec::new() };
+    let Some(dir) = VmDir::open(instance)? else {
+        return Ok(nothing);
+    };
+    // Force cuts through a start or stop that holds the lock and hangs.
+    let patience = if force { Duration::ZERO } else { timeout };
+    let lock = dir.lock(&instance.name, started + patience).await;
+    let Some(process) = dir.process()? else {
+        if lock.is_ok() {
+            dir.clean();
+        }
+        return Ok(nothing);
+    };
+    let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    let mut ladder = Ladder { control, notes: Vec::new() };
+    let method = ladder.descend((!force).then_some(started + timeout)).await?;
+    let notes = ladder.notes;
+    clean_after(&dir, &instance.name, lock).await?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(Stopped { pid: Some(process.pid()), method: Some(method), seconds, notes, ..nothing })
+}
+
+/// Removes what QEMU left, unless a start was quicker.
+async fn clean_after(
+    dir: &VmDir,
+    vm: &str,
+    lock: Result<super::dir::Lock, Error>,
+) -> Result<(), Error> {
+    let lock = match lock {
+        Ok(lock) => Ok(lock),
+        Err(_) => dir.lock(vm, Instant::now() + GRACE).await,
+    };
+    if lock.is_ok() && dir.process()?.is_none() {
+        dir.clean();
+    }
+    Ok(())
+}
+
+struct Ladder<'a> {
+    control: Control<'a>,
+    notes: Vec<String>,
+}
+
+impl Ladder<'_> {
+    async fn descend(&mut self, powerdown_until: Option<Instant>) -> Result<Method, Error> {
+        if let Some(deadline) = powerdown_until
+            && self.power_down(deadline).await
+        {
+            return Ok(Method::Powerdown);
+        }
+        if self.quit().await {
+            return Ok(Method::Quit);
+        }
+        for (signal, method) in [(Signal::TERM, Method::Sigterm), (Signal::KILL, Method::Sigkill)] {
+            if let Err(error) = self.control.process.signal(signal) {
+                self.notes.push(format!("can't send a signal: {error}"));
+            }
+            if self.ends_within(GRACE).await {
+                return Ok(method);
+            }
+        }
+        let (vm, pid) = (self.control.vm.to_owned(), self.control.process.pid());
+        Err(Error::Unkillable { vm, pid })
+    }
+
+    /// Presses the power button until the guest has powered down or the time is over.
+    ///
+    /// Between two presses QMP is left to others: QEMU serves one client at a time.
+    async fn power_down(&mut self, deadline: Instant) -> bool {
+        let mut pressed = false;
+        loop {
+            match self.press().await {
+                // With `-no-shutdown` QEMU stays when the guest is done.
+                Ok(status) if pressed && status.status == "shutdown" => return false,
+                Ok(_) => pressed = true,
+                Err(error) if !pressed => {
+                    self.notes.push(error.to_string());
+                    return self.ends_within(Duration::ZERO).await;
+                }
+                Err(_) => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.ends_within(left.min(PRESS_INTERVAL)).await {
+                return true;
+            }
+            if left <= PRESS_INTERVAL {
+                self.notes.push("the guest did not power down in time".to_owned());
+                return false;
+            }
+        }
+    }
+
+    async fn press(&self) -> Result<qmp::Status, Error> {
+        let press = async |client: &mut Client| {
+            let status = client.query_status().await?;
+            client.execute("system_powerdown", None).await?;
+            Ok(status)
+        };
+        self.control.qmp(QMP_PATIENCE, press).await
+    }
+
+    async fn quit(&mut self) -> bool {
+        let quit = async |client: &mut Client| client.execute("quit", None).await.map(drop);
+        match self.control.qmp(QMP_PATIENCE, quit).await {
+            // QEMU may be gone before its answer is.
+            Ok(()) | Err(Error::Qmp { error: qmp::Error::Closed, .. }) => {
+                self.ends_within(GRACE).await
+            }
+            Err(error) => {
+                self.notes.push(error.to_string());
+                self.ends_within(Duration::ZERO).await
+            }
+        }
+    }
+
+    async fn ends_within(&self, time: Duration) -> bool {
+        matches!(tokio::time::timeout(time, self.control.process.ended()).await, Ok(Ok(())))
+    }
+}
