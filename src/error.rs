@@ -73,6 +73,12 @@ pub enum Error {
         /// How long we waited.
         waited: Duration,
     },
+    /// The system has no means left for us to work with.
+    #[error("qqmgr can't work: {error}")]
+    Runtime {
+        /// Why not.
+        error: io::Error,
+    },
     /// QEMU ended before it answered.
     #[error("VM `{vm}` did not start: QEMU {status}{}", colon(stderr))]
     QemuFailed {
@@ -180,7 +186,7 @@ impl Error {
             Error::NotRunning { .. } => "vm_not_running",
             Error::File { .. } => "file",
             Error::UnsafeDir { .. } => "runtime_dir_refused",
-            Error::System { .. } => "system",
+            Error::System { .. } | Error::Runtime { .. } => "system",
             Error::Spawn { .. } => "program_not_run",
             Error::Locked { .. } => "vm_locked",
             Error::QemuFailed { .. } => "qemu_failed",

@@ -1,5 +1,6 @@
 //! Quick QEMU Manager as a library: the config file, the virtual machines and QMP.
 
+pub mod cli;
 pub mod config;
 pub mod duration;
 mod error;

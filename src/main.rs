@@ -1,2 +1,11 @@
 //! The `qqmgr` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    qqmgr::cli::complete();
+    match qqmgr::cli::parse() {
+        Ok(cli) => cli.run(),
+        Err(code) => code,
+    }
+}

@@ -22,7 +22,7 @@ pub fn put(session: &Session, paths: &[String]) -> Result<Command, Error> {
         }
         _ => {
             let mut command = session.tool("scp");
-            command.args(["-q", "-r", "--"]).args(sources.iter().map(|path| local(path)));
+            command.args(["-r", "--"]).args(sources.iter().map(|path| local(path)));
             command.arg(remote(session, target));
             Ok(command)
         }
@@ -40,7 +40,7 @@ pub fn get(session: &Session, paths: &[String]) -> Result<Command, Error> {
         return Ok(session.ssh(&[format!("cat {}", words.join(" "))]));
     }
     let mut command = session.tool("scp");
-    command.args(["-q", "-r", "--"]).args(sources.iter().map(|path| remote(session, path)));
+    command.args(["-r", "--"]).args(sources.iter().map(|path| remote(session, path)));
     command.arg(local(target));
     Ok(command)
 }

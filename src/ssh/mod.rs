@@ -65,8 +65,8 @@ impl Session {
 /// # Errors
 /// The directory can't be used.
 pub async fn close(instance: &Instance) -> Result<(), Error> {
-    match VmDir::open(instance)? {
-        Some(dir) => master::close(&instance.name, &dir).await,
-        None => Ok(()),
+    if let Some(dir) = VmDir::open(instance)? {
+        master::close(&instance.name, &dir).await;
     }
+    Ok(())
 }

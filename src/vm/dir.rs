@@ -15,8 +15,9 @@ use tokio::time::Instant;
 /// The longest path that a unix socket can have (unix(7), `sun_path` less its NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// What QEMU makes and leaves behind when it is killed.
-const LEFT_BY_QEMU: [&str; 4] = ["pid", "monitor.socket", "qmp.socket", "serial.socket"];
+/// What means nothing once the VM's process is gone.
+const OF_ONE_LIFE: [&str; 5] =
+    ["pid", "monitor.socket", "qmp.socket", "serial.socket", "known_hosts"];
 
 /// An open runtime directory of one VM.
 #[derive(Debug)]
@@ -131,9 +132,9 @@ impl VmDir {
         options.open(&path).map_err(|error| Error::File { action: "open", path, error })
     }
 
-    /// Removes what a QEMU that is gone has left.
+    /// Removes what a process that is gone has left; the logs stay.
     pub fn clean(&self) {
-        for name in LEFT_BY_QEMU {
+        for name in OF_ONE_LIFE {
             // What is not there needs no removing, and what can't be removed the next start names.
             let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
         }
@@ -141,7 +142,7 @@ impl VmDir {
 
     /// Takes the sockets' modes down to the user's own: QEMU makes them by its umask.
     pub fn tighten(&self) {
-        for name in LEFT_BY_QEMU {
+        for name in OF_ONE_LIFE {
             let mode = Mode::RUSR | Mode::WUSR;
             // The directory keeps others out in any case.
             let _ = rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty());

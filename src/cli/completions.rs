@@ -1,0 +1,68 @@
+//! `qqmgr completions`: scripts that ask qqmgr itself, so that VM names complete too.
+
+use super::{Cli, output};
+use crate::Error;
+use crate::config::Config;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::{CompleteEnv, Shells};
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  bash:  echo 'source <(qqmgr completions bash)' >> ~/.bashrc
+  zsh:   echo 'source <(qqmgr completions zsh)' >> ~/.zshrc
+  fish:  qqmgr completions fish > ~/.config/fish/completions/qqmgr.fish";
+
+/// The scripts set this variable to the shell's name when they ask.
+const VARIABLE: &str = "QQMGR_COMPLETE";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Answers a shell that asks for completions, and exits then; else does nothing.
+pub fn complete() {
+    CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+}
+
+pub fn run(command: &mut clap::Command, shell: Shell) -> Result<ExitCode, Error> {
+    let name = match shell {
+        Shell::Bash => "bash",
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+    };
+    command.build();
+    let mut script = Vec::new();
+    if let Some(completer) = Shells::builtins().completer(name) {
+        let bin = command.get_name();
+        let written = completer.write_registration(VARIABLE, bin, bin, bin, &mut script);
+        written.map_err(|error| Error::Runtime { error })?;
+    }
+    output::text(String::from_utf8_lossy(&script).trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Completes VM names from the config that the command line being completed uses.
+pub fn vm_names() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let Ok(config) = Config::load(named_config().as_deref()) else {
+            return Vec::new();
+        };
+        let current = current.to_string_lossy();
+        let names = config.file.vms.iter().map(|vm| vm.name.as_str());
+        names.filter(|name| name.starts_with(&*current)).map(CompletionCandidate::new).collect()
+    })
+}
+
+/// The `-c FILE` of the command line being completed.
+fn named_config() -> Option<PathBuf> {
+    let mut args = std::env::args_os();
+    args.find(|arg| arg == "-c" || arg == "--config")?;
+    args.next().map(PathBuf::from)
+}

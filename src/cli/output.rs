@@ -1,0 +1,168 @@
+//! What is printed: reports as text or JSON, errors with their place in the config.
+
+use crate::Error;
+use crate::config::{Diagnostic, Location, Source};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Prints what a verb reports: its JSON, or its text.
+pub fn report(report: &(impl Serialize + Display), json: bool) {
+    if json {
+        document(report);
+    } else {
+        text(report);
+    }
+}
+
+/// Prints text to standard output; colours only where they are welcome.
+pub fn text(text: impl Display) {
+    write(anstream::stdout(), format_args!("{text}\n"));
+}
+
+/// Prints one JSON document to standard output.
+pub fn document(value: &impl Serialize) {
+    match serde_json::to_string(value) {
+        Ok(json) => write(std::io::stdout(), format_args!("{json}\n")),
+        Err(error) => note(format_args!("the result can't be written as JSON: {error}")),
+    }
+}
+
+/// Tells something beside the result, on standard error.
+pub fn note(text: impl Display) {
+    write(anstream::stderr(), format_args!("{text}\n"));
+}
+
+/// Whoever closed the pipe wants no more: that is no failure of ours.
+fn write(mut stream: impl Write, text: std::fmt::Arguments) {
+    let _ = stream.write_fmt(text).and_then(|()| stream.flush());
+}
+
+#[derive(Serialize)]
+struct JsonError<'a> {
+    error: JsonErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonErrorBody<'a> {
+    code: &'a str,
+    message: String,
+    hint: Option<String>,
+    location: Option<Location>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<JsonDiagnostic>,
+}
+
+/// One of several things that are wrong with a config file.
+#[derive(Serialize)]
+struct JsonDiagnostic {
+    message: String,
+    hint: Option<String>,
+    location: Location,
+}
+
+/// Tells an error: as JSON on standard output, or as text on standard error.
+pub fn error(error: &Error, json: bool) {
+    if json {
+        document(&JsonError { error: json_body(error) });
+        return;
+    }
+    match error.diagnostics() {
+        Some((source, diagnostics)) => {
+            for diagnostic in &diagnostics {
+                note(snippet(&source, diagnostic));
+            }
+        }
+        None => {
+            let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
+            note(format_args!("{RED}error{RED:#}: {error}{}", hint.unwrap_or_default()));
+        }
+    }
+}
+
+fn json_body(error: &Error) -> JsonErrorBody<'_> {
+    let errors = error.diagnostics().map(|(source, diagnostics)| {
+        let place = |diagnostic: Diagnostic| JsonDiagnostic {
+            location: source.location(diagnostic.span.start),
+            message: diagnostic.message,
+            hint: diagnostic.hint,
+        };
+        diagnostics.into_iter().map(place).collect()
+    });
+    JsonErrorBody {
+        code: error.code(),
+        message: error.to_string(),
+        hint: error.hint(),
+        location: error.location(),
+        errors: errors.unwrap_or_default(),
+    }
+}
+
+/// The message with the config's line and a caret under the place.
+fn snippet(source: &Source, diagnostic: &Diagnostic) -> String {
+    let path = source.path.to_string_lossy();
+    let place = AnnotationKind::Primary.span(diagnostic.span.clone());
+    let shown = Snippet::source(source.text.as_str()).path(path).annotation(place);
+    let title = Level::ERROR.primary_title(diagnostic.message.as_str());
+    let mut group = Group::with_title(title).element(shown);
+    if let Some(hint) = &diagnostic.hint {
+        group = group.element(Level::HELP.message(hint.as_str()));
+    }
+    let coloured = std::io::stderr().is_terminal();
+    let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+/// Answers what clap ends on: help and version, or a command line that it can't understand.
+pub fn clap_answer(answer: &clap::Error) -> ExitCode {
+    let asked = matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let json = std::env::args().any(|arg| arg == "--json");
+    if asked || !json {
+        let _ = answer.print();
+    } else {
+        let text = answer.to_string();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
+        let hint = tip.or_else(|| Some("see `qqmgr --help`".to_owned()));
+        document(&JsonError { error: json_body(&Error::Usage { message, hint }) });
+    }
+    ExitCode::from(if asked { 0 } else { 2 })
+}
+
+/// How long, for people: `4.2s`, `3m 20s`, `2h 5m`, `3d 4h`.
+pub fn seconds(seconds: f64) -> String {
+    // Truncation is wanted: the parts that are left out are below a second.
+    let whole = seconds.max(0.0) as u64;
+    match whole {
+        0..60 => format!("{seconds:.1}s"),
+        60..3600 => format!("{}m {}s", whole / 60, whole % 60),
+        3600..86400 => format!("{}h {}m", whole / 3600, whole / 60 % 60),
+        _ => format!("{}d {}h", whole / 86400, whole / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn writes_times_for_people() {
+        for (value, text) in [
+            (0.04, "0.0s"),
+            (59.94, "59.9s"),
+            (200.0, "3m 20s"),
+            (7500.0, "2h 5m"),
+            (273_700.0, "3d 4h"),
+        ] {
+            assert_eq!(seconds(value), text);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `qqmgr ssh`, and how any of OpenSSH's tools is run: in our place, or for its output.
+
+use super::{Context, output};
+use crate::Error;
+use crate::ssh::Session;
+use serde::Serialize;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitCode};
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr ssh test-vm                              a shell
+  qqmgr ssh test-vm uname -r                     a command
+  qqmgr ssh test-vm -N -L 8080:localhost:80      a forwarded port
+  qqmgr --json ssh test-vm cat /proc/cmdline     its exit code and output as JSON";
+
+/// What a tool came to, for `--json`.
+#[derive(Serialize)]
+struct Output {
+    exit_code: u8,
+    stdout: String,
+    stderr: String,
+}
+
+pub fn run(context: &Context, words: &[String]) -> Result<ExitCode, Error> {
+    let Some((vm, args)) = words.split_first() else {
+        return Err(Error::Usage { message: "which VM?".to_owned(), hint: None });
+    };
+    let config = context.load()?;
+    let session = Session::open(&config, &config.instance(vm)?)?;
+    pass_through(context, session.ssh(args))
+}
+
+/// Becomes the tool, so that terminal, signals and exit code are its own; with `--json` runs it
+/// and tells what it came to.
+pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Error> {
+    let program = tool.get_program().to_string_lossy().into_owned();
+    if !context.json {
+        return Err(Error::Spawn { program, error: tool.exec(), place: None });
+    }
+    let output = tool.stdin(std::process::Stdio::inherit()).output();
+    let output = output.map_err(|error| Error::Spawn { program, error, place: None })?;
+    let killed = || output.status.signal().map_or(255, |signal| 128 + signal);
+    let code = output.status.code().unwrap_or_else(killed);
+    let exit_code = u8::try_from(code).unwrap_or(u8::MAX);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    output::document(&Output {
+        exit_code,
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    });
+    Ok(ExitCode::from(exit_code))
+}

@@ -1,0 +1,51 @@
+//! `qqmgr status`.
+
+use super::{Context, StatusArgs, exit, output};
+use crate::Error;
+use crate::vm::{self, Forward, Status};
+use std::fmt;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr status test-vm
+  qqmgr status test-vm --json | jq -r .serial_file
+  qqmgr status test-vm --exit-code >/dev/null || qqmgr start test-vm";
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.state)?;
+        let mut line = |key: &str, value: &str| write!(f, "\n  {key:<8} {value}");
+        if let Some(pid) = self.pid {
+            line("pid", &pid.to_string())?;
+        }
+        if let Some(uptime) = self.uptime_seconds {
+            line("uptime", &output::seconds(uptime))?;
+        }
+        if let Some(version) = &self.qemu_version {
+            line("QEMU", version)?;
+        }
+        let port = self.ssh.port.map_or("auto".to_owned(), |port| port.to_string());
+        line("SSH", &format!("port {port}"))?;
+        for Forward { protocol, host_address, host_port, guest_port } in &self.forwards {
+            line("forward", &format!("{protocol} {host_address}:{host_port} -> {guest_port}"))?;
+        }
+        let files = [
+            ("pidfile", &self.pid_file),
+            ("serial", &self.serial_file),
+            ("QMP", &self.qmp_file),
+            ("monitor", &self.monitor_file),
+            ("stdout", &self.stdout_file),
+            ("stderr", &self.stderr_file),
+        ];
+        files.iter().try_for_each(|(key, file)| line(key, &file.display().to_string()))
+    }
+}
+
+pub async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode, Error> {
+    let instance = context.load()?.instance(&args.vm)?;
+    let status = vm::status(&instance).await?;
+    output::report(&status, context.json);
+    let missed = args.exit_code && !status.is_running();
+    Ok(if missed { ExitCode::from(exit::NOT_RUNNING) } else { ExitCode::SUCCESS })
+}
