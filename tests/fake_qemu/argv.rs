@@ -1,0 +1,94 @@
+//! The part of QEMU's command line that the fake understands.
+
+use std::path::PathBuf;
+
+/// A unix socket to listen on, and the log of a character device.
+#[derive(Debug, Default)]
+pub struct Chardev {
+    /// Where to listen.
+    pub socket: PathBuf,
+    /// The file that QEMU copies the output to.
+    pub logfile: Option<PathBuf>,
+    /// Whether the log is kept from run to run.
+    pub logappend: bool,
+}
+
+/// What was asked for; all other options are ignored.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// `-pidfile`
+    pub pidfile: Option<PathBuf>,
+    /// The socket of `-qmp unix:`.
+    pub qmp: Option<PathBuf>,
+    /// The sockets of `-monitor unix:` and `-chardev socket`, which get a listener only.
+    pub chardevs: Vec<Chardev>,
+}
+
+impl Options {
+    /// Reads the arguments, without the program's name.
+    pub fn parse(mut args: impl Iterator<Item = String>) -> Options {
+        let mut options = Options::default();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "-pidfile" => options.pidfile = args.next().map(PathBuf::from),
+                "-qmp" => options.qmp = args.next().and_then(|v| unix_path(&v)),
+                "-monitor" => {
+                    let socket = args.next().and_then(|v| unix_path(&v));
+                    let chardev = |socket| Chardev {
+                        socket,
+                        ..Chardev::default()
+                    };
+                    options.chardevs.extend(socket.map(chardev));
+                }
+                "-chardev" => options
+                    .chardevs
+                    .extend(args.next().and_then(|v| chardev(&v))),
+                _ => {}
+            }
+        }
+        options
+    }
+
+    /// All the sockets' paths.
+    pub fn sockets(&self) -> impl Iterator<Item = &PathBuf> {
+        self.qmp
+            .iter()
+            .chain(self.chardevs.iter().map(|c| &c.socket))
+    }
+}
+
+fn unix_path(value: &str) -> Option<PathBuf> {
+    let first = fields(value).into_iter().next()?;
+    first.strip_prefix("unix:").map(PathBuf::from)
+}
+
+fn chardev(value: &str) -> Option<Chardev> {
+    let fields = fields(value);
+    let get = |key: &str| {
+        fields
+            .iter()
+            .find_map(|f| f.strip_prefix(key)?.strip_prefix('='))
+    };
+    if fields.first()? != "socket" {
+        return None;
+    }
+    Some(Chardev {
+        socket: get("path")?.into(),
+        logfile: get("logfile").map(PathBuf::from),
+        logappend: get("logappend") == Some("on"),
+    })
+}
+
+/// Cuts at commas, of which a doubled one stands for itself.
+fn fields(value: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == ',' && chars.next_if_eq(&',').is_none() {
+            fields.push(String::new());
+        } else if let Some(field) = fields.last_mut() {
+            field.push(c);
+        }
+    }
+    fields
+}

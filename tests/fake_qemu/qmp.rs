@@ -1,0 +1,175 @@
+//! The fake's QMP server: one client at a time, with the script's faults.
+
+use std::io;
+
+use rustix::process::{Signal, getpid, kill_process};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::script::{Fault, GREETING, Script};
+
+#[derive(Deserialize)]
+struct Request {
+    execute: String,
+    #[serde(default)]
+    id: Value,
+}
+
+struct Session<'a> {
+    stream: BufReader<UnixStream>,
+    script: &'a Script,
+}
+
+/// Serves clients until one of them ends the machine.
+pub async fn serve(listener: UnixListener, script: &Script) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let stream = BufReader::new(stream);
+        // An error means that the client went away, which is no concern of QEMU's.
+        if let Ok(true) = (Session { stream, script }).run().await {
+            return Ok(());
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Whether the client has ended the machine; if not, it has left.
+    async fn run(&mut self) -> io::Result<bool> {
+        let capabilities = json!(["oob"]);
+        let greeting = json!({"QMP": {"version": version(), "capabilities": capabilities}});
+        self.answer(GREETING, greeting).await?;
+        let mut negotiated = false;
+        let mut line = String::new();
+        while self.stream.read_line(&mut line).await? > 0 {
+            let request = serde_json::from_str::<Request>(&line);
+            line.clear();
+            let Ok(Request {
+                execute: command,
+                id,
+            }) = request
+            else {
+                let error = refusal("GenericError", "JSON parse error, invalid request");
+                self.write(json!({ "error": error })).await?;
+                continue;
+            };
+            let result = reply(&command, negotiated);
+            let accepted = result.is_ok();
+            let reply = match result {
+                Ok(value) => json!({"return": value, "id": id}),
+                Err(error) => json!({"error": error, "id": id}),
+            };
+            if !self.answer(&command, reply).await? || !accepted {
+                continue;
+            }
+            negotiated = true;
+            if self.act(&command).await {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What an accepted command does; whether it ends the machine.
+    ///
+    /// It does so even if the client did not wait for the outcome.
+    async fn act(&mut self, command: &str) -> bool {
+        let (ignored, shutdown) = match command {
+            "system_powerdown" => {
+                let _ = self.event("POWERDOWN", json!({})).await;
+                (
+                    self.script.ignore_powerdown,
+                    json!({"guest": true, "reason": "guest-shutdown"}),
+                )
+            }
+            "quit" => (
+                self.script.ignore_quit,
+                json!({"guest": false, "reason": "host-qmp-quit"}),
+            ),
+            _ => return false,
+        };
+        if !ignored {
+            let _ = self.event("SHUTDOWN", shutdown).await;
+        }
+        !ignored
+    }
+
+    /// Sends a reply, or commits the fault asked for; whether it was the reply.
+    async fn answer(&mut self, command: &str, reply: Value) -> io::Result<bool> {
+        tokio::time::sleep(self.script.late).await;
+        match self.script.fault(command) {
+            None => {
+                // That the client went away shows at the next read, and stops no command.
+                let _ = self.write(reply).await;
+                return Ok(true);
+            }
+            Some(Fault::Mute) => {}
+            Some(Fault::Die) => die()?,
+            Some(Fault::HalfLine) => {
+                let line = reply.to_string();
+                self.send(&line.as_bytes()[..line.len() / 2]).await?;
+                die()?;
+            }
+            Some(Fault::Garbage) => {
+                self.send(b"HTTP/1.1 400 Bad Request\r\n\x1b[31m\xff\xfe\r\n}{\r\n")
+                    .await?;
+            }
+            Some(Fault::Megabytes) => {
+                for _ in 0..64 {
+                    self.send(&[b'x'; 1 << 20]).await?;
+                }
+            }
+            Some(Fault::Flood) => loop {
+                self.event("RTC_CHANGE", json!({"offset": 0, "qom-path": "/rtc"}))
+                    .await?;
+            },
+        }
+        Ok(false)
+    }
+
+    async fn event(&mut self, name: &str, data: Value) -> io::Result<()> {
+        let timestamp = json!({"seconds": 1_700_000_000, "microseconds": 123_456});
+        self.write(json!({"timestamp": timestamp, "event": name, "data": data}))
+            .await
+    }
+
+    async fn write(&mut self, message: Value) -> io::Result<()> {
+        self.send(format!("{message}\r\n").as_bytes()).await
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let size = if self.script.pieces { 1 } else { bytes.len() };
+        for piece in bytes.chunks(size) {
+            self.stream.write_all(piece).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}
+
+/// The result of a command, worded as QEMU does.
+fn reply(command: &str, negotiated: bool) -> Result<Value, Value> {
+    let problem = match command {
+        "qmp_capabilities" if !negotiated => return Ok(json!({})),
+        _ if !negotiated => "Expecting capabilities negotiation with 'qmp_capabilities'",
+        "qmp_capabilities" => "Capabilities negotiation is already complete, command ignored",
+        "query-status" => return Ok(json!({"status": "running", "running": true})),
+        "query-version" => return Ok(version()),
+        "system_powerdown" | "quit" => return Ok(json!({})),
+        _ => &format!("The command {command} has not been found"),
+    };
+    Err(refusal("CommandNotFound", problem))
+}
+
+fn refusal(class: &str, desc: &str) -> Value {
+    json!({"class": class, "desc": desc})
+}
+
+fn version() -> Value {
+    json!({"qemu": {"micro": 9, "minor": 9, "major": 9}, "package": "fake"})
+}
+
+fn die() -> io::Result<()> {
+    Ok(kill_process(getpid(), Signal::KILL)?)
+}
