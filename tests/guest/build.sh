@@ -26,7 +26,7 @@ die() {
 
 # ---- the cache ---------------------------------------------------------------
 
-want=$(sha256sum <"$here/build.sh")$(sha256sum <"$here/init")
+want=$(cat "$here"/{build.sh,init,seed.c} | sha256sum)
 
 current() {
     [[ -s $out/vmlinuz && -s $out/initrd.img && -s $out/id_ed25519 && -s $out/id_ed25519.pub &&
@@ -48,7 +48,7 @@ trap 'exit 143' TERM HUP
 
 # ---- the packages ------------------------------------------------------------
 
-for program in apt-get apt-cache dpkg-deb ssh-keygen cpio gzip; do
+for program in apt-get apt-cache dpkg-deb ssh-keygen cpio cc; do
     command -v "$program" >/dev/null || die "$program is missing; see tests/guest/packages.sh"
 done
 [[ $(dpkg --print-architecture) == amd64 ]] ||
@@ -149,6 +149,9 @@ install -m 755 "$busybox" "$root/bin/busybox"
     [[ -e $root/$applet || -L $root/$applet ]] || ln -s /bin/busybox "$root/$applet"
 done
 
+cc -static -Os -Wall -o "$root/sbin/seed" "$here/seed.c"
+head -c 64 /dev/urandom >"$root/etc/seed"
+
 install -m 755 "$(unpacked sbin/dropbear)" "$root/usr/sbin/dropbear"
 install -m 755 "$(unpacked openssh/sftp-server)" "$root/usr/lib/openssh/sftp-server"
 # Where a dropbear looks for it depends on how it was compiled.
@@ -168,10 +171,15 @@ done
 # Before glibc 2.34 the lookup of users was a library loaded at run time.
 find "$work/unpacked" -name libnss_files.so.2 -exec install -m 755 {} "$root/lib/" \;
 
+# Ubuntu's modules come in zstd, which neither busybox nor every machine reads.
+if compgen -G "$work/unpacked/lib/modules/*/kernel/*/*/*.ko.zst" >/dev/null; then
+    command -v zstd >/dev/null || die "this kernel's modules need zstd to unpack; install it"
+fi
+
 unpack_module() {
     case $1 in
         *.ko) cat "$1" ;;
-        *.ko.gz) gzip -dc "$1" ;;
+        *.ko.gz) "$busybox" zcat "$1" ;;
         *.ko.xz) "$busybox" xzcat "$1" ;;
         *.ko.zst) zstd -dc "$1" ;;
     esac
