@@ -1,6 +1,7 @@
 //! `qqmgr start`.
 
-use super::{Context, StartArgs, output};
+use super::args::life::StartArgs;
+use super::{Context, output};
 use crate::config::Config;
 use crate::vm::{self, Started};
 use crate::{Error, ssh};

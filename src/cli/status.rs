@@ -1,6 +1,7 @@
 //! `qqmgr status`.
 
-use super::{Context, StatusArgs, exit, output};
+use super::args::view::StatusArgs;
+use super::{Context, exit, output};
 use crate::Error;
 use crate::vm::{self, Forward, Status};
 use std::fmt;

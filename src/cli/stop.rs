@@ -1,6 +1,7 @@
 //! `qqmgr stop`.
 
-use super::{Context, StopArgs, output};
+use super::args::life::StopArgs;
+use super::{Context, output};
 use crate::vm::{self, Method, Stopped};
 use crate::{Error, ssh};
 use std::fmt;

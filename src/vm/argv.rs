@@ -29,7 +29,8 @@ impl CommandLine {
     }
 }
 
-/// The arguments that keep a VM in our hands (QEMU manual, "Invocation", "Character device
+/// The arguments that keep a VM in our hands: its pidfile, its monitor, QMP for one client at a
+/// time, a serial port with a log, and a second QMP for those who only listen (QEMU manual, "Invocation", "Character device
 /// options" and "Debug/Expert options").
 fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
     let socket = |name: &str| escape(&socket_argument(&dir.join(name), working_dir));
@@ -48,6 +49,10 @@ fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
         ),
         "-serial",
         "chardev:qqmgr-serial",
+        "-chardev",
+        &format!("socket,id=qqmgr-events,path={},server=on,wait=off", socket("events.socket")),
+        "-mon",
+        "chardev=qqmgr-events,mode=control",
     ]
     .map(str::to_owned)
     .to_vec()

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 5] =
-    ["pid", "monitor.socket", "qmp.socket", "serial.socket", "known_hosts"];
+const OF_ONE_LIFE: [&str; 6] =
+    ["pid", "monitor.socket", "qmp.socket", "serial.socket", "events.socket", "known_hosts"];
 
 /// An open runtime directory of one VM.
 #[derive(Debug)]

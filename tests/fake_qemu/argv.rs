@@ -34,15 +34,10 @@ impl Options {
                 "-qmp" => options.qmp = args.next().and_then(|v| unix_path(&v)),
                 "-monitor" => {
                     let socket = args.next().and_then(|v| unix_path(&v));
-                    let chardev = |socket| Chardev {
-                        socket,
-                        ..Chardev::default()
-                    };
+                    let chardev = |socket| Chardev { socket, ..Chardev::default() };
                     options.chardevs.extend(socket.map(chardev));
                 }
-                "-chardev" => options
-                    .chardevs
-                    .extend(args.next().and_then(|v| chardev(&v))),
+                "-chardev" => options.chardevs.extend(args.next().and_then(|v| chardev(&v))),
                 _ => {}
             }
         }
@@ -51,9 +46,7 @@ impl Options {
 
     /// All the sockets' paths.
     pub fn sockets(&self) -> impl Iterator<Item = &PathBuf> {
-        self.qmp
-            .iter()
-            .chain(self.chardevs.iter().map(|c| &c.socket))
+        self.qmp.iter().chain(self.chardevs.iter().map(|c| &c.socket))
     }
 }
 
@@ -64,11 +57,7 @@ fn unix_path(value: &str) -> Option<PathBuf> {
 
 fn chardev(value: &str) -> Option<Chardev> {
     let fields = fields(value);
-    let get = |key: &str| {
-        fields
-            .iter()
-            .find_map(|f| f.strip_prefix(key)?.strip_prefix('='))
-    };
+    let get = |key: &str| fields.iter().find_map(|f| f.strip_prefix(key)?.strip_prefix('='));
     if fields.first()? != "socket" {
         return None;
     }

@@ -76,9 +76,7 @@ fn fail(code: u8, problem: &str) -> ExitCode {
 
 /// From a thread, which no script can block.
 fn limit_lifetime() {
-    let seconds = env::var("FAKE_QEMU_LIFETIME")
-        .ok()
-        .and_then(|s| s.parse().ok());
+    let seconds = env::var("FAKE_QEMU_LIFETIME").ok().and_then(|s| s.parse().ok());
     thread::spawn(move || {
         thread::sleep(Duration::from_secs(seconds.unwrap_or(120)));
         exit(3);
@@ -90,11 +88,7 @@ async fn run(script: &Script, options: &Options) -> Result<(), String> {
     sleep(script.slow_pidfile).await;
     let _lock = options.pidfile.as_deref().map(write_pidfile).transpose()?;
     sleep(script.slow_socket).await;
-    let _listeners: Vec<_> = options
-        .chardevs
-        .iter()
-        .map(open)
-        .collect::<Result<_, _>>()?;
+    let _listeners: Vec<_> = options.chardevs.iter().map(open).collect::<Result<_, _>>()?;
     let term = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let qmp = options.qmp.as_deref().map(listen).transpose()?;
     if script.die_after_bind {
@@ -131,15 +125,9 @@ async fn serve(listener: Option<UnixListener>, script: &Script) -> io::Result<()
 fn write_pidfile(path: &Path) -> Result<File, String> {
     let problem = |what: &str| format!("cannot create PID file: {what}");
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600);
-    let mut file = options
-        .open(path)
-        .map_err(|e| problem(&format!("Cannot open pid file: {e}")))?;
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file =
+        options.open(path).map_err(|e| problem(&format!("Cannot open pid file: {e}")))?;
     fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| problem("Cannot lock pid file: Resource temporarily unavailable"))?;
     file.set_len(0)
@@ -152,12 +140,7 @@ fn open(chardev: &Chardev) -> Result<UnixListener, String> {
     if let Some(path) = &chardev.logfile {
         let keep = chardev.logappend;
         let mut options = OpenOptions::new();
-        let opened = options
-            .create(true)
-            .write(true)
-            .append(keep)
-            .truncate(!keep)
-            .open(path);
+        let opened = options.create(true).write(true).append(keep).truncate(!keep).open(path);
         opened.map_err(|e| format!("Unable to open logfile {}: {e}", path.display()))?;
     }
     listen(&chardev.socket)

@@ -45,11 +45,7 @@ impl Session<'_> {
         while self.stream.read_line(&mut line).await? > 0 {
             let request = serde_json::from_str::<Request>(&line);
             line.clear();
-            let Ok(Request {
-                execute: command,
-                id,
-            }) = request
-            else {
+            let Ok(Request { execute: command, id }) = request else {
                 let error = refusal("GenericError", "JSON parse error, invalid request");
                 self.write(json!({ "error": error })).await?;
                 continue;
@@ -78,15 +74,9 @@ impl Session<'_> {
         let (ignored, shutdown) = match command {
             "system_powerdown" => {
                 let _ = self.event("POWERDOWN", json!({})).await;
-                (
-                    self.script.ignore_powerdown,
-                    json!({"guest": true, "reason": "guest-shutdown"}),
-                )
+                (self.script.ignore_powerdown, json!({"guest": true, "reason": "guest-shutdown"}))
             }
-            "quit" => (
-                self.script.ignore_quit,
-                json!({"guest": false, "reason": "host-qmp-quit"}),
-            ),
+            "quit" => (self.script.ignore_quit, json!({"guest": false, "reason": "host-qmp-quit"})),
             _ => return false,
         };
         if !ignored {
@@ -112,8 +102,7 @@ impl Session<'_> {
                 die()?;
             }
             Some(Fault::Garbage) => {
-                self.send(b"HTTP/1.1 400 Bad Request\r\n\x1b[31m\xff\xfe\r\n}{\r\n")
-                    .await?;
+                self.send(b"HTTP/1.1 400 Bad Request\r\n\x1b[31m\xff\xfe\r\n}{\r\n").await?;
             }
             Some(Fault::Megabytes) => {
                 for _ in 0..64 {
@@ -121,8 +110,7 @@ impl Session<'_> {
                 }
             }
             Some(Fault::Flood) => loop {
-                self.event("RTC_CHANGE", json!({"offset": 0, "qom-path": "/rtc"}))
-                    .await?;
+                self.event("RTC_CHANGE", json!({"offset": 0, "qom-path": "/rtc"})).await?;
             },
         }
         Ok(false)
@@ -130,8 +118,7 @@ impl Session<'_> {
 
     async fn event(&mut self, name: &str, data: Value) -> io::Result<()> {
         let timestamp = json!({"seconds": 1_700_000_000, "microseconds": 123_456});
-        self.write(json!({"timestamp": timestamp, "event": name, "data": data}))
-            .await
+        self.write(json!({"timestamp": timestamp, "event": name, "data": data})).await
     }
 
     async fn write(&mut self, message: Value) -> io::Result<()> {

@@ -167,22 +167,11 @@ mod tests {
 
     #[test]
     fn mistakes_are_errors() {
-        for text in [
-            "nonsense",
-            "mute=1",
-            "late",
-            "late=-1",
-            "late=x",
-            "exit-early",
-            "die-on",
-            "=",
-            "MUTE",
-        ] {
+        for text in
+            ["nonsense", "mute=1", "late", "late=-1", "late=x", "exit-early", "die-on", "=", "MUTE"]
+        {
             let error = text.parse::<Script>().unwrap_err();
-            assert!(
-                error.starts_with(&format!("FAKE_QEMU: '{text}': ")),
-                "{error}"
-            );
+            assert!(error.starts_with(&format!("FAKE_QEMU: '{text}': ")), "{error}");
         }
     }
 }

@@ -1,0 +1,39 @@
+//! What can be said on the command line; each verb's logic is in its own file.
+
+pub mod guest;
+pub mod life;
+pub mod setup;
+pub mod view;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Quick QEMU Manager: start, see, reach, drive and throw away the VMs of a qqmgr.toml
+#[derive(Debug, Parser)]
+#[command(name = "qqmgr", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = super::exit::HELP)]
+pub struct Cli {
+    /// The config file [default: the nearest qqmgr.toml from here up, else the user's own]
+    #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(super) config: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)] // Each variant's arguments say what it does.
+pub enum Verb {
+    Start(life::StartArgs),
+    Stop(life::StopArgs),
+    Status(view::StatusArgs),
+    /// Show every VM of the config with its live state
+    #[command(visible_alias = "ls", after_help = super::list::EXAMPLES)]
+    List,
+    Ssh(guest::SshArgs),
+    Put(guest::PutArgs),
+    Get(guest::GetArgs),
+    Completions(setup::CompletionsArgs),
+}
