@@ -54,7 +54,7 @@ done
 [[ $(dpkg --print-architecture) == amd64 ]] ||
     die "the guest is made of this machine's packages, and they have to be amd64"
 
-echo "building the test guest in $out (downloads some 30 MB of packages, once)"
+echo "building the test guest in $out (downloads some 35 MB of packages, once)"
 
 # The packages given and whatever they depend on, as long as the name matches.
 closure() {
