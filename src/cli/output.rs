@@ -3,6 +3,8 @@
 use crate::Error;
 use crate::config::{Diagnostic, Location, Source};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anstream::AutoStream;
+use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use serde::Serialize;
@@ -24,25 +26,34 @@ pub fn report(report: &(impl Serialize + Display), json: bool) {
 
 /// Prints text to standard output; colours only where they are welcome.
 pub fn text(text: impl Display) {
-    write(anstream::stdout(), format_args!("{text}\n"));
+    styled(std::io::stdout(), text);
 }
 
 /// Prints one JSON document to standard output.
 pub fn document(value: &impl Serialize) {
     match serde_json::to_string(value) {
-        Ok(json) => write(std::io::stdout(), format_args!("{json}\n")),
+        Ok(json) => write(std::io::stdout(), format!("{json}\n").as_bytes()),
         Err(error) => note(format_args!("the result can't be written as JSON: {error}")),
     }
 }
 
 /// Tells something beside the result, on standard error.
 pub fn note(text: impl Display) {
-    write(anstream::stderr(), format_args!("{text}\n"));
+    styled(std::io::stderr(), text);
 }
 
-/// Whoever closed the pipe wants no more: that is no failure of ours.
-fn write(mut stream: impl Write, text: std::fmt::Arguments) {
-    let _ = stream.write_fmt(text).and_then(|()| stream.flush());
+/// Writes a text, with its colours if they are welcome there.
+fn styled(stream: impl RawStream, text: impl Display) {
+    let mut buffer = AutoStream::new(Vec::new(), AutoStream::choice(&stream));
+    // Memory takes it all.
+    let _ = writeln!(buffer, "{text}");
+    write(stream, &buffer.into_inner());
+}
+
+/// Writes it at once: line by line, a table of a thousand VMs would be a thousand writes.
+fn write(mut stream: impl Write, bytes: &[u8]) {
+    // Whoever closed the pipe wants no more: that is no failure of ours.
+    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
 }
 
 #[derive(Serialize)]

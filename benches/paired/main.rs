@@ -1,0 +1,82 @@
+//! qqmgr against the bare tools: what it costs to go through it, and whether that stays within
+//! its targets. Prints a table and never fails for a number.
+
+mod bare;
+mod interrupt;
+mod measure;
+mod rows;
+mod scratch;
+mod table;
+
+use clap::Parser;
+use scratch::Scratch;
+use std::error::Error;
+use std::process::ExitCode;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Measures qqmgr against the bare tools, as medians of paired runs that take turns
+#[derive(Parser)]
+struct Options {
+    /// How many pairs for each row
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+    /// Rows to measure [default: all]
+    rows: Vec<Group>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Rows that share what they run on.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Group {
+    Start,
+    Status,
+    Ssh,
+    List,
+    Memory,
+    Size,
+}
+
+fn main() -> ExitCode {
+    // Before all else: this is what `status` is measured against.
+    if let Some(socket) = bare::asked_for() {
+        return bare::run(&socket);
+    }
+    match measure_all(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_all(options: &Options) -> Result<()> {
+    interrupt::watch()?;
+    let scratch = Scratch::new()?;
+    println!("{}", table::header());
+    let wanted = |group| options.rows.is_empty() || options.rows.contains(&group);
+    if wanted(Group::Start) {
+        println!("{}", rows::start(&scratch, options.runs)?);
+    }
+    if wanted(Group::Status) {
+        println!("{}", rows::status(&scratch, options.runs)?);
+    }
+    if wanted(Group::Ssh) {
+        println!("{}", rows::ssh(&scratch, options.runs)?);
+    }
+    if wanted(Group::List) {
+        println!("{}", rows::list(&scratch, options.runs)?);
+    }
+    if wanted(Group::Memory) {
+        for row in rows::memory(&scratch)? {
+            println!("{row}");
+        }
+    }
+    if wanted(Group::Size) {
+        println!("{}", rows::size()?);
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! What is measured, row by row.
+
+use super::measure::{Pairs, Run, Spread, run};
+use super::scratch::{MANY, Running, Scratch, Site};
+use super::table::{Measured, Row};
+use super::{Result, bare};
+use std::process::Command;
+
+/// How many of the many VMs run.
+const RUNNING: usize = 10;
+
+/// `start` against QEMU's own way into the background, with the same arguments.
+pub fn start(scratch: &Scratch, runs: u32) -> Result<Row> {
+    let site = scratch.few();
+    let words = site.bare_qemu("tiny")?;
+    let (bin, args) = words.split_first().ok_or("an empty command line")?;
+    let bare = || {
+        let mut command = Command::new(bin);
+        command.args(args).arg("-daemonize").current_dir(site.dir());
+        and_end(&site, run(command)?)
+    };
+    let ours = || and_end(&site, run(site.qqmgr(&["start", "tiny"]))?);
+    let what = "start / qemu-system-x86_64 -daemonize";
+    Ok(Row { what, measured: Measured::Ratio(Pairs::take(runs, ours, bare)?), target: 1.15 })
+}
+
+fn and_end(site: &Site, run: Run) -> Result<Run> {
+    site.end("tiny").map(|()| run)
+}
+
+/// `status` against a process that does the same on QMP and nothing else.
+pub fn status(scratch: &Scratch, runs: u32) -> Result<Row> {
+    let site = scratch.few();
+    let _running = site.start("tiny", &["--", "-S"])?;
+    let socket = site.file("tiny", "qmp.socket");
+    let ours = || run(site.qqmgr(&["status", "tiny"]));
+    let pairs = Pairs::take(runs, ours, || run(bare::command(&socket)?))?;
+    Ok(Row { what: "status / bare query-status", measured: Measured::Ratio(pairs), target: 3.0 })
+}
+
+/// `ssh` against OpenSSH with the same config, both on a connection that is open.
+pub fn ssh(scratch: &Scratch, runs: u32) -> Result<Row> {
+    let site = scratch.few();
+    let _running = guest(&site)?;
+    let config = site.file("guest", "ssh.conf");
+    let ours = || run(site.qqmgr(&["ssh", "guest", "true"]));
+    let bare = || {
+        let mut command = Command::new("ssh");
+        command.arg("-F").arg(&config).args(["guest", "true"]);
+        run(command)
+    };
+    let pairs = Pairs::take(runs, ours, bare)?;
+    Ok(Row { what: "ssh VM true / bare ssh", measured: Measured::Ratio(pairs), target: 1.1 })
+}
+
+fn guest(site: &Site) -> Result<Running> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/guest/initrd.img");
+    match std::path::Path::new(path).exists() {
+        true => site.start("guest", &["--wait"]),
+        false => Err("there is no guest to log in to: run `make guest` first".into()),
+    }
+}
+
+/// `list` of many, of which some run.
+pub fn list(scratch: &Scratch, runs: u32) -> Result<Row> {
+    let site = scratch.many();
+    let _running = some_of_many(&site)?;
+    let mut seconds = Vec::new();
+    run(site.qqmgr(&["list"]))?;
+    for _ in 0..runs {
+        seconds.push(run(site.qqmgr(&["list"]))?.wall.as_secs_f64());
+    }
+    let measured = Measured::Time(Spread::of(seconds));
+    Ok(Row { what: "list of 1,000, 10 running", measured, target: 30.0 })
+}
+
+fn some_of_many(site: &Site) -> Result<Vec<Running>> {
+    let every = MANY / RUNNING;
+    (0..MANY).step_by(every).map(|index| site.start(&format!("vm-{index}"), &[])).collect()
+}
+
+/// The most memory that `start`, `status` and `list` take.
+pub fn memory(scratch: &Scratch) -> Result<[Row; 3]> {
+    let (few, many) = (scratch.few(), scratch.many());
+    let row = |what, run: Run| Row { what, measured: Measured::Bytes(run.peak), target: 8.0 };
+    let start = run(few.qqmgr(&["start", "tiny", "--", "-S"]))?;
+    let status = run(few.qqmgr(&["status", "tiny"]))?;
+    few.end("tiny")?;
+    let _running = some_of_many(&many)?;
+    let list = run(many.qqmgr(&["list"]))?;
+    Ok([
+        row("peak memory of start", start),
+        row("peak memory of status", status),
+        row("peak memory of list of 1,000", list),
+    ])
+}
+
+/// The binary that is installed.
+pub fn size() -> Result<Row> {
+    let bytes = std::fs::metadata(env!("CARGO_BIN_EXE_qqmgr"))?.len();
+    Ok(Row { what: "size of the stripped binary", measured: Measured::Bytes(bytes), target: 6.0 })
+}
