@@ -299,3 +299,26 @@ fn colon(text: &str) -> String {
 fn holder(held: bool) -> &'static str {
     if held { ": another client holds the socket" } else { "" }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The texts in quotes in one function of this file.
+    fn literals_in(function: &str) -> Vec<&'static str> {
+        let source = include_str!("error.rs");
+        let (_, body) = source.split_once(&format!("pub fn {function}(")).unwrap();
+        let (body, _) = body.split_once("\n    }\n").unwrap();
+        body.split('"').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_json_reference_lists_every_code() {
+        let reference = include_str!("../docs/json.md");
+        let (_, table) = reference.split_once("| code | exit code |").unwrap();
+        let row = |line: &'static str| Some(line.strip_prefix("| `")?.split_once('`')?.0);
+        let mut listed: Vec<_> = table.lines().filter_map(row).collect();
+        let mut codes = literals_in("code");
+        listed.sort_unstable();
+        codes.sort_unstable();
+        assert_eq!(listed, codes);
+    }
+}

@@ -1,4 +1,59 @@
 //! Quick QEMU Manager as a library: the config file, the virtual machines and QMP.
+//!
+//! - [`config`] reads a `qqmgr.toml`: which VMs there are, and what each is made of.
+//! - [`vm`] starts, stops and looks at them.
+//! - [`ssh`] reaches the guest with OpenSSH.
+//! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the others.
+//!
+//! What waits is `async` and runs on [tokio](https://docs.rs/tokio); a current-thread runtime with
+//! I/O and time enabled will do. No function prints, exits or reads the program's arguments, and
+//! every [`Error`] can tell its stable [code](Error::code), what to do about it, and the place
+//! in the config file that it is about.
+//!
+//! A config becomes a command line, which a start would execute:
+//!
+//! ```
+//! use qqmgr::config::Config;
+//! use qqmgr::vm;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let file = dir.path().join("qqmgr.toml");
+//! std::fs::write(&file, r#"
+//!     [vars]
+//!     size = 512
+//!     [vm.test-vm]
+//!     cmd = ["-machine q35 -m {{.size}}"]
+//!     ssh = { port = 2089 }
+//! "#)?;
+//!
+//! let config = Config::load(Some(&file))?;
+//! let instance = config.instance("test-vm")?;
+//! let (_vm, line) = vm::plan(&config, &instance, &[])?;
+//! assert_eq!(line.words()[..5], ["qemu-system-x86_64", "-machine", "q35", "-m", "512"]);
+//!
+//! let error = config.instance("test-mv").unwrap_err();
+//! assert_eq!(qqmgr::Error::from(error).hint().as_deref(), Some("did you mean `test-vm`?"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! And a VM's life:
+//!
+//! ```no_run
+//! # async fn life() -> Result<(), qqmgr::Error> {
+//! # use qqmgr::{config::Config, vm};
+//! # use std::time::Duration;
+//! let config = Config::load(None)?;
+//! let instance = config.instance("test-vm")?;
+//! vm::start(&config, &instance, &[], Duration::from_secs(60)).await?;
+//! println!("{}", vm::status(&instance).await?.state);
+//! vm::stop(&instance, Duration::from_secs(20), false).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/` in the repository has whole programs: `qmp_status`, `list_vms`, `boot_and_stop`.
 
 pub mod cli;
 pub mod config;

@@ -139,8 +139,10 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
         let _ = answer.print();
     } else {
         let text = answer.to_string();
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let mut lines = text.lines().map(str::trim);
+        // The arguments that are missing stand on lines of their own, up to an empty one.
+        let said: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        let message = said.join(" ").trim_start_matches("error: ").to_owned();
         let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
         let hint = tip.or_else(|| Some("see `qqmgr --help`".to_owned()));
         document(&JsonError { error: json_body(&Error::Usage { message, hint }) });

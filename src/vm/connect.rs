@@ -10,6 +10,9 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
+/// How often a socket whose backlog is full is tried.
+const BACKLOG_INTERVAL: Duration = Duration::from_millis(10);
+
 /// A VM's living process with its directory, to talk to.
 #[derive(Debug)]
 pub struct Control<'a> {
@@ -65,12 +68,21 @@ impl Control<'_> {
     }
 }
 
-/// A connection to the QMP socket in `dir`, with nothing said yet.
+/// A connection to the QMP socket in `dir`, with nothing said yet; waits for as long as too many
+/// others do so already.
 ///
 /// # Errors
 /// Nobody listens.
 pub async fn open(dir: &VmDir) -> Result<UnixStream, qmp::Error> {
-    UnixStream::connect(dir.socket("qmp.socket")).await.map_err(qmp::Error::Io)
+    loop {
+        match UnixStream::connect(dir.socket("qmp.socket")).await {
+            // The backlog is full (connect(2)), and there is nothing that tells when it no longer is.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(BACKLOG_INTERVAL).await;
+            }
+            result => return result.map_err(qmp::Error::Io),
+        }
+    }
 }
 
 /// Whether QEMU has accepted a client on this socket, one that is not ours: the kernel lists

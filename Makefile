@@ -1,0 +1,42 @@
+# What one does with a checkout. Plain `make` lists it.
+#
+# QQMGR_ACCEL=kvm makes the tests and the demo boot their guest with KVM instead of software
+# emulation.
+
+export QQMGR_ACCEL ?= tcg
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build guest packages lint install clean
+
+help: ## list these targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: guest build ## boot a small Linux guest and show what qqmgr does with it
+	@PATH="$(TARGET)/release:$$PATH" examples/demo.sh
+
+test: guest ## run every test, those with a real guest too
+	cargo test
+
+bench: guest ## measure qqmgr against the bare programs that it runs
+	cargo bench
+
+build: packages ## build target/release/qqmgr
+	cargo build --release
+
+guest: packages ## build the guest of the tests and the demo in target/guest
+	tests/guest/build.sh
+
+packages: ## install the programs that tests and demo need (Debian, Ubuntu)
+	tests/guest/packages.sh
+
+lint: ## check the formatting, and clippy's opinion
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+
+install: ## install qqmgr into cargo's bin directory
+	cargo install --path . --locked
+
+clean: ## remove all that was built
+	cargo clean
