@@ -46,9 +46,13 @@ impl Control<'_> {
                 return Err(self.timed_out(patience, held));
             }
         };
-        let mut client = connected.map_err(|error| self.failed(error))?;
+        let mut client = match connected {
+            Ok(client) => client,
+            Err(error) => return Err(self.failed(error, deadline).await),
+        };
         match tokio::time::timeout_at(deadline, exchange(&mut client)).await {
-            Ok(result) => result.map_err(|error| self.failed(error)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.failed(error, deadline).await),
             Err(_) => Err(self.timed_out(patience, false)),
         }
     }
@@ -64,7 +68,12 @@ impl Control<'_> {
         Client::handshake(stream).await
     }
 
-    fn failed(&self, error: qmp::Error) -> Error {
+    /// A connection that is lost is mostly the first sign of the process's end, which makes a
+    /// difference to whoever is told: that is waited for.
+    async fn failed(&self, error: qmp::Error, deadline: Instant) -> Error {
+        if matches!(error, qmp::Error::Closed | qmp::Error::Io(_)) {
+            let _ = tokio::time::timeout_at(deadline, self.process.ended()).await;
+        }
         Error::Qmp { vm: self.vm.to_owned(), pid: self.process.pid(), error }
     }
 

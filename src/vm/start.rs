@@ -76,7 +76,7 @@ pub async fn start(
     let dir = VmDir::create(instance)?;
     let _lock = dir.lock(&instance.name, deadline).await?;
     if let Some(process) = dir.process()?
-        && stays(&instance.name, &dir, &process).await
+        && stays(&instance.name, &dir, &process).await?
     {
         let ssh_port = Launch::read(&dir).map_or(vm.ssh.port, |launch| launch.ssh_port);
         let name = instance.name.clone();
@@ -198,12 +198,9 @@ async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
 }
 
 /// Whether a process that is there will stay: one that was told to end, by a `stop` that was
-/// killed maybe, answers no more and is waited for.
-async fn stays(vm: &str, dir: &VmDir, process: &Process) -> bool {
+/// killed maybe, answers no more.
+async fn stays(vm: &str, dir: &VmDir, process: &Process) -> Result<bool, Error> {
     let control = Control { vm, dir, process };
-    let ask = async |client: &mut Client| client.query_status().await.map(drop);
-    match control.qmp(PATIENCE, ask).await {
-        Err(Error::Qmp { .. }) => tokio::time::timeout(PATIENCE, process.ended()).await.is_err(),
-        _ => true,
-    }
+    let ask = async |client: &mut Client| client.query_status().await;
+    Ok(control.qmp(PATIENCE, ask).await.is_ok() || dir.process()?.is_some())
 }
