@@ -60,9 +60,18 @@ pub fn vm_names() -> ArgValueCompleter {
     })
 }
 
-/// The `-c FILE` of the command line being completed.
+/// The config file that the command line being completed names, by any spelling of the option.
 fn named_config() -> Option<PathBuf> {
     let mut args = std::env::args_os();
-    args.find(|arg| arg == "-c" || arg == "--config")?;
-    args.next().map(PathBuf::from)
+    while let Some(arg) = args.next() {
+        let arg = arg.to_str()?;
+        if arg == "-c" || arg == "--config" {
+            return args.next().map(PathBuf::from);
+        }
+        let attached = arg.strip_prefix("--config=").or_else(|| arg.strip_prefix("-c"));
+        if let Some(path) = attached {
+            return Some(PathBuf::from(path));
+        }
+    }
+    None
 }

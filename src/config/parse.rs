@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 64;
 pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     let (document, syntax_errors) = DeTable::parse_recoverable(&source.text);
     if !syntax_errors.is_empty() {
-        return Err(syntax_errors.iter().map(|error| syntax(&source, error)).collect());
+        return Err(syntax(&source, &syntax_errors));
     }
     let mut reader = Reader::default();
     let root = Section { table: document.get_ref(), name: "the file".to_owned(), span: 0..0 };
@@ -37,10 +37,18 @@ pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     }
 }
 
-fn syntax(source: &Source, error: &toml::de::Error) -> Diagnostic {
+/// The first error of each line: what the parser finds after it there is mostly its echo.
+fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
     let end = source.text.len();
-    let span = error.span().unwrap_or(end..end);
-    Diagnostic::new(span, format!("not valid TOML: {}", error.message()))
+    let diagnostic = |error: &toml::de::Error| {
+        let message = format!("not valid TOML: {}", error.message());
+        Diagnostic::new(error.span().unwrap_or(end..end), message)
+    };
+    let mut diagnostics: Vec<_> = errors.iter().map(diagnostic).collect();
+    let line = |diagnostic: &Diagnostic| source.location(diagnostic.span.start).line;
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    diagnostics.dedup_by_key(|diagnostic| line(diagnostic));
+    diagnostics
 }
 
 fn qemu(reader: &mut Reader, root: &Section) -> Qemu {

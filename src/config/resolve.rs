@@ -104,7 +104,10 @@ impl Config {
         };
         match resolver.diagnostics {
             diagnostics if diagnostics.is_empty() => Ok(vm),
-            diagnostics => Err(self.invalid(diagnostics)),
+            mut diagnostics => {
+                diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+                Err(self.invalid(diagnostics))
+            }
         }
     }
 }

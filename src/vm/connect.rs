@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-/// How often a socket whose backlog is full is tried.
-const BACKLOG_INTERVAL: Duration = Duration::from_millis(10);
+/// How often a socket that can't be connected to yet is tried again. QEMU has no signal for it,
+/// and a millisecond is a fiftieth of what it takes to come up.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A VM's living process with its directory, to talk to.
 #[derive(Debug)]
@@ -35,15 +36,23 @@ impl Control<'_> {
         exchange: impl AsyncFnOnce(&mut Client) -> Result<T, qmp::Error>,
     ) -> Result<T, Error> {
         let deadline = Instant::now() + patience;
-        let mut client = match tokio::time::timeout_at(deadline, self.connect()).await {
-            Ok(result) => result.map_err(|error| self.failed(error))?,
-            Err(_) => {
+        let mut connecting = std::pin::pin!(self.connect());
+        let connected = tokio::select! {
+            result = &mut connecting => result,
+            _ = self.process.ended() => Err(qmp::Error::Closed),
+            () = tokio::time::sleep_until(deadline) => {
+                // Our own connection is still there, for the kernel's table to tell apart.
                 let held = is_held(&self.dir.file("qmp.socket"));
                 return Err(self.timed_out(patience, held));
             }
         };
+        let mut client = match connected {
+            Ok(client) => client,
+            Err(error) => return Err(self.failed(error, deadline).await),
+        };
         match tokio::time::timeout_at(deadline, exchange(&mut client)).await {
-            Ok(result) => result.map_err(|error| self.failed(error)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.failed(error, deadline).await),
             Err(_) => Err(self.timed_out(patience, false)),
         }
     }
@@ -59,7 +68,12 @@ impl Control<'_> {
         Client::handshake(stream).await
     }
 
-    fn failed(&self, error: qmp::Error) -> Error {
+    /// A connection that is lost is mostly the first sign of the process's end, which makes a
+    /// difference to whoever is told: that is waited for.
+    async fn failed(&self, error: qmp::Error, deadline: Instant) -> Error {
+        if matches!(error, qmp::Error::Closed | qmp::Error::Io(_)) {
+            let _ = tokio::time::timeout_at(deadline, self.process.ended()).await;
+        }
         Error::Qmp { vm: self.vm.to_owned(), pid: self.process.pid(), error }
     }
 
@@ -68,36 +82,42 @@ impl Control<'_> {
     }
 }
 
-/// A connection to the QMP socket in `dir`, with nothing said yet; waits for as long as too many
-/// others do so already.
+/// Connects to the QMP socket in `dir` as soon as QEMU listens and its queue has room.
 ///
 /// # Errors
-/// Nobody listens.
+/// There is no connecting to it, ever.
 pub async fn open(dir: &VmDir) -> Result<UnixStream, qmp::Error> {
     loop {
         match UnixStream::connect(dir.socket("qmp.socket")).await {
-            // The backlog is full (connect(2)), and there is nothing that tells when it no longer is.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::sleep(BACKLOG_INTERVAL).await;
-            }
+            Err(error) if is_not_yet(&error) => tokio::time::sleep(CONNECT_INTERVAL).await,
             result => return result.map_err(qmp::Error::Io),
         }
     }
 }
 
-/// Whether QEMU has accepted a client on this socket, one that is not ours: the kernel lists
-/// such a connection under the listener's path in state 03 (`SS_CONNECTED`), and one that still
-/// waits to be accepted in state 02.
+/// QEMU has not bound its socket yet, does not listen yet, or has one client and one that waits:
+/// a non-blocking connect(2) to a full queue fails.
+fn is_not_yet(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotFound, WouldBlock};
+    matches!(error.kind(), NotFound | ConnectionRefused | WouldBlock)
+}
+
+/// Whether QEMU serves another client on this socket, so that ours waits: the kernel lists the
+/// one that QEMU has accepted under the listener's path in state 03 (`SS_CONNECTED`), and those
+/// that wait for it in state 02.
 fn is_held(socket: &Path) -> bool {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let socket = socket.to_string_lossy();
-    table.lines().any(|line| {
-        let mut fields = line.splitn(6, ' ').skip(5);
-        // What is left: the state, the inode (padded) and the path, which may have spaces.
-        let connected = fields.next().and_then(|rest| rest.strip_prefix("03 "));
-        let path = connected.and_then(|rest| rest.trim_start().split_once(' '));
-        path.is_some_and(|(_, path)| is_path_of(&socket, path))
-    })
+    let has = |state: &str| {
+        table.lines().any(|line| {
+            let mut fields = line.splitn(6, ' ').skip(5);
+            // What is left: the state, the inode (padded) and the path, which may have spaces.
+            let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
+            let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
+            path.is_some_and(|(_, path)| is_path_of(&socket, path))
+        })
+    };
+    has("03 ") && has("02 ")
 }
 
 /// QEMU may have been given a path relative to the config's directory.

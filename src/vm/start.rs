@@ -1,9 +1,10 @@
 //! Starting a VM: one QEMU, whoever else starts it too, and a reason where there is none.
 
 use super::argv::CommandLine;
+use super::connect::{self, Control};
 use super::dir::VmDir;
 use super::launch::Launch;
-use super::{connect, explain, port, spawn};
+use super::{explain, port, spawn};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
 use crate::qmp::{self, Client};
@@ -15,9 +16,8 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often a socket that is not there yet is looked for. QEMU has no signal for it, and a
-/// millisecond is a fiftieth of what it takes to come up.
-const SOCKET_INTERVAL: Duration = Duration::from_millis(1);
+/// How long a QEMU that runs already may take to answer, or to end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A picked port can be lost to somebody else before QEMU has it.
 const PORT_ATTEMPTS: usize = 3;
@@ -75,7 +75,9 @@ pub async fn start(
     let (mut vm, mut line) = plan(config, instance, extra)?;
     let dir = VmDir::create(instance)?;
     let _lock = dir.lock(&instance.name, deadline).await?;
-    if let Some(process) = dir.process()? {
+    if let Some(process) = dir.process()?
+        && stays(&instance.name, &dir, &process).await?
+    {
         let ssh_port = Launch::read(&dir).map_or(vm.ssh.port, |launch| launch.ssh_port);
         let name = instance.name.clone();
         return Ok(Started { name, pid: process.pid(), already_running: true, ssh_port });
@@ -192,17 +194,13 @@ impl Attempt<'_> {
 
 /// Connects to QMP as soon as QEMU listens and shakes hands.
 async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
-    loop {
-        match connect::open(dir).await {
-            Ok(stream) => return Client::handshake(stream).await,
-            Err(qmp::Error::Closed) => {}
-            Err(qmp::Error::Io(error))
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-                ) => {}
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(SOCKET_INTERVAL).await;
-    }
+    Client::handshake(connect::open(dir).await?).await
+}
+
+/// Whether a process that is there will stay: one that was told to end, by a `stop` that was
+/// killed maybe, answers no more.
+async fn stays(vm: &str, dir: &VmDir, process: &Process) -> Result<bool, Error> {
+    let control = Control { vm, dir, process };
+    let ask = async |client: &mut Client| client.query_status().await;
+    Ok(control.qmp(PATIENCE, ask).await.is_ok() || dir.process()?.is_some())
 }

@@ -1,0 +1,139 @@
+//! A QEMU that misbehaves on QMP: clear errors in bounded time, and a `stop` that still stops.
+
+use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
+use std::os::unix::net::UnixStream;
+
+/// Each fault in the place of an answer, and what `status` says of it.
+const FAULTS: [(&str, i32, &str, &str); 6] = [
+    ("mute", 5, "qmp_timeout", "QMP did not answer within 2s"),
+    ("flood", 5, "qmp_timeout", "QMP did not answer within 2s"),
+    ("garbage", 1, "qmp_failed", "bad QMP message (not JSON): HTTP/1.1 400 Bad Request"),
+    ("megabytes", 1, "qmp_failed", "a QMP message is longer than 16777216 bytes"),
+    ("half-line", 0, "", ""),
+    ("die", 0, "", ""),
+];
+
+#[test]
+fn status_ends_with_a_clear_error() {
+    for (fault, code, name, message) in FAULTS {
+        let lab = Lab::new(&fake_qemu("a", &format!("{fault}-on=query-status")));
+        lab.qqmgr("start a").run().code(0);
+        let outcome = lab.qqmgr("status a --json").run();
+        let json = outcome.code(code).stderr("").json();
+        if code == 0 {
+            assert_eq!(json["state"], "stopped", "{outcome}");
+            continue;
+        }
+        assert_eq!(json["error"]["code"], name, "{outcome}");
+        let pid = lab.qemus()[0];
+        let expected = format!("VM `a` (pid {pid}): {message}");
+        assert_eq!(json["error"]["message"], expected, "{outcome}");
+        let hint = json["error"]["hint"].as_str().unwrap();
+        assert_eq!(hint, "if it hangs for good: qqmgr stop --force a", "{outcome}");
+    }
+}
+
+#[test]
+fn late_and_in_pieces_is_no_error() {
+    for script in ["late=100", "pieces", "late=20,pieces"] {
+        let lab = Lab::new(&fake_qemu("a", script));
+        lab.qqmgr("start a").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");
+        assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
+        lab.qqmgr("stop a")
+            .run()
+            .ok("a: stopped (pid [PID]) by the guest powered down after [SECONDS]\n");
+    }
+}
+
+#[test]
+fn too_late_is_one() {
+    let lab = Lab::new(&fake_qemu("a", "late=1500"));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("status a").run().expect(
+        5,
+        "",
+        "error: VM `a` (pid [PID]): QMP did not answer within 2s\n\
+         hint: if it hangs for good: qqmgr stop --force a\n",
+    );
+}
+
+#[test]
+fn start_ends_with_a_clear_error_and_leaves_nothing() {
+    for (script, code, name) in [
+        ("mute-on=greeting", 5, "start_timeout"),
+        ("mute-on=qmp_capabilities", 5, "start_timeout"),
+        ("garbage", 1, "qmp_failed"),
+        ("megabytes", 1, "qmp_failed"),
+        ("half-line-on=qmp_capabilities", 1, "qemu_failed"),
+        ("die-on=qmp_capabilities", 1, "qemu_failed"),
+    ] {
+        let lab = Lab::new(&fake_qemu("a", script));
+        let outcome = lab.qqmgr("start a --timeout 1500ms --json").run();
+        assert_eq!(outcome.code(code).stderr("").json()["error"]["code"], name, "{outcome}");
+        assert!(lab.processes().is_empty(), "{script}: {:?}", lab.processes());
+        assert!(!lab.vm_file("a", "qmp.socket").exists(), "{script}");
+        assert!(!lab.vm_file("a", "pid").exists(), "{script}");
+    }
+}
+
+#[test]
+fn stop_goes_down_the_ladder() {
+    for (script, method) in [
+        ("mute-on=query-status", "quit"),
+        ("mute-on=system_powerdown", "quit"),
+        ("garbage-on=query-status", "quit"),
+        ("megabytes-on=query-status,megabytes-on=quit", "sigterm"),
+        ("flood", "sigterm"),
+        ("mute-on=query-status,mute-on=quit", "sigterm"),
+        ("mute-on=query-status,garbage-on=quit,ignore-term", "sigkill"),
+        ("half-line-on=system_powerdown", "powerdown"),
+        ("die-on=system_powerdown", "powerdown"),
+        ("ignore-powerdown,die-on=quit", "quit"),
+        ("ignore-powerdown,half-line-on=quit", "quit"),
+    ] {
+        let lab = Lab::new(&fake_qemu("a", script));
+        lab.qqmgr("start a").run().code(0);
+        let outcome = lab.qqmgr("stop a --timeout 500ms --json").run();
+        assert_eq!(outcome.code(0).stderr("").json()["method"], method, "{script}\n{outcome}");
+        assert!(lab.processes().is_empty(), "{script}: {:?}", lab.processes());
+        lab.qqmgr("status a --exit-code").run().code(4);
+    }
+}
+
+#[test]
+fn a_socket_that_another_client_holds() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
+    let held =
+        "VM `a` (pid [PID]): QMP did not answer within 2s: another client holds the socket\n";
+    lab.qqmgr("status a").run().expect(
+        5,
+        "",
+        &format!(
+            "error: {held}hint: QEMU serves one client at a time on qmp.socket; end the other one\n"
+        ),
+    );
+    let json = lab.qqmgr("status a --json").run().code(5).json();
+    assert_eq!(json["error"]["code"], "qmp_held");
+    lab.qqmgr("stop a --timeout 100ms").run().expect(
+        0,
+        "a: stopped (pid [PID]) by SIGTERM after [SECONDS]\n",
+        &[held, held].concat(),
+    );
+    assert!(lab.processes().is_empty());
+    drop(other);
+}
+
+#[test]
+fn a_client_that_leaves_in_time_delays_only() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
+    std::thread::scope(|scope| {
+        let status = scope.spawn(|| lab.qqmgr("status a --json").run());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        drop(other);
+        assert_eq!(status.join().unwrap().code(0).json()["state"], "running");
+    });
+}

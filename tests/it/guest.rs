@@ -1,0 +1,46 @@
+//! The main job on a real Linux guest: start until a login works, look at it, power it down.
+
+use crate::harness::{Lab, guest_vm};
+
+#[test]
+fn from_start_to_powerdown_twice() {
+    let lab = Lab::new(&guest_vm("a"));
+    for _life in 0..2 {
+        let started = lab.qqmgr("start a --wait --json").run();
+        started.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
+             \"ssh_ready\":true,\"seconds\":[SECONDS]}\n");
+        lab.qqmgr("ssh a true").run().ok("");
+        let status = lab.qqmgr("status a --json").run().code(0).json();
+        assert_eq!(status["state"], "running");
+        assert_eq!(status["ssh"]["port"], started.json()["ssh_port"]);
+        lab.qqmgr("start a --wait").run().code(0).stderr("");
+        lab.qqmgr("stop a")
+            .run()
+            .ok("a: stopped (pid [PID]) by the guest powered down after [SECONDS]\n");
+        // That includes the shared connection's master.
+        assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+        let serial = std::fs::read(lab.vm_file("a", "serial")).unwrap();
+        assert!(!serial.is_empty(), "the serial log survives");
+    }
+}
+
+#[test]
+fn a_button_pressed_while_the_guest_boots_is_pressed_again() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("stop a --timeout 50s")
+        .run()
+        .ok("a: stopped (pid [PID]) by the guest powered down after [SECONDS]\n");
+}
+
+#[test]
+fn a_guest_that_powers_itself_off_is_stopped() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --wait").run().code(0);
+    lab.qqmgr("ssh a poweroff -f").run();
+    crate::harness::until("it is off", || lab.qemus().is_empty().then_some(()));
+    lab.qqmgr("status a --exit-code").run().code(4);
+    lab.qqmgr("ssh a true").run().code(125);
+    lab.qqmgr("stop a").run().ok("a: is not running\n");
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+}

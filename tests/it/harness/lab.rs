@@ -1,0 +1,140 @@
+//! A temporary directory with a config, and the promise that nothing outlives it.
+
+use super::processes::{self, Alive};
+use super::run::Run;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// Options for a real QEMU without a guest: it starts in a tenth of a second.
+pub const NO_GUEST: &str = "-nodefaults -machine q35,accel=tcg -m 64 -display none";
+
+/// A `[vm.NAME]` of the given QEMU options; nobody listens on its SSH port.
+pub fn vm(name: &str, cmd: &str) -> String {
+    format!("[vm.{name}]\ncmd = ['''{cmd}''']\nssh = {{ port = 2222 }}\n")
+}
+
+/// A `[vm.NAME]` that is run by the scripted fake.
+pub fn fake_qemu(name: &str, script: &str) -> String {
+    let bin = Path::new(env!("CARGO_BIN_EXE_qqmgr")).with_file_name("examples/fake-qemu");
+    assert!(bin.is_file(), "{bin:?} is missing: run `cargo test` without a target filter first");
+    format!(
+        "[vm.{name}]\nbin = {bin:?}\ncmd = []\nssh = {{ port = 2222 }}\n\
+         env = {{ FAKE_QEMU = \"{script}\" }}\n"
+    )
+}
+
+/// A `[vm.NAME]` with the Linux guest that `make guest` builds.
+pub fn guest_vm(name: &str) -> String {
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guest");
+    let file = |name: &str| {
+        let file = guest.join(name);
+        assert!(file.is_file(), "{file:?} is missing: run `make guest`");
+        file.display().to_string()
+    };
+    format!(
+        r#"[vm.{name}]
+cmd = [
+    "-nodefaults -machine q35,accel=tcg -m 256 -display none",
+    ["-kernel", "{kernel}", "-initrd", "{initrd}", "-append", "console=ttyS0 quiet"],
+    "-netdev user,id=n0,hostfwd=tcp:127.0.0.1:{{{{.vm.ssh.port}}}}-:{{{{.vm.ssh.vm_port}}}}",
+    "-device virtio-net-pci,netdev=n0",
+]
+[vm.{name}.ssh]
+port = "auto"
+User = "root"
+IdentityFile = "{key}"
+"#,
+        kernel = file("vmlinuz"),
+        initrd = file("initrd.img"),
+        key = file("id_ed25519"),
+    )
+}
+
+/// A place of its own for a test. Its end is the end of every process that it has started.
+pub struct Lab {
+    dir: PathBuf,
+}
+
+impl Lab {
+    /// A laboratory whose `qqmgr.toml` is `config`.
+    pub fn new(config: &str) -> Lab {
+        let lab = Lab::empty();
+        lab.write("qqmgr.toml", config);
+        lab
+    }
+
+    /// A laboratory without a config.
+    pub fn empty() -> Lab {
+        let dir = tempfile::Builder::new().prefix("qqmgr-test-").tempdir().unwrap().keep();
+        let lab = Lab { dir: dir.canonicalize().unwrap() };
+        for name in ["home", "run"] {
+            fs::DirBuilder::new().mode(0o700).create(lab.path(name)).unwrap();
+        }
+        lab
+    }
+
+    /// A path in it.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(relative)
+    }
+
+    /// A path in the runtime directory of a VM.
+    pub fn vm_file(&self, vm: &str, name: &str) -> PathBuf {
+        self.dir.join(format!(".qqmgr/vm.{vm}")).join(name)
+    }
+
+    /// Writes a file, with the directories that it needs.
+    pub fn write(&self, relative: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, contents).unwrap();
+        path
+    }
+
+    /// Reads a file.
+    pub fn read(&self, relative: impl AsRef<Path>) -> String {
+        let path = self.path(relative);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("can't read {path:?}: {error}"))
+    }
+
+    /// A qqmgr about to run in this laboratory; the words of `line` are quoted as for a shell.
+    pub fn qqmgr(&self, line: &str) -> Run {
+        let words = shlex::split(line).unwrap_or_else(|| panic!("bad quoting: {line}"));
+        self.program(env!("CARGO_BIN_EXE_qqmgr")).args(words)
+    }
+
+    /// Any other program about to run in this laboratory.
+    pub fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Run {
+        Run::new(&self.dir, program.as_ref())
+    }
+
+    /// The living processes that were started here, by their command lines.
+    pub fn processes(&self) -> Vec<Alive> {
+        processes::mentioning(&self.dir)
+    }
+
+    /// The living QEMUs, real or fake, that were started here.
+    pub fn qemus(&self) -> Vec<u32> {
+        let is_qemu = |process: &Alive| process.args.iter().any(|arg| arg == "-pidfile");
+        let found = self.processes().into_iter().filter(is_qemu);
+        found.map(|process| process.pid).collect()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let left = processes::end_all(&self.dir);
+        let removed = fs::remove_dir_all(&self.dir);
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "processes survive their laboratory: {left:?}");
+            removed.unwrap();
+        }
+    }
+}
+
+/// A TCP port of the host that nobody listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,75 @@
+//! Processes as `/proc` shows them, independently of what qqmgr believes.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A living process.
+#[derive(Clone, Debug)]
+pub struct Alive {
+    pub pid: u32,
+    pub args: Vec<String>,
+}
+
+/// The living processes whose environment or command line mentions `dir`: a test's `$HOME` is
+/// in it, and an ssh master tells its socket there in place of both. A zombie has neither.
+pub fn mentioning(dir: &Path) -> Vec<Alive> {
+    let dir = dir.to_str().unwrap();
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mentions = |pid: &u32| {
+        [words(*pid, "environ"), words(*pid, "cmdline")].concat().iter().any(|w| w.contains(dir))
+    };
+    pids.filter(mentions).map(|pid| Alive { pid, args: words(pid, "cmdline") }).collect()
+}
+
+fn words(pid: u32, file: &str) -> Vec<String> {
+    let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).split_terminator('\0').map(str::to_owned).collect()
+}
+
+impl Alive {
+    /// Sends a signal to the process, if it is still the same one.
+    pub fn signal(&self, signal: Signal) {
+        let _ = self.pidfd().map(|pidfd| pidfd_send_signal(pidfd, signal));
+    }
+
+    fn pidfd(&self) -> Option<rustix::fd::OwnedFd> {
+        let pid = Pid::from_raw(self.pid.try_into().unwrap())?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        // Opened before it is looked at again: what has this command line is what we hold.
+        (words(self.pid, "cmdline") == self.args).then_some(pidfd)
+    }
+
+    fn end(&self) {
+        let Some(pidfd) = self.pidfd() else { return };
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
+        let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit));
+    }
+}
+
+/// Ends every process that mentions `dir`, and those that they start meanwhile; returns what is
+/// left of them all the same.
+pub fn end_all(dir: &Path) -> Vec<Alive> {
+    for _ in 0..20 {
+        match mentioning(dir) {
+            found if found.is_empty() => return found,
+            found => found.iter().for_each(Alive::end),
+        }
+    }
+    mentioning(dir)
+}
+
+/// Waits for a condition that nobody signals, for ten seconds at the most.
+pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if let Some(value) = condition() {
+            return value;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("waited in vain: {what}");
+}

@@ -1,0 +1,81 @@
+//! qqmgr killed at any moment: the next command sees the truth, with nothing to clean by hand.
+
+use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
+use std::time::Duration;
+
+const ROUNDS: u64 = 30;
+
+/// Up to 150 ms: longer than a start takes.
+const LONGEST: u64 = 150_000;
+
+/// Runs a command and kills it after a while.
+fn kill_in_the_middle(lab: &Lab, line: &str, microseconds: u64) {
+    let mut child = lab.qqmgr(line).spawn();
+    std::thread::sleep(Duration::from_micros(microseconds));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// `status` works, and agrees with `/proc`.
+#[track_caller]
+fn truth(lab: &Lab) {
+    let outcome = lab.qqmgr("status a --json").run();
+    let said = outcome.code(0).stderr("").json()["pid"].as_u64();
+    let there: Vec<_> = lab.qemus().into_iter().map(u64::from).collect();
+    assert_eq!(said.into_iter().collect::<Vec<_>>(), there, "{outcome}");
+}
+
+/// Delays that cover the span evenly, in no order: multiples of an odd number.
+fn delays() -> impl Iterator<Item = u64> {
+    (0..ROUNDS).map(|round| round * 7919 * 13 % LONGEST)
+}
+
+#[test]
+fn a_start_that_is_killed() {
+    for config in [vm("a", NO_GUEST), fake_qemu("a", "slow-pidfile=30,slow-socket=30")] {
+        let lab = Lab::new(&config);
+        for (round, delay) in delays().enumerate() {
+            kill_in_the_middle(&lab, "start a", delay);
+            match round % 3 {
+                0 => truth(&lab),
+                1 => {
+                    let answer = lab.qqmgr("start a --json").run().code(0).stderr("").json();
+                    assert_eq!(answer["pid"], lab.qemus()[0]);
+                    truth(&lab);
+                }
+                _ => {}
+            }
+            lab.qqmgr("stop a --force").run().code(0);
+            assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+            truth(&lab);
+        }
+    }
+}
+
+#[test]
+fn a_stop_that_is_killed() {
+    for config in [vm("a", NO_GUEST), fake_qemu("a", "ignore-powerdown")] {
+        let lab = Lab::new(&config);
+        for (round, delay) in delays().enumerate() {
+            lab.qqmgr("start a").run().code(0);
+            let line = ["stop a --timeout 50ms", "stop a --force"][round % 2];
+            kill_in_the_middle(&lab, line, delay);
+            match round % 4 {
+                0 => truth(&lab),
+                1 => {
+                    lab.qqmgr("start a").run().code(0);
+                    assert_eq!(lab.qemus().len(), 1);
+                    truth(&lab);
+                }
+                2 => {
+                    lab.qqmgr("stop a --timeout 50ms").run().code(0);
+                    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+                    truth(&lab);
+                }
+                _ => {}
+            }
+        }
+        lab.qqmgr("stop a --force").run().code(0);
+        assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    }
+}

@@ -1,0 +1,23 @@
+//! The commands through the built binary: on real QEMU, on a real guest, and on a scripted fake.
+
+// Clippy's exemption for tests does not reach what they call.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod completions;
+mod config;
+mod copy;
+mod dry_run;
+mod examples;
+mod faults;
+mod guest;
+mod harness;
+mod kills;
+mod list;
+mod long_path;
+mod permissions;
+mod races;
+mod ssh;
+mod start;
+mod status;
+mod stop;
+mod usage;

@@ -1,0 +1,105 @@
+//! The runtime directory belongs to the user alone.
+
+use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+/// Every entry below a directory that is not the user's alone.
+fn open_to_others(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let metadata = entry.path().symlink_metadata().unwrap();
+        if metadata.mode() & 0o077 != 0 {
+            found.push(format!("{:?} {:o}", entry.path(), metadata.mode()));
+        }
+        if metadata.is_dir() {
+            found.extend(open_to_others(&entry.path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn everything_in_it_is_closed_to_others() {
+    let lab = Lab::new(&guest_vm("a"));
+    let shell = |line: &str| {
+        let binary = env!("CARGO_BIN_EXE_qqmgr");
+        lab.program("sh").args(["-c", &format!("umask 0; exec {binary} {line}")]).run()
+    };
+    shell("start a --wait").code(0);
+    shell("ssh a true").code(0);
+    assert_eq!(lab.path(".qqmgr").metadata().unwrap().mode() & 0o7777, 0o700);
+    assert_eq!(open_to_others(&lab.path(".qqmgr")), [""; 0]);
+    assert_eq!(open_to_others(&lab.path("run")), [""; 0]);
+    shell("stop a").code(0);
+    assert_eq!(open_to_others(&lab.path(".qqmgr")), [""; 0]);
+}
+
+#[test]
+fn an_open_directory_is_closed() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    fs::create_dir_all(lab.vm_file("a", "")).unwrap();
+    fs::set_permissions(lab.vm_file("a", ""), Permissions::from_mode(0o777)).unwrap();
+    lab.qqmgr("start a").run().code(0);
+    assert_eq!(lab.vm_file("a", "").metadata().unwrap().mode() & 0o7777, 0o700);
+}
+
+#[track_caller]
+fn assert_refused(lab: &Lab, reason: &str) {
+    let error = format!(
+        "error: the runtime directory \"[DIR]/.qqmgr/vm.a\" is refused: it {reason}\n\
+         hint: a VM's directory has to be a real one of your own; move this one away\n"
+    );
+    for line in ["start a", "status a", "stop a"] {
+        lab.qqmgr(line).run().expect(1, "", &error);
+    }
+    lab.qqmgr("ssh a true").run().expect(125, "", &error);
+    let json = lab.qqmgr("status a --json").run().code(1).json();
+    assert_eq!(json["error"]["code"], "runtime_dir_refused");
+    assert_eq!(lab.qqmgr("list --json").run().code(0).json()[0]["state"], "unknown");
+    assert!(lab.processes().is_empty());
+}
+
+#[test]
+fn a_symlink_is_refused() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.write("elsewhere/file", "");
+    fs::create_dir(lab.path(".qqmgr")).unwrap();
+    symlink("../elsewhere", lab.path(".qqmgr/vm.a")).unwrap();
+    assert_refused(&lab, "is not a directory, or a symlink to one");
+    assert_eq!(fs::read_dir(lab.path("elsewhere")).unwrap().count(), 1, "nothing was written");
+}
+
+#[test]
+fn a_file_is_refused() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.write(".qqmgr/vm.a", "");
+    assert_refused(&lab, "is not a directory, or a symlink to one");
+}
+
+#[test]
+fn somebody_elses_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give a directory away");
+        return;
+    }
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    fs::create_dir_all(lab.vm_file("a", "")).unwrap();
+    std::os::unix::fs::chown(lab.vm_file("a", ""), Some(12345), Some(12345)).unwrap();
+    assert_refused(&lab, "belongs to the user with id 12345");
+}
+
+#[test]
+fn logs_do_not_follow_symlinks() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let precious = lab.write("precious", "keep me");
+    fs::create_dir_all(lab.vm_file("a", "")).unwrap();
+    for name in ["serial", "stdout", "stderr"] {
+        symlink(&precious, lab.vm_file("a", name)).unwrap();
+        let outcome = lab.qqmgr("start a").run();
+        outcome.code(1);
+        assert_eq!(lab.read("precious"), "keep me", "{outcome}");
+        fs::remove_file(lab.vm_file("a", name)).unwrap();
+    }
+}

@@ -1,0 +1,108 @@
+//! Many qqmgrs on one VM: never two QEMUs, never a lost one.
+
+use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, vm};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Runs all lines at once.
+fn at_once(lab: &Lab, lines: &[&str]) -> Vec<Outcome> {
+    thread::scope(|scope| {
+        let runs: Vec<_> = lines.iter().map(|line| scope.spawn(|| lab.qqmgr(line).run())).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    })
+}
+
+/// Looks for two living QEMUs while `work` goes on. Two that are seen in each of two looks have
+/// lived at the same time, between the looks.
+fn never_two<T>(lab: &Lab, work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let first: HashSet<_> = lab.qemus().into_iter().collect();
+                if first.len() > 1 {
+                    let second = lab.qemus().into_iter().filter(|pid| first.contains(pid));
+                    assert!(second.count() < 2, "two QEMUs of one VM: {first:?}");
+                }
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        watch.join().unwrap();
+        result
+    })
+}
+
+/// What `status` says is what `/proc` shows.
+#[track_caller]
+fn assert_truth(lab: &Lab) {
+    let outcome = lab.qqmgr("status a --json").run();
+    let said = outcome.code(0).json()["pid"].as_u64();
+    let there: Vec<_> = lab.qemus().into_iter().map(u64::from).collect();
+    assert_eq!(said.into_iter().collect::<Vec<_>>(), there, "{outcome}");
+}
+
+#[test]
+fn fifty_starts_at_once_are_one_start() {
+    for config in [vm("a", NO_GUEST), fake_qemu("a", "slow-pidfile=50,slow-socket=50")] {
+        let lab = Lab::new(&config);
+        let outcomes = never_two(&lab, || at_once(&lab, &["start a --json"; 50]));
+        let answers: Vec<_> = outcomes.iter().map(|o| o.code(0).stderr("").json()).collect();
+        let pids: HashSet<_> = answers.iter().map(|answer| answer["pid"].as_u64()).collect();
+        let there = lab.qemus();
+        assert_eq!(pids, HashSet::from([Some(u64::from(there[0]))]), "{there:?}");
+        assert_eq!(there.len(), 1);
+        let fresh = answers.iter().filter(|answer| answer["already_running"] == false);
+        assert_eq!(fresh.count(), 1);
+        assert_truth(&lab);
+    }
+}
+
+#[test]
+fn fifty_stops_at_once_are_one_stop() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let pid = lab.qemus()[0];
+    let outcomes = at_once(&lab, &["stop a --timeout 300ms --json"; 50]);
+    for outcome in &outcomes {
+        let said = outcome.code(0).json()["pid"].as_u64();
+        assert!(said.is_none() || said == Some(pid.into()), "{outcome}");
+    }
+    assert!(lab.qemus().is_empty());
+    assert_truth(&lab);
+}
+
+#[test]
+fn start_against_stop() {
+    for config in [vm("a", NO_GUEST), fake_qemu("a", ""), fake_qemu("a", "ignore-powerdown")] {
+        let lab = Lab::new(&config);
+        let both = ["start a", "stop a --timeout 100ms", "stop a --force"].repeat(3);
+        never_two(&lab, || {
+            for _round in 0..6 {
+                for outcome in at_once(&lab, &both) {
+                    // A stop may meet QEMU while it comes up: the start then says that it ended.
+                    let is_start = outcome.command.contains(" start ");
+                    assert!(outcome.code == 0 || is_start && outcome.code == 1, "{outcome}");
+                }
+                assert_truth(&lab);
+            }
+        });
+        lab.qqmgr("stop a --force").run().code(0);
+        assert!(lab.processes().is_empty());
+    }
+}
+
+#[test]
+fn status_and_list_beside_a_start_and_a_stop() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for _round in 0..4 {
+        for last in ["start a", "stop a --force"] {
+            let lines = [last, "status a", "list", "status a", "list", "status a"];
+            for outcome in at_once(&lab, &lines) {
+                outcome.code(0).stderr("");
+            }
+            assert_truth(&lab);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `ssh`: OpenSSH as it is, on a real guest.
+
+use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use std::io::Read;
+use std::net::TcpStream;
+use std::path::PathBuf;
+
+/// What OpenSSH takes for the home directory, whatever `$HOME` says.
+fn known_hosts() -> Option<Vec<u8>> {
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    std::fs::read(home.join(".ssh/known_hosts")).ok()
+}
+
+#[test]
+fn as_after_a_host_name() {
+    let known = known_hosts();
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --wait").run().code(0).stderr("");
+
+    lab.qqmgr("ssh a exit 42").run().expect(42, "", "");
+    lab.qqmgr("ssh a 'kill -9 $$'").run().code(255);
+    lab.qqmgr("ssh a echo 'it  is' '$((6*7))'").run().ok("it is 42\n");
+    lab.qqmgr("ssh a 'echo out; echo err >&2; exit 3'").run().expect(3, "out\n", "err\n");
+    lab.qqmgr("ssh a cat").stdin("from\0stdin\n").run().ok("from\0stdin\n");
+    lab.qqmgr("ssh a").stdin("echo shell\nexit 5\n").run().expect(5, "shell\n", "");
+    lab.qqmgr("ssh a -T -n echo options first").run().ok("options first\n");
+    lab.qqmgr("ssh a -- echo --json").run().ok("--json\n");
+    let terminal = lab.qqmgr("ssh a -tt 'test -t 0 && echo terminal'").run();
+    assert_eq!(terminal.code(0).stderr("").text().trim_end(), "terminal");
+
+    lab.qqmgr("--json ssh a 'cat; echo err >&2; exit 7'").stdin("in").run().expect(
+        7,
+        "{\"exit_code\":7,\"stdout\":\"in\",\"stderr\":\"err\\n\"}\n",
+        "",
+    );
+    lab.qqmgr("ssh --json a true").run().ok("{\"exit_code\":0,\"stdout\":\"\",\"stderr\":\"\"}\n");
+
+    one_process_and_one_connection(&lab);
+    a_forwarded_port(&lab);
+    another_host_key(&lab);
+
+    lab.qqmgr("stop a").run().code(0);
+    assert!(lab.processes().is_empty(), "stop ends the master: {:?}", lab.processes());
+    assert_eq!(known_hosts(), known, "~/.ssh/known_hosts was touched");
+}
+
+fn ssh_control(lab: &Lab, command: &str) -> (i32, String) {
+    let config = lab.vm_file("a", "ssh.conf").display().to_string();
+    let outcome = lab.program("ssh").args(["-F", &config, "-O", command, "a"]).run();
+    (outcome.code, String::from_utf8(outcome.stderr).unwrap())
+}
+
+/// ssh takes qqmgr's place, and all sessions share a master that stays.
+fn one_process_and_one_connection(lab: &Lab) {
+    let (code, master) = ssh_control(lab, "check");
+    assert_eq!(code, 0, "{master}");
+    let mut session = lab.qqmgr("ssh a cat").pipe();
+    let name = until("ssh runs", || {
+        let comm = std::fs::read_to_string(format!("/proc/{}/comm", session.id())).unwrap();
+        (comm != "qqmgr\n").then_some(comm)
+    });
+    assert_eq!(name, "ssh\n");
+    drop(session.stdin.take());
+    assert!(session.wait().unwrap().success());
+    let own = lab.qqmgr("ssh a 'echo $SSH_CONNECTION'").run().code(0).text();
+    let again = lab.qqmgr("ssh a 'echo $SSH_CONNECTION'").run().code(0).text();
+    assert_eq!(own, again, "the same connection");
+    assert_eq!(ssh_control(lab, "check"), (0, master), "the same master");
+}
+
+fn a_forwarded_port(lab: &Lab) {
+    let port = crate::harness::free_port();
+    let mut forward = lab.qqmgr(&format!("ssh a -N -L 127.0.0.1:{port}:127.0.0.1:22")).spawn();
+    let greeting = until("the port is forwarded", || {
+        let mut greeting = [0; 4];
+        TcpStream::connect(("127.0.0.1", port)).ok()?.read_exact(&mut greeting).ok()?;
+        Some(greeting)
+    });
+    assert_eq!(&greeting, b"SSH-");
+    forward.kill().unwrap();
+    forward.wait().unwrap();
+}
+
+/// A guest that has another host key than the one remembered is reached without a word.
+fn another_host_key(lab: &Lab) {
+    let (code, _) = ssh_control(lab, "exit");
+    assert_eq!(code, 0);
+    let port = lab.qqmgr("status a --json").run().code(0).json()["ssh"]["port"].clone();
+    let guest = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guest");
+    let other = std::fs::read_to_string(guest.join("id_ed25519.pub")).unwrap();
+    let lines = format!("[127.0.0.1]:{port} {other}127.0.0.1 {other}a {other}");
+    std::fs::write(lab.vm_file("a", "known_hosts"), lines).unwrap();
+    lab.qqmgr("ssh a echo back").run().ok("back\n");
+}
+
+#[test]
+fn own_failures_are_125() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.write("file", "");
+    for line in ["ssh a true", "put a file /tmp/", "get a /etc/passwd ."] {
+        lab.qqmgr(line).run().expect(
+            125,
+            "",
+            "error: VM `a` is not running\nhint: start it: qqmgr start a\n",
+        );
+    }
+    lab.qqmgr("--json ssh a true").run().expect(
+        125,
+        "{\"error\":{\"code\":\"vm_not_running\",\"message\":\"VM `a` is not running\",\
+         \"hint\":\"start it: qqmgr start a\",\"location\":null}}\n",
+        "",
+    );
+    lab.qqmgr("ssh b true").run().expect(
+        125,
+        "",
+        "error: there is no VM `b` in \"[DIR]/qqmgr.toml\"\nhint: did you mean `a`?\n",
+    );
+    lab.write("qqmgr.toml", "[vm.a]\n");
+    lab.qqmgr("ssh a true").run().code(125).stdout("");
+}
+
+#[test]
+fn the_users_options_win() {
+    let lab = Lab::new(
+        &("[ssh]\nServerAliveInterval = 300\nuser = \"nobody\"\nSendEnv = [\"A\", \"B_*\"]\n"
+            .to_owned()
+            + &vm("a", NO_GUEST)
+            + "[vm.b]\ncmd = ['-nodefaults -display none -machine none']\n[vm.b.ssh]\nport = 2089\n\
+               User = \"{{.vm.name}}-user\"\nServerAliveInterval = 60\nCompression = true\n\
+               ControlPath = \"none\"\n"),
+    );
+    lab.qqmgr("start b").run().code(0);
+    // Without a server behind the port nothing but the config is read.
+    lab.qqmgr("ssh b -o ConnectTimeout=1 -o LogLevel=QUIET true").run().code(255);
+    let config = lab.vm_file("b", "ssh.conf").display().to_string();
+    let settings = lab.program("ssh").args(["-F", &config, "-G", "b"]).run().code(0).text();
+    for line in [
+        "port 2089",
+        "user b-user",
+        "serveraliveinterval 60",
+        "compression yes",
+        "sendenv A",
+        "sendenv B_*",
+        "hostname 127.0.0.1",
+        "stricthostkeychecking false",
+        "controlpersist 60",
+    ] {
+        assert!(settings.lines().any(|l| l == line), "no `{line}` in\n{settings}");
+    }
+    assert!(!settings.contains("\ncontrolpath "), "`none` is no path\n{settings}");
+}

@@ -1,0 +1,45 @@
+//! The command line itself: help, mistakes, pipes.
+
+use crate::harness::{Lab, NO_GUEST, vm};
+
+#[test]
+fn help_and_version_are_results() {
+    let lab = Lab::empty();
+    let version = format!("qqmgr {}\n", env!("CARGO_PKG_VERSION"));
+    lab.qqmgr("--version").run().ok(&version);
+    let help = lab.qqmgr("--help").run().code(0).stderr("").text();
+    for verb in ["start", "stop", "status", "list", "ssh", "put", "get", "completions"] {
+        assert!(help.contains(&format!("\n  {verb} ")), "{help}");
+        let own = lab.qqmgr(&format!("{verb} --help")).run();
+        assert!(own.code(0).stderr("").text().contains("Examples:"), "{own}");
+    }
+}
+
+#[test]
+fn mistakes_are_exit_code_2() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("").run().code(2).stdout("");
+    lab.qqmgr("strat a").run().code(2).stdout("");
+    lab.qqmgr("start").run().code(2).stdout("");
+    lab.qqmgr("start a --timeout never").run().code(2).stdout("");
+    lab.qqmgr("start a --wait --dry-run").run().code(2).stdout("");
+    lab.qqmgr("put a only-one").run().code(2).stdout("");
+    lab.qqmgr("--json completion bash").run().expect(
+        2,
+        "{\"error\":{\"code\":\"usage\",\"message\":\"unrecognized subcommand 'completion'\",\
+         \"hint\":\"a similar subcommand exists: 'completions'\",\"location\":null}}\n",
+        "",
+    );
+    for time in ["500ms", "20s", "2m", "1.5", "0"] {
+        lab.qqmgr(&format!("stop a --timeout {time}")).run().ok("a: is not running\n");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let config: String = (0..1000).map(|number| vm(&format!("vm-{number}"), "")).collect();
+    let lab = Lab::new(&config);
+    let binary = env!("CARGO_BIN_EXE_qqmgr");
+    let line = format!("set -o pipefail; {binary} list --json | head -c 10");
+    lab.program("bash").args(["-c", &line]).run().expect(0, "[{\"name\":\"", "");
+}
