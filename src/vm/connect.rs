@@ -32,7 +32,8 @@ impl Control<'_> {
         exchange: impl AsyncFnOnce(&mut Client) -> Result<T, qmp::Error>,
     ) -> Result<T, Error> {
         let deadline = Instant::now() + patience;
-        let mut client = match tokio::time::timeout_at(deadline, self.connect()).await {
+        let connecting = connect_qmp(self.dir, "qmp.socket", self.process);
+        let mut client = match tokio::time::timeout_at(deadline, connecting).await {
             Ok(result) => result.map_err(|error| self.failed(error))?,
             Err(_) => {
                 let held = is_held(&self.dir.file("qmp.socket"));
@@ -45,17 +46,6 @@ impl Control<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<Client, qmp::Error> {
-        let stream = open(self.dir).await?;
-        // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
-        let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?;
-        if peer.pid.as_raw_nonzero().get().unsigned_abs() != self.process.pid() {
-            let other = io::Error::other("the socket belongs to another process");
-            return Err(qmp::Error::Io(other));
-        }
-        Client::handshake(stream).await
-    }
-
     fn failed(&self, error: qmp::Error) -> Error {
         Error::Qmp { vm: self.vm.to_owned(), pid: self.process.pid(), error }
     }
@@ -65,12 +55,31 @@ impl Control<'_> {
     }
 }
 
-/// A connection to the QMP socket in `dir`, with nothing said yet.
+/// A QMP client on one of the sockets in `dir`, if it is `process` that listens there.
+///
+/// # Errors
+/// Nobody listens, somebody else does, or the handshake fails.
+pub async fn connect_qmp(
+    dir: &VmDir,
+    socket: &str,
+    process: &Process,
+) -> Result<Client, qmp::Error> {
+    let stream = open(dir, socket).await?;
+    // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
+    let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?;
+    if peer.pid.as_raw_nonzero().get().unsigned_abs() != process.pid() {
+        let other = io::Error::other("the socket belongs to another process");
+        return Err(qmp::Error::Io(other));
+    }
+    Client::handshake(stream).await
+}
+
+/// A connection to a QMP socket in `dir`, with nothing said yet.
 ///
 /// # Errors
 /// Nobody listens.
-pub async fn open(dir: &VmDir) -> Result<UnixStream, qmp::Error> {
-    UnixStream::connect(dir.socket("qmp.socket")).await.map_err(qmp::Error::Io)
+pub async fn open(dir: &VmDir, socket: &str) -> Result<UnixStream, qmp::Error> {
+    UnixStream::connect(dir.socket(socket)).await.map_err(qmp::Error::Io)
 }
 
 /// Whether QEMU has accepted a client on this socket, one that is not ours: the kernel lists

@@ -193,7 +193,7 @@ impl Attempt<'_> {
 /// Connects to QMP as soon as QEMU listens and shakes hands.
 async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
     loop {
-        match connect::open(dir).await {
+        match connect::open(dir, "qmp.socket").await {
             Ok(stream) => return Client::handshake(stream).await,
             Err(qmp::Error::Closed) => {}
             Err(qmp::Error::Io(error))
