@@ -43,9 +43,10 @@ fn connect_or_start(dir: &VmDir) -> io::Result<(UnixStream, Option<Child>)> {
         return Ok((stream, None));
     }
     let listener = bind(dir)?;
-    let relay = spawn(dir, listener).inspect_err(|_| dir.remove(SOCKET))?;
     // The socket listens already: nobody has to wait until the relay does something with it.
-    Ok((UnixStream::connect(dir.socket(SOCKET))?, Some(relay)))
+    let stream = UnixStream::connect(dir.socket(SOCKET))?;
+    let relay = spawn(dir, listener).inspect_err(|_| dir.remove(SOCKET))?;
+    Ok((stream, Some(relay)))
 }
 
 /// The lock file: whoever holds its flock may start a relay or retire as one, and a relay

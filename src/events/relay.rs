@@ -93,7 +93,11 @@ impl Relay {
         let Some(process) = process else {
             return self.retire().map(drop);
         };
-        match timeout(PATIENCE, dial(&self.dir, &process)).await {
+        let dialled = tokio::select! {
+            result = timeout(PATIENCE, dial(&self.dir, &process)) => result,
+            _ = process.ended() => return self.retire().map(drop),
+        };
+        match dialled {
             Ok(Ok(client)) => self.serve(client, process.pid()).await,
             Ok(Err(error)) => self.refuse(error.to_string()).await,
             Err(_) => self.refuse("QEMU does not answer on events.socket".to_owned()).await,
