@@ -133,6 +133,34 @@ pub enum Error {
         /// What happened.
         error: qmp::Error,
     },
+    /// Its events can't be had.
+    #[error("VM `{vm}`: can't listen to its events: {reason}")]
+    Events {
+        /// The VM.
+        vm: String,
+        /// Why not.
+        reason: String,
+    },
+    /// There is a gap in its events.
+    #[error("VM `{vm}`: events may have been missed here: {reason}")]
+    EventsLost {
+        /// The VM.
+        vm: String,
+        /// What made it.
+        reason: &'static str,
+    },
+    /// Fewer events came in time than were wanted.
+    #[error("VM `{vm}`: {seen} of {wanted} events came within {}", duration::format(*waited))]
+    EventsTimeout {
+        /// The VM.
+        vm: String,
+        /// How many came.
+        seen: u64,
+        /// How many were wanted.
+        wanted: u64,
+        /// How long we waited.
+        waited: Duration,
+    },
     /// No SSH login worked in time.
     #[error("VM `{vm}`: no SSH login worked within {}{}", duration::format(*waited), colon(last))]
     SshTimeout {
@@ -195,6 +223,9 @@ impl Error {
             Error::QmpTimeout { held: true, .. } => "qmp_held",
             Error::QmpTimeout { .. } => "qmp_timeout",
             Error::Qmp { .. } => "qmp_failed",
+            Error::Events { .. } => "events_failed",
+            Error::EventsLost { .. } => "events_lost",
+            Error::EventsTimeout { .. } => "events_timeout",
             Error::SshTimeout { .. } => "ssh_timeout",
             Error::Died { .. } => "vm_died",
             Error::Unkillable { .. } => "vm_unkillable",
@@ -210,6 +241,7 @@ impl Error {
             Error::Locked { .. }
             | Error::StartTimeout { .. }
             | Error::QmpTimeout { .. }
+            | Error::EventsTimeout { .. }
             | Error::SshTimeout { .. }
             | Error::Unkillable { .. } => 5,
             _ => 1,

@@ -59,6 +59,7 @@ pub mod cli;
 pub mod config;
 pub mod duration;
 mod error;
+pub mod events;
 mod private_dir;
 pub mod process;
 pub mod qmp;

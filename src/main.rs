@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = qqmgr::cli::relay() {
+        return code;
+    }
     qqmgr::cli::complete();
     match qqmgr::cli::parse() {
         Ok(cli) => cli.run(),

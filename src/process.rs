@@ -3,6 +3,7 @@
 //! A pid that exists says nothing: it may be somebody else's by now, or a zombie. QEMU holds a
 //! POSIX lock on its pidfile for as long as it lives, so the lock's holder is the process.
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
 use std::io;
@@ -84,6 +85,13 @@ impl Process {
         Ok(())
     }
 
+    /// Whether the process has ended by now: a zombie has.
+    pub fn has_ended(&self) -> bool {
+        let mut pidfd = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut pidfd, Some(&at_once)).is_ok_and(|ready| ready > 0)
+    }
+
     /// How long the process has been running, to a hundredth of a second; `None` once it's gone.
     pub fn uptime(&self) -> Option<Duration> {
         let started = start_ticks(self.pid())?;
@@ -133,8 +141,10 @@ mod tests {
         let process = Process::of_child(&child).unwrap();
         assert_eq!(process.pid(), child.id());
         assert!(process.uptime().unwrap() < Duration::from_secs(30));
+        assert!(!process.has_ended());
         process.signal(Signal::KILL).unwrap();
         process.ended().await.unwrap();
+        assert!(process.has_ended());
         child.wait().unwrap();
         process.signal(Signal::KILL).unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod completions;
+mod events;
 mod exit;
 mod list;
 mod output;
@@ -13,6 +14,7 @@ mod transfer;
 
 pub use args::Cli;
 pub use completions::complete;
+pub use events::relay;
 
 use crate::Error;
 use crate::config::Config;
@@ -51,6 +53,7 @@ impl Cli {
             Verb::Stop(args) => block_on(stop::run(&context, args)),
             Verb::Status(args) => block_on(status::run(&context, args)),
             Verb::List => block_on(list::run(&context)),
+            Verb::Events(args) => block_on(events::run(&context, args)),
             Verb::Ssh(args) => ssh::run(&context, &args.words),
             Verb::Put(args) => transfer::put(&context, &args.vm, &args.paths),
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),

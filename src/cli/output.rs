@@ -9,8 +9,12 @@ use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -40,6 +44,29 @@ pub fn document(value: &impl Serialize) {
 /// Tells something beside the result, on standard error.
 pub fn note(text: impl Display) {
     styled(std::io::stderr(), text);
+}
+
+/// Prints a line of a stream.
+///
+/// # Errors
+/// Nobody reads it any more.
+pub fn line(text: impl Display) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Waits until whoever reads our output has closed the pipe; for ever if it is none.
+pub async fn reader_left() {
+    let stdout = io::stdout();
+    // SAFETY: standard output stays open for as long as the program runs.
+    let stdout = unsafe { AsyncFd::register_with_interest(stdout.as_fd(), Interest::ERROR) };
+    if let Ok(stdout) = stdout
+        && stdout.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// Writes a text, with its colours if they are welcome there.
@@ -148,6 +175,22 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
         document(&JsonError { error: json_body(&Error::Usage { message, hint }) });
     }
     ExitCode::from(if asked { 0 } else { 2 })
+}
+
+/// A moment in the user's time zone, `2026-03-01 14:03:05`.
+pub fn local_time(since_epoch: Duration) -> Option<String> {
+    let seconds = libc::time_t::try_from(since_epoch.as_secs()).ok()?;
+    let mut local = std::mem::MaybeUninit::uninit();
+    // SAFETY: both point to memory of ours, and the second is filled in unless NULL is returned.
+    let local = unsafe {
+        if libc::localtime_r(&raw const seconds, local.as_mut_ptr()).is_null() {
+            return None;
+        }
+        local.assume_init()
+    };
+    let libc::tm { tm_year, tm_mon, tm_mday, tm_hour, tm_min, tm_sec, .. } = local;
+    let (year, month) = (i64::from(tm_year) + 1900, tm_mon + 1);
+    Some(format!("{year:04}-{month:02}-{tm_mday:02} {tm_hour:02}:{tm_min:02}:{tm_sec:02}"))
 }
 
 /// How long, for people: `4.2s`, `3m 20s`, `2h 5m`, `3d 4h`.

@@ -42,13 +42,13 @@ pub struct Status {
 ///
 /// Serialises as QEMU sends it: the keys are `event`, `data` (left out if QEMU did) and
 /// `timestamp`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The event's name, such as `SHUTDOWN`.
     #[serde(rename = "event")]
     pub name: String,
     /// Its details, an object; `Null` if it has none.
-    #[serde(skip_serializing_if = "Value::is_null")]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub data: Value,
     /// When it happened, by the host's clock.
     pub timestamp: Timestamp,
@@ -206,7 +206,10 @@ mod tests {
                    "timestamp": {"seconds": 1700000000, "microseconds": 5}}),
         ] {
             match Message::parse(event.to_string().as_bytes()) {
-                Ok(Message::Event(parsed)) => assert_eq!(json!(parsed), event),
+                Ok(Message::Event(parsed)) => {
+                    assert_eq!(json!(parsed), event);
+                    assert_eq!(serde_json::from_value::<Event>(event).unwrap(), parsed);
+                }
                 other => panic!("{event}: {other:?}"),
             }
         }

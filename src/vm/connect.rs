@@ -36,7 +36,8 @@ impl Control<'_> {
         exchange: impl AsyncFnOnce(&mut Client) -> Result<T, qmp::Error>,
     ) -> Result<T, Error> {
         let deadline = Instant::now() + patience;
-        let mut connecting = std::pin::pin!(self.connect());
+        let connecting = connect_qmp(self.dir, "qmp.socket", self.process);
+        let mut connecting = std::pin::pin!(connecting);
         let connected = tokio::select! {
             result = &mut connecting => result,
             _ = self.process.ended() => Err(qmp::Error::Closed),
@@ -57,17 +58,6 @@ impl Control<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<Client, qmp::Error> {
-        let stream = open(self.dir).await?;
-        // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
-        let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?;
-        if peer.pid.as_raw_nonzero().get().unsigned_abs() != self.process.pid() {
-            let other = io::Error::other("the socket belongs to another process");
-            return Err(qmp::Error::Io(other));
-        }
-        Client::handshake(stream).await
-    }
-
     /// A connection that is lost is mostly the first sign of the process's end, which makes a
     /// difference to whoever is told: that is waited for.
     async fn failed(&self, error: qmp::Error, deadline: Instant) -> Error {
@@ -82,13 +72,32 @@ impl Control<'_> {
     }
 }
 
-/// Connects to the QMP socket in `dir` as soon as QEMU listens and its queue has room.
+/// A QMP client on one of the sockets in `dir`, if it is `process` that listens there.
+///
+/// # Errors
+/// Somebody else listens, or the handshake fails.
+pub async fn connect_qmp(
+    dir: &VmDir,
+    socket: &str,
+    process: &Process,
+) -> Result<Client, qmp::Error> {
+    let stream = open(dir, socket).await?;
+    // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
+    let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?;
+    if peer.pid.as_raw_nonzero().get().unsigned_abs() != process.pid() {
+        let other = io::Error::other("the socket belongs to another process");
+        return Err(qmp::Error::Io(other));
+    }
+    Client::handshake(stream).await
+}
+
+/// Connects to a QMP socket in `dir` as soon as QEMU listens and its queue has room.
 ///
 /// # Errors
 /// There is no connecting to it, ever.
-pub async fn open(dir: &VmDir) -> Result<UnixStream, qmp::Error> {
+pub async fn open(dir: &VmDir, socket: &str) -> Result<UnixStream, qmp::Error> {
     loop {
-        match UnixStream::connect(dir.socket("qmp.socket")).await {
+        match UnixStream::connect(dir.socket(socket)).await {
             Err(error) if is_not_yet(&error) => tokio::time::sleep(CONNECT_INTERVAL).await,
             result => return result.map_err(qmp::Error::Io),
         }

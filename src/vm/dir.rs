@@ -16,8 +16,15 @@ use tokio::time::Instant;
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 6] =
-    ["pid", "monitor.socket", "qmp.socket", "serial.socket", "events.socket", "known_hosts"];
+const OF_ONE_LIFE: [&str; 7] = [
+    "pid",
+    "monitor.socket",
+    "qmp.socket",
+    "serial.socket",
+    "events.socket",
+    "relay.socket",
+    "known_hosts",
+];
 
 /// An open runtime directory of one VM.
 #[derive(Debug)]
@@ -38,8 +45,15 @@ impl VmDir {
     /// # Errors
     /// It is not a directory of the user's own.
     pub fn open(instance: &Instance) -> Result<Option<VmDir>, Error> {
-        let path = instance.dir.clone();
-        Ok(private_dir::open(&path)?.map(|fd| VmDir { path, fd }))
+        VmDir::at(&instance.dir)
+    }
+
+    /// Opens the VM's directory by its path; `None` when there is none.
+    ///
+    /// # Errors
+    /// It is not a directory of the user's own.
+    pub fn at(path: &Path) -> Result<Option<VmDir>, Error> {
+        Ok(private_dir::open(path)?.map(|fd| VmDir { path: path.to_owned(), fd }))
     }
 
     /// Opens the VM's directory, making it where it's missing.
@@ -57,6 +71,11 @@ impl VmDir {
             error: io::ErrorKind::NotFound.into(),
         };
         VmDir::open(instance)?.ok_or_else(gone)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The path of a file in it.
@@ -135,9 +154,14 @@ impl VmDir {
     /// Removes what a process that is gone has left; the logs stay.
     pub fn clean(&self) {
         for name in OF_ONE_LIFE {
-            // What is not there needs no removing, and what can't be removed the next start names.
-            let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
+            self.remove(name);
         }
+    }
+
+    /// Removes a file from it.
+    pub fn remove(&self, name: &str) {
+        // What is not there needs no removing, and what can't be removed the next start names.
+        let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
     }
 
     /// Takes the sockets' modes down to the user's own: QEMU makes them by its umask.

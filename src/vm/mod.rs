@@ -12,7 +12,7 @@ mod status;
 mod stop;
 
 pub use argv::{CommandLine, Forward, forwards};
-pub use connect::Control;
+pub use connect::{Control, connect_qmp};
 pub use dir::{Lock, VmDir};
 pub use explain::{harmless, last_words};
 pub use launch::Launch;

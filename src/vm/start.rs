@@ -194,7 +194,7 @@ impl Attempt<'_> {
 
 /// Connects to QMP as soon as QEMU listens and shakes hands.
 async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
-    Client::handshake(connect::open(dir).await?).await
+    Client::handshake(connect::open(dir, "qmp.socket").await?).await
 }
 
 /// Whether a process that is there will stay: one that was told to end, by a `stop` that was

@@ -32,6 +32,7 @@ pub enum Verb {
     /// Show every VM of the config with its live state
     #[command(visible_alias = "ls", after_help = super::list::EXAMPLES)]
     List,
+    Events(view::EventsArgs),
     Ssh(guest::SshArgs),
     Put(guest::PutArgs),
     Get(guest::GetArgs),

@@ -1,7 +1,9 @@
 //! Arguments of the verbs that show what is.
 
 use crate::cli::completions;
+use crate::duration;
 use clap::Args;
+use std::time::Duration;
 
 /// Show a VM's state, process, ports and files
 #[derive(Debug, Args)]
@@ -13,4 +15,25 @@ pub struct StatusArgs {
     /// Exit with 4 when the VM is not running
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// Show a VM's QMP events as they come
+///
+/// One line each: local time, name, data. Any number of listeners can run at once, and none is in
+/// the way of `status`, `stop` or your own client on qmp.socket. Ends when the VM ends.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::events::EXAMPLES)]
+pub struct EventsArgs {
+    /// The VM
+    #[arg(add = completions::vm_names())]
+    pub vm: String,
+    /// Show only events of this name, `*` standing for any text; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub filter: Vec<String>,
+    /// End after this many events; if there are fewer, fail
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End after this long: 500ms, 20s, 2m or plain seconds
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub timeout: Option<Duration>,
 }

@@ -1,0 +1,127 @@
+//! `qqmgr events`, and the relay that it and others listen through.
+
+use super::args::view::EventsArgs;
+use super::{Context, output};
+use crate::Error;
+use crate::events::{self, EventStream, Filter};
+use crate::qmp::Event;
+use crate::vm::{self, VmDir};
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr events test-vm                                      all, until the VM ends
+  qqmgr events test-vm --filter 'BLOCK_JOB_*' --filter STOP
+  qqmgr events test-vm --filter RESET --count 1 --timeout 1m
+  qqmgr events test-vm --json | jq -r .event";
+
+/// Serves as the relay, if this process was started as one.
+pub fn relay() -> Option<ExitCode> {
+    let mut args = std::env::args_os();
+    args.next().filter(|name| name == events::RELAY)?;
+    let dir = args.next()?;
+    // There is nobody to tell what went wrong but the listeners, who see that it ends.
+    let result = events::relay(Path::new(&dir));
+    Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error> {
+    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
+    let instance = context.load()?.instance(&args.vm)?;
+    let mut stream = events::subscribe(&instance).await?;
+    for name in &args.filter {
+        if let Some(nearest) = events::nearest_name(name) {
+            let unknown = format_args!("QEMU documents no event `{name}`");
+            output::note(format_args!("note: {unknown}; did you mean `{nearest}`?"));
+        }
+    }
+    let mut shown = Shown { filter: Filter::new(&args.filter), json: context.json, count: 0 };
+    let end = tokio::select! {
+        end = shown.all(&mut stream, args.count) => end?,
+        () = at(deadline) => End::Timeout,
+        () = output::reader_left() => End::Enough,
+    };
+    let (vm, seen) = (args.vm, shown.count);
+    match (end, args.count, args.timeout) {
+        (End::Timeout, Some(wanted), Some(waited)) => {
+            Err(Error::EventsTimeout { vm, seen, wanted, waited })
+        }
+        (End::Vm, Some(_), _) => {
+            let stderr = VmDir::open(&instance)?.map(|dir| vm::last_words(&dir));
+            let during = "waiting for its events";
+            Err(Error::Died { vm, during, stderr: stderr.unwrap_or_default() })
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Why there is nothing more to show.
+enum End {
+    Enough,
+    Vm,
+    Timeout,
+}
+
+/// What is shown of the events, and how.
+struct Shown {
+    filter: Filter,
+    json: bool,
+    count: u64,
+}
+
+impl Shown {
+    async fn all(&mut self, stream: &mut EventStream, count: Option<u64>) -> Result<End, Error> {
+        loop {
+            let event = match stream.next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(End::Vm),
+                // It's told where it happened, and the stream goes on.
+                Err(error @ Error::EventsLost { .. }) => {
+                    output::error(&error, self.json);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if !self.filter.matches(&event.name) {
+                continue;
+            }
+            if self.show(&event).is_err() {
+                return Ok(End::Enough);
+            }
+            self.count += 1;
+            if count == Some(self.count) {
+                return Ok(End::Enough);
+            }
+        }
+    }
+
+    fn show(&self, event: &Event) -> io::Result<()> {
+        output::line(if self.json { serde_json::to_string(event)? } else { line(event) })
+    }
+}
+
+/// `2026-03-01 14:03:05.123 STOP`, with the data where there is some.
+fn line(event: &Event) -> String {
+    let time = time(event).unwrap_or_else(|| "-".to_owned());
+    let data = if event.data.is_null() { String::new() } else { format!(" {}", event.data) };
+    // Names and data may be the guest's.
+    vm::harmless(format!("{time} {}{data}", event.name).as_bytes())
+}
+
+/// When it happened, in local time; QEMU may not know (-1).
+fn time(event: &Event) -> Option<String> {
+    let since_epoch = Duration::new(u64::try_from(event.timestamp.seconds).ok()?, 0);
+    let millis = u32::try_from(event.timestamp.microseconds).ok()? / 1000;
+    Some(format!("{}.{millis:03}", output::local_time(since_epoch)?))
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

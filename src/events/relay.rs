@@ -1,0 +1,249 @@
+//! The relay: one QMP connection in, every listener out.
+
+use super::attach::open_lock;
+use super::notice::{Line, Notice};
+use crate::process::Process;
+use crate::qmp::{self, Client};
+use crate::vm::{VmDir, connect_qmp};
+use rustix::fs::FlockOperation;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The name under which a relay is executed; its one argument is the VM's directory.
+pub const RELAY: &str = "qqmgr-events-relay";
+
+/// Where it listens, in the VM's directory.
+pub const SOCKET: &str = "relay.socket";
+
+/// What it locks.
+pub const LOCK: &str = "relay.lock";
+
+/// How long it stays when nobody listens, so that a loop of short listeners keeps one relay.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// How long QEMU may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often a socket that is not there yet is looked for, while QEMU comes up.
+const SOCKET_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How many events may wait for a listener, beyond what the kernel keeps for it.
+const BACKLOG: usize = 1024;
+
+/// How long slow listeners have for the last events when QEMU has ended.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Serves the VM in `dir` from the listening socket on standard input, until the last listener
+/// has left or QEMU has ended.
+///
+/// # Errors
+/// There is no such socket, or the system refuses something.
+pub fn relay(dir: &Path) -> io::Result<()> {
+    close_inherited();
+    // Nobody's terminal and nobody's Ctrl-C.
+    rustix::process::setsid()?;
+    let socket = std::os::unix::net::UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    socket.set_nonblocking(true)?;
+    let dir = VmDir::at(dir).map_err(io::Error::other)?.ok_or(ErrorKind::NotFound)?;
+    let lock = open_lock(&dir)?;
+    // One that was killed may not be quite gone.
+    rustix::fs::fcntl_lock(&lock, FlockOperation::LockExclusive)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let relay = Relay { dir, lock, socket: UnixListener::from_std(socket)? };
+        relay.run().await
+    })
+}
+
+/// Closes what the first listener's own caller had left open for it, such as a pipe that
+/// somebody else reads to its end.
+fn close_inherited() {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
+        return;
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let open: Vec<i32> = names.filter_map(|name| name.parse().ok()).collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // The descriptor that listed them is gone by now.
+        if std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok() {
+            // SAFETY: this process has opened nothing itself yet, so nothing owns them.
+            unsafe { rustix::io::close(fd) };
+        }
+    }
+}
+
+struct Relay {
+    dir: VmDir,
+    lock: OwnedFd,
+    socket: UnixListener,
+}
+
+impl Relay {
+    async fn run(self) -> io::Result<()> {
+        let process = self.dir.process().map_err(io::Error::other)?;
+        let Some(process) = process else {
+            return self.retire().map(drop);
+        };
+        let dialled = tokio::select! {
+            result = timeout(PATIENCE, dial(&self.dir, &process)) => result,
+            _ = process.ended() => return self.retire().map(drop),
+        };
+        match dialled {
+            Ok(Ok(client)) => self.serve(client, process.pid()).await,
+            Ok(Err(error)) => self.refuse(error.to_string()).await,
+            Err(_) => self.refuse("QEMU does not answer on events.socket".to_owned()).await,
+        }
+    }
+
+    /// Passes on events until there is nobody to pass them to, or nobody to take them from.
+    async fn serve(self, mut client: Client, pid: u32) -> io::Result<()> {
+        let (events, _) = broadcast::channel(BACKLOG);
+        let hello: Arc<str> = Line::Notice(Notice::Live { pid }).text()?.into();
+        let mut listeners = JoinSet::new();
+        let mut idle = Instant::now();
+        let last = loop {
+            let lonely = listeners.is_empty();
+            tokio::select! {
+                // What QEMU said before a listener came is not for it, and an end is an end.
+                biased;
+                event = client.event() => match event {
+                    Ok(event) => send(&events, Line::Event(event))?,
+                    Err(qmp::Error::Closed) => break Notice::Ended,
+                    Err(error) => break Notice::Failed { reason: error.to_string() },
+                },
+                stream = self.socket.accept() => {
+                    let (stream, _) = stream?;
+                    listeners.spawn(listener(stream, hello.clone(), events.subscribe()));
+                }
+                Some(_) = listeners.join_next() => idle = Instant::now(),
+                () = tokio::time::sleep_until(idle + LINGER), if lonely => {
+                    match self.may_leave()? {
+                        Leave::Now => return Ok(()),
+                        Leave::Later => idle = Instant::now(),
+                        Leave::NotYet(stream) => {
+                            listeners.spawn(listener(stream, hello.clone(), events.subscribe()));
+                        }
+                    }
+                }
+            }
+        };
+        self.retire()?;
+        send(&events, Line::Notice(last))?;
+        drop(events);
+        let _ = timeout(FLUSH, listeners.join_all()).await;
+        Ok(())
+    }
+
+    /// Tells those who wait that nothing will come.
+    async fn refuse(self, reason: String) -> io::Result<()> {
+        let line = Line::Notice(Notice::Failed { reason }).text()?;
+        for mut stream in self.retire()? {
+            let _ = stream.write_all(line.as_bytes()).await;
+        }
+        Ok(())
+    }
+
+    /// Retires if nobody has come at the last moment. Who holds the flock may be about to.
+    fn may_leave(&self) -> io::Result<Leave> {
+        match rustix::fs::flock(&self.lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Leave::Later),
+            result => result?,
+        }
+        match self.take_waiting()? {
+            Some(stream) => {
+                rustix::fs::flock(&self.lock, FlockOperation::Unlock)?;
+                Ok(Leave::NotYet(stream))
+            }
+            None => {
+                self.dir.remove(SOCKET);
+                Ok(Leave::Now)
+            }
+        }
+    }
+
+    /// Makes way for another relay; returns those who came too late.
+    fn retire(self) -> io::Result<Vec<UnixStream>> {
+        rustix::fs::flock(&self.lock, FlockOperation::LockExclusive)?;
+        self.dir.remove(SOCKET);
+        let mut late = Vec::new();
+        while let Some(stream) = self.take_waiting()? {
+            late.push(stream);
+        }
+        Ok(late)
+    }
+
+    fn take_waiting(&self) -> io::Result<Option<UnixStream>> {
+        match rustix::net::accept(&self.socket) {
+            Ok(fd) => {
+                let stream = std::os::unix::net::UnixStream::from(fd);
+                stream.set_nonblocking(true)?;
+                UnixStream::from_std(stream).map(Some)
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Whether an idle relay may leave.
+enum Leave {
+    Now,
+    Later,
+    NotYet(UnixStream),
+}
+
+/// Connects to QEMU's second QMP as soon as it listens.
+async fn dial(dir: &VmDir, process: &Process) -> Result<Client, qmp::Error> {
+    loop {
+        match connect_qmp(dir, "events.socket", process).await {
+            Err(qmp::Error::Io(error))
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+            {
+                sleep(SOCKET_INTERVAL).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn send(events: &broadcast::Sender<Arc<str>>, line: Line) -> io::Result<()> {
+    // Without listeners there is nobody to miss it.
+    let _ = events.send(line.text()?.into());
+    Ok(())
+}
+
+/// Writes to one listener until one of the three has had enough.
+async fn listener(stream: UnixStream, hello: Arc<str>, events: broadcast::Receiver<Arc<str>>) {
+    let (mut from, to) = stream.into_split();
+    let mut byte = [0];
+    tokio::select! {
+        _ = pass_on(to, hello, events) => {}
+        _ = from.read(&mut byte) => {}
+    }
+}
+
+async fn pass_on(
+    mut to: impl AsyncWriteExt + Unpin,
+    hello: Arc<str>,
+    mut events: broadcast::Receiver<Arc<str>>,
+) -> io::Result<()> {
+    to.write_all(hello.as_bytes()).await?;
+    loop {
+        match events.recv().await {
+            Ok(line) => to.write_all(line.as_bytes()).await?,
+            Err(RecvError::Closed) => return Ok(()),
+            Err(RecvError::Lagged(_)) => {
+                return to.write_all(Line::Notice(Notice::Lagged).text()?.as_bytes()).await;
+            }
+        }
+    }
+}
