@@ -4,11 +4,12 @@
 //!     cargo run --example boot_and_stop -- examples/demo.toml demo uname -a
 
 use qqmgr::config::{Config, Instance};
-use qqmgr::{ssh, vm};
+use qqmgr::ssh;
+use qqmgr::vm::{self, From, StartOptions};
+use qqmgr::wait::{self, Condition, Plan};
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
-use tokio::time::Instant;
 
 const BOOT: Duration = Duration::from_secs(60);
 const POWER_DOWN: Duration = Duration::from_secs(20);
@@ -21,13 +22,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let config = Config::load(Some(Path::new(file)))?;
     let instance = config.instance(name)?;
-    let started = vm::start(&config, &instance, &[], BOOT).await?;
+    let options = StartOptions { extra: Vec::new(), timeout: BOOT, die_with_us: true };
+    let started = vm::start(&config, &instance, &options).await?;
     println!("{name} runs as process {}, SSH on port {}", started.pid, started.ssh_port);
 
     // Whatever comes of the command, the VM is stopped.
     let result = log_in_and_run(&config, &instance, command).await;
     ssh::close(&instance).await?;
-    let stopped = vm::stop(&instance, POWER_DOWN, false).await?;
+    let stopped = vm::stop(&instance, From::Powerdown(POWER_DOWN)).await?;
     println!("{name} was stopped by {:?}", stopped.method);
     result
 }
@@ -37,8 +39,10 @@ async fn log_in_and_run(
     instance: &Instance,
     command: &[String],
 ) -> Result<(), Box<dyn Error>> {
+    let conditions = vec![Condition::Ssh];
+    let plan = Plan { conditions, any: false, fail_on: Vec::new(), timeout: BOOT };
+    wait::wait(config, instance, &plan).await?;
     let session = ssh::Session::open(config, instance)?;
-    ssh::wait_for_login(&session, Instant::now() + BOOT, BOOT).await?;
     let output = session.ssh(command).output()?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
     if output.status.success() { Ok(()) } else { Err(output.status.to_string().into()) }

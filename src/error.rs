@@ -161,25 +161,61 @@ pub enum Error {
         /// How long we waited.
         waited: Duration,
     },
-    /// No SSH login worked in time.
-    #[error("VM `{vm}`: no SSH login worked within {}{}", duration::format(*waited), colon(last))]
-    SshTimeout {
+    /// What was waited for did not come in time.
+    #[error("VM `{vm}`: waited {} for {missing}{}{detail}", duration::format(*waited), also_held(held))]
+    WaitTimeout {
         /// The VM.
         vm: String,
         /// How long we waited.
         waited: Duration,
-        /// What the last attempt said, made harmless.
-        last: String,
+        /// The conditions that did not hold.
+        missing: String,
+        /// Those that did.
+        held: String,
+        /// What else is known: what ssh said, how the serial log ends.
+        detail: String,
+    },
+    /// Something holds that must not.
+    #[error("VM `{vm}`: {condition} holds, which was not to be")]
+    WaitFailed {
+        /// The VM.
+        vm: String,
+        /// The condition.
+        condition: String,
     },
     /// The VM ended while we waited for it.
-    #[error("VM `{vm}` ended while {during}{}", colon(stderr))]
+    #[error("VM `{vm}` ended while it was waited for{}", colon(stderr))]
     Died {
         /// The VM.
         vm: String,
-        /// What was waited for.
-        during: &'static str,
         /// What QEMU said, made harmless.
         stderr: String,
+    },
+    /// A file was not copied into or out of the guest.
+    #[error("VM `{vm}`: `{what}` was not copied{}", colon(reason))]
+    NotCopied {
+        /// The VM.
+        vm: String,
+        /// The file.
+        what: String,
+        /// What scp said, made harmless.
+        reason: String,
+    },
+    /// The guest's kernel panicked.
+    #[error("VM `{vm}`: the guest panicked{}", log_end(serial))]
+    Panicked {
+        /// The VM.
+        vm: String,
+        /// The end of the serial log, made harmless.
+        serial: String,
+    },
+    /// A VM that died or never came up, and where all that is known of it was put.
+    #[error("{error}\ncrash bundle: {}", bundle.display())]
+    Crashed {
+        /// What happened.
+        error: Box<Error>,
+        /// The directory.
+        bundle: PathBuf,
     },
     /// Even SIGKILL did not end it.
     #[error("VM `{vm}`: process {pid} is still there after SIGKILL")]
@@ -226,8 +262,12 @@ impl Error {
             Error::Events { .. } => "events_failed",
             Error::EventsLost { .. } => "events_lost",
             Error::EventsTimeout { .. } => "events_timeout",
-            Error::SshTimeout { .. } => "ssh_timeout",
+            Error::WaitTimeout { .. } => "wait_timeout",
+            Error::WaitFailed { .. } => "wait_failed",
             Error::Died { .. } => "vm_died",
+            Error::NotCopied { .. } => "not_copied",
+            Error::Panicked { .. } => "guest_panicked",
+            Error::Crashed { error, .. } => error.code(),
             Error::Unkillable { .. } => "vm_unkillable",
         }
     }
@@ -238,11 +278,12 @@ impl Error {
             Error::Config(config::Error::NoSuchVm { .. }) | Error::NotRunning { .. } => 4,
             Error::Config(_) => 3,
             Error::Usage { .. } => 2,
+            Error::Crashed { error, .. } => error.exit_code(),
             Error::Locked { .. }
             | Error::StartTimeout { .. }
             | Error::QmpTimeout { .. }
             | Error::EventsTimeout { .. }
-            | Error::SshTimeout { .. }
+            | Error::WaitTimeout { .. }
             | Error::Unkillable { .. } => 5,
             _ => 1,
         }
@@ -253,6 +294,7 @@ impl Error {
         match self {
             Error::Config(error) => config_hint(error),
             Error::Usage { hint, .. } => hint.clone(),
+            Error::Crashed { error, .. } => error.hint(),
             Error::NotRunning { vm } => Some(format!("start it: qqmgr start {vm}")),
             Error::UnsafeDir { .. } => {
                 Some("a VM's directory has to be a real one of your own; move this one away".into())
@@ -269,8 +311,8 @@ impl Error {
             Error::QmpTimeout { vm, .. } | Error::Qmp { vm, .. } => {
                 Some(format!("if it hangs for good: qqmgr stop --force {vm}"))
             }
-            Error::SshTimeout { vm, .. } => {
-                Some(format!("the VM goes on running; `qqmgr status {vm}` names its serial log"))
+            Error::WaitTimeout { vm, .. } => {
+                Some(format!("the VM goes on running; stop it with: qqmgr stop {vm}"))
             }
             _ => None,
         }
@@ -282,12 +324,21 @@ impl Error {
         diagnostics.first().map(|diagnostic| source.location(diagnostic.span.start))
     }
 
+    /// The crash bundle that was written.
+    pub fn bundle(&self) -> Option<PathBuf> {
+        match self {
+            Error::Crashed { bundle, .. } => Some(bundle.clone()),
+            _ => None,
+        }
+    }
+
     /// The places in the config file, and what to say at each.
     pub fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
         match self {
             Error::Config(config::Error::Invalid { source_file, diagnostics }) => {
                 Some((source_file.clone(), diagnostics.clone()))
             }
+            Error::Crashed { error, .. } => error.diagnostics(),
             Error::Spawn { place: Some(place), .. }
             | Error::QemuFailed { place: Some(place), .. } => {
                 let mut diagnostic = Diagnostic::new(place.span.clone(), self.to_string());
@@ -324,8 +375,16 @@ fn config_hint(error: &config::Error) -> Option<String> {
     }
 }
 
-fn colon(text: &str) -> String {
+pub(crate) fn colon(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn also_held(held: &str) -> String {
+    if held.is_empty() { String::new() } else { format!("; {held} held") }
+}
+
+pub(crate) fn log_end(serial: &str) -> String {
+    if serial.is_empty() { String::new() } else { format!("\nthe serial log ends:\n{serial}") }
 }
 
 fn holder(held: bool) -> &'static str {

@@ -46,27 +46,33 @@
 //! # use std::time::Duration;
 //! let config = Config::load(None)?;
 //! let instance = config.instance("test-vm")?;
-//! vm::start(&config, &instance, &[], Duration::from_secs(60)).await?;
+//! let timeout = Duration::from_secs(60);
+//! let options = vm::StartOptions { extra: vec![], timeout, die_with_us: false };
+//! vm::start(&config, &instance, &options).await?;
 //! println!("{}", vm::status(&instance).await?.state);
-//! vm::stop(&instance, Duration::from_secs(20), false).await?;
+//! vm::stop(&instance, vm::From::Powerdown(Duration::from_secs(20))).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! `examples/` in the repository has whole programs: `qmp_status`, `list_vms`, `boot_and_stop`.
 
+mod bundle;
 pub mod cli;
 pub mod config;
 pub mod duration;
 mod error;
 pub mod events;
+pub mod lease;
 mod private_dir;
 pub mod process;
 pub mod qmp;
+pub mod run;
 pub mod ssh;
 mod suggest;
 mod template;
 pub mod vm;
+pub mod wait;
 mod words;
 
 pub use error::{Error, Place};

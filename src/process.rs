@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -47,6 +47,13 @@ impl Process {
         }
     }
 
+    /// The process that has this pid now; `None` when there is none.
+    pub fn open(pid: u32) -> Option<Process> {
+        let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
+        Some(Process { pid, pidfd })
+    }
+
     /// A child of ours that was not waited for yet, so that its pid is its own.
     ///
     /// # Errors
@@ -78,8 +85,9 @@ impl Process {
     /// # Errors
     /// The pidfd can't be polled.
     pub async fn ended(&self) -> io::Result<()> {
-        let pidfd = self.pidfd.as_fd();
-        // SAFETY: the pidfd is borrowed from `self`, which outlives this future.
+        // A descriptor of its own, because one can be watched by one future only.
+        let pidfd = self.pidfd.try_clone()?;
+        // SAFETY: the AsyncFd owns the descriptor.
         let ended = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
         let _ready = ended.map_err(io::Error::from)?.readable().await?;
         Ok(())
@@ -108,12 +116,15 @@ fn holder(file: &OwnedFd) -> io::Result<Option<Pid>> {
     Ok(lock.and_then(|lock| lock.pid))
 }
 
-/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)): the start after boot, in clock ticks.
-fn start_ticks(pid: u32) -> Option<u64> {
+/// When a living process was started, in clock ticks after boot: field 22 of `/proc/PID/stat`
+/// (proc_pid_stat(5)).
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the command's name in parentheses, with any character inside.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = fields.split_whitespace();
+    let state = fields.next()?;
+    (!matches!(state, "Z" | "X")).then(|| fields.nth(18))??.parse().ok()
 }
 
 /// The command line of a process, as it was executed; empty when it can't be read.

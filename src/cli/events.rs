@@ -52,8 +52,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
         }
         (End::Vm, Some(_), _) => {
             let stderr = VmDir::open(&instance)?.map(|dir| vm::last_words(&dir));
-            let during = "waiting for its events";
-            Err(Error::Died { vm, during, stderr: stderr.unwrap_or_default() })
+            Err(Error::Died { vm, stderr: stderr.unwrap_or_default() })
         }
         _ => Ok(ExitCode::SUCCESS),
     }

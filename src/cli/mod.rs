@@ -4,13 +4,21 @@ mod args;
 mod completions;
 mod events;
 mod exit;
+mod gc;
+mod keep;
+mod kill;
 mod list;
+mod many;
 mod output;
+mod restart;
+mod run;
 mod ssh;
 mod start;
 mod status;
 mod stop;
+mod timeline;
 mod transfer;
+mod wait;
 
 pub use args::Cli;
 pub use completions::complete;
@@ -47,10 +55,18 @@ impl Cli {
     /// Runs the verb and says how to exit.
     pub fn run(self) -> ExitCode {
         let context = Context { config: self.config, json: self.json };
-        let passes_through = matches!(self.verb, Verb::Ssh(_) | Verb::Put(_) | Verb::Get(_));
+        let passes_through =
+            matches!(self.verb, Verb::Ssh(_) | Verb::Put(_) | Verb::Get(_) | Verb::Run(_));
         let result = match self.verb {
             Verb::Start(args) => block_on(start::run(&context, args)),
             Verb::Stop(args) => block_on(stop::run(&context, args)),
+            Verb::Restart(args) => block_on(restart::run(&context, args)),
+            Verb::Kill(args) => block_on(kill::run(&context, args)),
+            Verb::Gc => block_on(gc::run(&context)),
+            Verb::Timeline(args) => timeline::run(&context, &args),
+            Verb::Wait(args) => block_on(wait::run(&context, args)),
+            Verb::Run(args) => block_on(run::run(&context, args)),
+            Verb::Keep { role } => block_on(keep::run(&role)),
             Verb::Status(args) => block_on(status::run(&context, args)),
             Verb::List => block_on(list::run(&context)),
             Verb::Events(args) => block_on(events::run(&context, args)),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -44,6 +45,11 @@ pub fn document(value: &impl Serialize) {
 /// Tells something beside the result, on standard error.
 pub fn note(text: impl Display) {
     styled(std::io::stderr(), text);
+}
+
+/// Tells a failure that is no [`Error`] on standard error.
+pub fn failure(text: impl Display) {
+    note(format_args!("{RED}error{RED:#}: {text}"));
 }
 
 /// Prints a line of a stream.
@@ -94,6 +100,8 @@ struct JsonErrorBody<'a> {
     message: String,
     hint: Option<String>,
     location: Option<Location>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<PathBuf>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<JsonDiagnostic>,
 }
@@ -117,12 +125,20 @@ pub fn error(error: &Error, json: bool) {
             for diagnostic in &diagnostics {
                 note(snippet(&source, diagnostic));
             }
+            if let Some(bundle) = error.bundle() {
+                note(format_args!("crash bundle: {}", bundle.display()));
+            }
         }
         None => {
             let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
             note(format_args!("{RED}error{RED:#}: {error}{}", hint.unwrap_or_default()));
         }
     }
+}
+
+/// An error as part of a larger document.
+pub fn error_document(error: &Error) -> serde_json::Value {
+    serde_json::to_value(json_body(error)).unwrap_or_default()
 }
 
 fn json_body(error: &Error) -> JsonErrorBody<'_> {
@@ -139,6 +155,7 @@ fn json_body(error: &Error) -> JsonErrorBody<'_> {
         message: error.to_string(),
         hint: error.hint(),
         location: error.location(),
+        bundle: error.bundle(),
         errors: errors.unwrap_or_default(),
     }
 }

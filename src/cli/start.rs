@@ -1,27 +1,35 @@
 //! `qqmgr start`.
 
 use super::args::life::StartArgs;
+use super::many::Targets;
 use super::{Context, output};
-use crate::config::Config;
-use crate::vm::{self, Started};
-use crate::{Error, ssh};
+use crate::config::{Config, Instance};
+use crate::lease::{Keeper, Lease, Owner, Role};
+use crate::vm::{self, StartOptions, Started};
+use crate::wait::{Condition, Plan, Watch};
+use crate::{Error, bundle};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::time::Instant;
 
 pub const EXAMPLES: &str = "\
 Examples:
   qqmgr start test-vm                  start it
   qqmgr start test-vm --wait           and wait until an SSH login works
+  qqmgr start test-vm --for 'serial:login:'
+  qqmgr start --all --ttl 30m          all VMs of the config, for half an hour
+  qqmgr start test-vm --owner-pid $$   as long as this shell lives
   qqmgr start test-vm --dry-run        show QEMU's command line
   qqmgr start test-vm -- -s -S         stop before the first instruction, for gdb";
 
 #[derive(Serialize)]
-struct Report {
+pub struct Report {
     #[serde(flatten)]
     started: Started,
-    ssh_ready: bool,
+    /// What was waited for and holds.
+    held: Vec<String>,
     seconds: f64,
 }
 
@@ -30,34 +38,110 @@ impl fmt::Display for Report {
         let Started { name, pid, already_running, ssh_port } = &self.started;
         let what = if *already_running { "is running already" } else { "started" };
         write!(f, "{name}: {what} (pid {pid}), SSH on port {ssh_port}")?;
-        match self.ssh_ready {
-            true => write!(f, ", login works after {:.1}s", self.seconds),
-            false => Ok(()),
+        match self.held.as_slice() {
+            [] => Ok(()),
+            held => write!(f, "; after {:.1}s: {}", self.seconds, held.join(", ")),
         }
     }
 }
 
 pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> {
-    let begun = Instant::now();
     let config = context.load()?;
-    let instance = config.instance(&args.vm)?;
+    let all = || config.file.vms.iter().filter_map(|vm| config.instance(&vm.name).ok()).collect();
+    let targets = Targets::new(&config, &args.vms, args.all.then(all))?;
     if args.dry_run {
         return dry_run(context, &config, &args);
     }
-    let started = vm::start(&config, &instance, &args.extra, args.timeout).await?;
-    if args.wait {
-        let session = ssh::Session::open(&config, &instance)?;
-        ssh::wait_for_login(&session, begun + args.timeout, args.timeout).await?;
-    }
-    let seconds = begun.elapsed().as_secs_f64();
-    output::report(&Report { started, ssh_ready: args.wait, seconds }, context.json);
-    Ok(ExitCode::SUCCESS)
+    let lease = lease(&args)?;
+    let request = Request {
+        options: StartOptions { extra: args.extra, timeout: args.timeout, die_with_us: false },
+        conditions: match args.conditions {
+            conditions if conditions.is_empty() && args.wait => vec![Condition::Ssh],
+            conditions => conditions,
+        },
+        lease,
+    };
+    targets.each(context, async |instance: &_| request.start(&config, instance).await).await
 }
 
-/// Prints the command line that would be executed. It can be pasted: the directory that its
-/// sockets are to live in is made, if it can be.
+/// What is asked of each VM.
+pub struct Request {
+    pub options: StartOptions,
+    pub conditions: Vec<Condition>,
+    pub lease: Option<Lease>,
+}
+
+impl Request {
+    /// Starts a VM, with a keeper if it has a lease, and waits for what it is to wait for. What
+    /// is known of a VM that dies meanwhile goes into a bundle.
+    pub async fn start(&self, config: &Config, instance: &Instance) -> Result<Report, Error> {
+        let result = self.try_start(config, instance).await;
+        match result {
+            Err(error) => Err(bundle::wrap(config, instance, error, &[]).await),
+            report => report,
+        }
+    }
+
+    async fn try_start(&self, config: &Config, instance: &Instance) -> Result<Report, Error> {
+        let begun = Instant::now();
+        let keeper = match &self.lease {
+            Some(lease) => Some(
+                Keeper::start(&Role { instance: instance.clone(), lease: lease.clone() }).await?,
+            ),
+            None => None,
+        };
+        let started = vm::start(config, instance, &self.options).await?;
+        if let Some(keeper) = keeper {
+            // A VM that was running goes on by the lease that it was started with.
+            if started.already_running { keeper.dismiss().await } else { keeper.detach() }
+        }
+        let held = self.wait(config, instance, begun).await?;
+        Ok(Report { started, held, seconds: begun.elapsed().as_secs_f64() })
+    }
+
+    async fn wait(
+        &self,
+        config: &Config,
+        instance: &Instance,
+        begun: Instant,
+    ) -> Result<Vec<String>, Error> {
+        if self.conditions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let gone = || Error::NotRunning { vm: instance.name.clone() };
+        let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
+        let plan = Plan {
+            conditions: self.conditions.clone(),
+            any: false,
+            fail_on: Vec::new(),
+            timeout: self.options.timeout.saturating_sub(begun.elapsed()),
+        };
+        Ok(watch.wait(&plan).await?.held)
+    }
+}
+
+fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
+    if args.ttl.is_none() && args.owner_pid.is_none() {
+        return Ok(None);
+    }
+    let owner = match args.owner_pid.map(|pid| (pid, Owner::of(pid))) {
+        Some((pid, None)) => {
+            return Err(Error::Usage { message: format!("there is no process {pid}"), hint: None });
+        }
+        owner => owner.and_then(|(_, owner)| owner),
+    };
+    let expires_at = args.ttl.map(|ttl| Lease::expiry(ttl.max(Duration::from_secs(1))));
+    Ok(Some(Lease { expires_at, owner, ..Lease::default() }))
+}
+
+/// Prints the command lines that would be executed. They can be pasted: the directory that
+/// their sockets are to live in is made, if it can be.
 fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
-    let instance = config.instance(&args.vm)?;
+    let [name] = args.vms.as_slice() else {
+        let message = "--dry-run shows one VM".to_owned();
+        return Err(Error::Usage { message, hint: Some("name it".to_owned()) });
+    };
+    let instance = config.instance(name)?;
     let (vm, line) = vm::plan(config, &instance, &args.extra)?;
     let _ = vm::VmDir::create(&instance);
     let words = line.words();

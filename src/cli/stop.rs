@@ -1,8 +1,10 @@
 //! `qqmgr stop`.
 
 use super::args::life::StopArgs;
+use super::many::Targets;
 use super::{Context, output};
-use crate::vm::{self, Method, Stopped};
+use crate::config::Instance;
+use crate::vm::{self, From, Method, Stopped};
 use crate::{Error, ssh};
 use std::fmt;
 use std::process::ExitCode;
@@ -11,7 +13,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   qqmgr stop test-vm                   power the guest down, within 20 seconds
   qqmgr stop test-vm --timeout 2m      give it two minutes
-  qqmgr stop test-vm --force           don't ask the guest";
+  qqmgr stop test-vm --force           don't ask the guest
+  qqmgr stop --all                     all VMs of the config, side by side";
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,19 +27,25 @@ impl fmt::Display for Stopped {
             Method::Sigterm => "SIGTERM",
             Method::Sigkill => "SIGKILL",
         };
-        write!(f, "{}: stopped (pid {pid}) by {how} after {:.1}s", self.name, self.seconds)
+        write!(f, "{}: stopped (pid {pid}) after {:.1}s: {how}", self.name, self.seconds)
     }
 }
 
 pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
-    let instance = context.load()?.instance(&args.vm)?;
-    let stopped = vm::stop(&instance, args.timeout, args.force).await?;
-    ssh::close(&instance).await?;
+    let config = context.load()?;
+    let targets = Targets::new(&config, &args.vms, args.all.then(|| config.instances()))?;
+    let from = if args.force { From::Quit } else { From::Powerdown(args.timeout) };
+    targets.each(context, async |instance: &_| one(context, instance, from).await).await
+}
+
+/// Stops one VM and the connection that its SSH sessions share.
+pub async fn one(context: &Context, instance: &Instance, from: From) -> Result<Stopped, Error> {
+    let stopped = vm::stop(instance, from).await?;
+    ssh::close(instance).await?;
     if !context.json {
         for note in &stopped.notes {
-            output::note(format_args!("{note}"));
+            output::note(format_args!("{}: {note}", instance.name));
         }
     }
-    output::report(&stopped, context.json);
-    Ok(ExitCode::SUCCESS)
+    Ok(stopped)
 }

@@ -68,7 +68,7 @@ pub struct SshSection {
 }
 
 /// The host's port for SSH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Port {
     /// This one.
     Fixed(u16),

@@ -31,7 +31,7 @@ pub struct Config {
 }
 
 /// A VM's identity at run time: its name and its directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Instance {
     /// Its name.
     pub name: String,
@@ -41,6 +41,13 @@ pub struct Instance {
     pub dir: PathBuf,
     /// The port for SSH that the config names.
     pub port: Port,
+}
+
+impl Instance {
+    /// Whether it is a throwaway instance of its VM.
+    pub fn is_run(&self) -> bool {
+        self.name != self.definition
+    }
 }
 
 /// Why there is no usable config.
@@ -109,17 +116,53 @@ impl Config {
         }
     }
 
-    /// The identity of the VM called `name`.
+    /// The identity of the VM called `name`, or of the run called `VM+ID`.
+    ///
+    /// # Errors
+    /// There is no such VM or run.
+    pub fn instance(&self, name: &str) -> Result<Instance, Error> {
+        let Some((vm, id)) = name.split_once('+') else {
+            return self.definition(name).map(|definition| self.identify(definition));
+        };
+        let run = self.run_instance(vm, id)?;
+        match parse::is_vm_name(id) && run.dir.is_dir() {
+            true => Ok(run),
+            false => Err(self.no_such_vm(name)),
+        }
+    }
+
+    /// The identity of a throwaway instance of a VM: its directory is inside the VM's own, and
+    /// its name has a `+`, which no VM's has.
     ///
     /// # Errors
     /// There is no such VM.
-    pub fn instance(&self, name: &str) -> Result<Instance, Error> {
-        self.definition(name).map(|definition| self.identify(definition))
+    pub fn run_instance(&self, vm: &str, id: &str) -> Result<Instance, Error> {
+        let vm = self.instance(vm)?;
+        Ok(Instance {
+            name: format!("{}+{id}", vm.name),
+            dir: vm.dir.join("runs").join(id),
+            port: Port::Auto,
+            ..vm
+        })
     }
 
-    /// The identities of all VMs, in the order of the file.
+    /// The identities of all VMs, in the order of the file, each with its runs behind it.
     pub fn instances(&self) -> Vec<Instance> {
-        self.file.vms.iter().map(|definition| self.identify(definition)).collect()
+        let with_runs = |definition| {
+            let vm = self.identify(definition);
+            let runs = self.runs(&vm);
+            std::iter::once(vm).chain(runs)
+        };
+        self.file.vms.iter().flat_map(with_runs).collect()
+    }
+
+    /// The identities of a VM's throwaway instances.
+    pub fn runs(&self, vm: &Instance) -> Vec<Instance> {
+        let entries = std::fs::read_dir(vm.dir.join("runs")).into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut ids: Vec<_> = ids.filter(|id| parse::is_vm_name(id)).collect();
+        ids.sort();
+        ids.iter().filter_map(|id| self.run_instance(&vm.name, id).ok()).collect()
     }
 
     fn identify(&self, definition: &Definition) -> Instance {
@@ -132,15 +175,17 @@ impl Config {
     }
 
     fn definition(&self, name: &str) -> Result<&Definition, Error> {
-        self.file.vm(name).ok_or_else(|| {
-            let names = || self.file.vms.iter().map(|vm| vm.name.as_str());
-            Error::NoSuchVm {
-                name: name.to_owned(),
-                nearest: suggest::nearest(name, names()).map(str::to_owned),
-                known: names().map(str::to_owned).collect(),
-                path: self.file.source.path.clone(),
-            }
-        })
+        self.file.vm(name).ok_or_else(|| self.no_such_vm(name))
+    }
+
+    fn no_such_vm(&self, name: &str) -> Error {
+        let names = || self.file.vms.iter().map(|vm| vm.name.as_str());
+        Error::NoSuchVm {
+            name: name.to_owned(),
+            nearest: suggest::nearest(name, names()).map(str::to_owned),
+            known: names().map(str::to_owned).collect(),
+            path: self.file.source.path.clone(),
+        }
     }
 
     /// An error about places in this config file.

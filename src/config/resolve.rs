@@ -5,10 +5,11 @@ use super::expand::{Builtins, Scope};
 use super::file::{Definition, Entry, SshOption};
 use super::source::{Diagnostic, Span, Text};
 use super::{Error, Instance};
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// A VM with nothing left to look up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Vm {
     /// Its identity.
     pub instance: Instance,
@@ -25,16 +26,17 @@ pub struct Vm {
 }
 
 /// An argument for QEMU.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Arg {
     /// The argument itself.
     pub text: String,
     /// Where the config file says so, unless it is not from there.
+    #[serde(skip)]
     pub span: Option<Span>,
 }
 
 /// How SSH reaches a VM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Ssh {
     /// The port on the host.
     pub port: u16,

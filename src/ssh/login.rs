@@ -3,7 +3,8 @@
 
 use super::Session;
 use crate::Error;
-use crate::vm::{harmless, last_words};
+use crate::vm::harmless;
+use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,31 +22,11 @@ const PROBES: u32 = 4;
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
 const SSH_FAILED: i32 = 255;
 
-/// Waits until a login works.
+/// Tries until a login works; `last` is what the attempt before said.
 ///
 /// # Errors
-/// The VM ends meanwhile, or none works by `deadline`; `timeout` is what to call that.
-pub async fn wait_for_login(
-    session: &Session,
-    deadline: Instant,
-    timeout: Duration,
-) -> Result<(), Error> {
-    let vm = session.name.clone();
-    let mut last = String::new();
-    tokio::select! {
-        result = log_in(session, &mut last) => return result,
-        ended = session.process.ended() => ended.map_err(|error| {
-            Error::System { vm: vm.clone(), action: "watch QEMU", error }
-        })?,
-        () = tokio::time::sleep_until(deadline) => {
-            return Err(Error::SshTimeout { vm, waited: timeout, last });
-        }
-    }
-    Err(Error::Died { vm, during: "waiting for SSH", stderr: last_words(&session.dir) })
-}
-
-/// Tries until a login works; `last` is what the attempt before said.
-async fn log_in(session: &Session, last: &mut String) -> Result<(), Error> {
+/// OpenSSH can't be run.
+pub async fn log_in(session: &Session, last: &RefCell<String>) -> Result<(), Error> {
     let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-n"];
     loop {
         if session.is_behind_our_port() {
@@ -63,7 +44,7 @@ async fn log_in(session: &Session, last: &mut String) -> Result<(), Error> {
         if output.status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
-        *last = harmless(&output.stderr);
+        last.replace(harmless(&output.stderr));
         tokio::time::sleep(LOGIN_INTERVAL).await;
     }
 }

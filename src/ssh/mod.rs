@@ -7,11 +7,10 @@ mod login;
 mod master;
 
 pub use copy::{get, put};
-pub use login::wait_for_login;
+pub use login::log_in;
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
-use crate::process::Process;
 use crate::vm::{Launch, VmDir};
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,8 +21,6 @@ pub struct Session {
     name: String,
     ssh: Ssh,
     config_file: PathBuf,
-    dir: VmDir,
-    process: Process,
 }
 
 impl Session {
@@ -34,7 +31,7 @@ impl Session {
     pub fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
         let not_running = || Error::NotRunning { vm: instance.name.clone() };
         let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-        let process = dir.process()?.ok_or_else(not_running)?;
+        dir.process()?.ok_or_else(not_running)?;
         let port = match (Launch::read(&dir), instance.port) {
             (Some(launch), _) => launch.ssh_port,
             (None, crate::config::Port::Fixed(port)) => port,
@@ -42,7 +39,7 @@ impl Session {
         };
         let ssh = config.resolve(instance, port)?.ssh;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
-        Ok(Session { name: instance.name.clone(), ssh, config_file, dir, process })
+        Ok(Session { name: instance.name.clone(), ssh, config_file })
     }
 
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.

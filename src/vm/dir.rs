@@ -78,6 +78,35 @@ impl VmDir {
         &self.path
     }
 
+    /// Makes the directory of a throwaway instance, inside its VM's.
+    ///
+    /// # Errors
+    /// It exists already, or can't be made.
+    pub fn create_new(instance: &Instance) -> Result<VmDir, Error> {
+        let ancestors: Vec<_> = instance.dir.ancestors().skip(1).take(3).collect();
+        for dir in ancestors.into_iter().rev() {
+            private_dir::make(dir)?;
+        }
+        if instance.dir.exists() {
+            let error = io::ErrorKind::AlreadyExists.into();
+            return Err(Error::File { action: "make", path: instance.dir.clone(), error });
+        }
+        VmDir::create(instance)
+    }
+
+    /// Removes the directory with all that is in it.
+    ///
+    /// # Errors
+    /// Something can't be removed.
+    pub fn remove_all(self) -> Result<(), Error> {
+        let path = self.path;
+        std::fs::remove_dir_all(&path).map_err(|error| Error::File {
+            action: "remove",
+            path,
+            error,
+        })
+    }
+
     /// The path of a file in it.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)

@@ -12,6 +12,9 @@ use std::process::ExitStatus;
 /// As much of QEMU's last words as an error repeats, in bytes.
 const LAST_WORDS: u64 = 2048;
 
+/// As many lines of a log an error shows.
+const LAST_LINES: usize = 10;
+
 /// The error for a QEMU that ended before it answered.
 pub fn qemu_failed(
     config: &Config,
@@ -34,8 +37,19 @@ pub fn qemu_failed(
 
 /// The end of QEMU's stderr, with nothing in it that a terminal would obey.
 pub fn last_words(dir: &VmDir) -> String {
+    end_of(dir, "stderr")
+}
+
+/// The last lines of one of the VM's logs, with nothing in them that a terminal would obey.
+pub fn last_lines(dir: &VmDir, log: &str) -> String {
+    let end = end_of(dir, log);
+    let lines: Vec<_> = end.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+fn end_of(dir: &VmDir, log: &str) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(dir.file("stderr"))?;
+        let mut file = std::fs::File::open(dir.file(log))?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
         let mut bytes = Vec::new();

@@ -15,6 +15,8 @@ pub const FILE: &str = "launch.json";
 pub struct Launch {
     /// The command line, the program first.
     pub argv: Vec<String>,
+    /// The arguments among them that were appended to the config's.
+    pub extra: Vec<String>,
     /// The port for SSH, picked if the config said `auto`.
     pub ssh_port: u16,
 }

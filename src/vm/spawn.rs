@@ -6,6 +6,7 @@ use super::launch;
 use crate::Error;
 use crate::config::Vm;
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::process::Signal;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::IntoRawFd;
@@ -13,11 +14,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// Spawns QEMU for a VM whose launch record has been written.
+/// Spawns QEMU for a VM whose launch record has been written; `die_with_us` has the kernel kill
+/// it when this thread ends.
 ///
 /// # Errors
 /// A log can't be opened or the program can't be executed.
-pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine) -> Result<Child, Error> {
+pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine, die_with_us: bool) -> Result<Child, Error> {
     // The serial log is QEMU's own to open, but it must not show the boot before if QEMU fails.
     dir.begin_log("serial")?;
     let record = CString::new(dir.file(launch::FILE).as_os_str().as_bytes())
@@ -30,12 +32,20 @@ pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine) -> Result<Child, Error> {
         .stdin(Stdio::null())
         .stdout(dir.begin_log("stdout")?)
         .stderr(dir.begin_log("stderr")?);
+    let us = rustix::process::getpid();
     let prepare = move || {
         rustix::process::setsid()?;
+        if die_with_us {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            if rustix::process::getppid() != Some(us) {
+                // We were gone before the kernel was told: too late for its signal.
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
         hold(&record)
     };
-    // SAFETY: the closure runs between fork and exec; all that it does is three system calls on
-    // memory made ready before.
+    // SAFETY: the closure runs between fork and exec; all that it does is system calls, on memory
+    // made ready before.
     unsafe { command.pre_exec(prepare) };
     command.spawn().map_err(|error| spawn_error(&line.bin, error))
 }

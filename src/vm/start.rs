@@ -4,6 +4,7 @@ use super::argv::CommandLine;
 use super::connect::{self, Control};
 use super::dir::VmDir;
 use super::launch::Launch;
+use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
@@ -21,6 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A picked port can be lost to somebody else before QEMU has it.
 const PORT_ATTEMPTS: usize = 3;
+
+/// How to start a VM.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// Arguments for QEMU, appended to the config's.
+    pub extra: Vec<String>,
+    /// How long QEMU has to answer.
+    pub timeout: Duration,
+    /// Whether the kernel is to kill QEMU as soon as this process ends (prctl(2),
+    /// `PR_SET_PDEATHSIG`).
+    pub die_with_us: bool,
+}
 
 /// What came of a start.
 #[derive(Clone, Debug, Serialize)]
@@ -64,15 +77,14 @@ pub fn plan(
 /// Starts a VM and returns when its QMP has answered; one that runs already is no error.
 ///
 /// # Errors
-/// QEMU can't be executed, ends, or does not answer within `timeout`; nothing of it is left then.
+/// QEMU can't be executed, ends, or does not answer in time; nothing of it is left then.
 pub async fn start(
     config: &Config,
     instance: &Instance,
-    extra: &[String],
-    timeout: Duration,
+    options: &StartOptions,
 ) -> Result<Started, Error> {
-    let deadline = Instant::now() + timeout;
-    let (mut vm, mut line) = plan(config, instance, extra)?;
+    let deadline = Instant::now() + options.timeout;
+    let (mut vm, mut line) = plan(config, instance, &options.extra)?;
     let dir = VmDir::create(instance)?;
     let _lock = dir.lock(&instance.name, deadline).await?;
     if let Some(process) = dir.process()?
@@ -82,11 +94,11 @@ pub async fn start(
         let name = instance.name.clone();
         return Ok(Started { name, pid: process.pid(), already_running: true, ssh_port });
     }
-    let mut attempt = Attempt { config, dir: &dir, deadline, timeout };
+    let attempt = Attempt { config, dir: &dir, deadline, options };
     for _ in 1..PORT_ATTEMPTS {
         match attempt.launch(&vm, &line).await {
             Err(Error::PortTaken { .. }) if instance.port == Port::Auto => {
-                (vm, line) = plan(config, instance, extra)?;
+                (vm, line) = plan(config, instance, &options.extra)?;
             }
             result => return result,
         }
@@ -99,18 +111,26 @@ struct Attempt<'a> {
     config: &'a Config,
     dir: &'a VmDir,
     deadline: Instant,
-    timeout: Duration,
+    options: &'a StartOptions,
 }
 
 impl Attempt<'_> {
-    async fn launch(&mut self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
+    async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         self.dir.clean();
-        Launch { argv: line.words(), ssh_port: vm.ssh.port }.write(self.dir)?;
-        let mut child =
-            spawn::spawn(vm, self.dir, line).map_err(|error| self.not_spawned(vm, error))?;
+        let extra = self.options.extra.clone();
+        Launch { argv: line.words(), extra, ssh_port: vm.ssh.port }.write(self.dir)?;
+        let mut timeline = Timeline::begin();
+        timeline.write(self.dir)?;
+        let spawned = spawn::spawn(vm, self.dir, line, self.options.die_with_us);
+        let mut child = spawned.map_err(|error| self.not_spawned(vm, error))?;
         let result = self.come_up(vm, line, &mut child).await;
         match &result {
-            Ok(_) => self.dir.tighten(),
+            Ok(_) => {
+                self.dir.tighten();
+                timeline.pass(Milestone::Qmp);
+                // It has started all the same if this can't be noted.
+                let _ = timeline.write(self.dir);
+            }
             Err(_) => self.undo(&mut child),
         }
         result
@@ -132,7 +152,7 @@ impl Attempt<'_> {
             () = tokio::time::sleep_until(self.deadline) => {
                 return Err(Error::StartTimeout {
                     vm: vm.instance.name.clone(),
-                    waited: self.timeout,
+                    waited: self.options.timeout,
                     stderr: explain::last_words(self.dir),
                 });
             }

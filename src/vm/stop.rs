@@ -19,6 +19,17 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A guest that is still booting misses the power button: it is pressed again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// The rung of the ladder to begin at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Asking the guest, which has this time to power down.
+    Powerdown(Duration),
+    /// QMP `quit`, cutting through whoever else is starting or stopping the VM.
+    Quit,
+    /// SIGKILL, likewise.
+    Sigkill,
+}
+
 /// How a VM was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,19 +61,19 @@ pub struct Stopped {
 
 /// Stops a VM and returns when its process is gone; one that doesn't run is no error.
 ///
-/// The guest has `timeout` to power down; with `force` it is not asked.
-///
 /// # Errors
 /// The directory can't be used, or the process survives SIGKILL.
-pub async fn stop(instance: &Instance, timeout: Duration, force: bool) -> Result<Stopped, Error> {
+pub async fn stop(instance: &Instance, from: From) -> Result<Stopped, Error> {
     let started = Instant::now();
     let name = instance.name.clone();
     let nothing = Stopped { name, pid: None, method: None, seconds: 0.0, notes: Vec::new() };
     let Some(dir) = VmDir::open(instance)? else {
         return Ok(nothing);
     };
-    // Force cuts through a start or stop that holds the lock and hangs.
-    let patience = if force { Duration::ZERO } else { timeout };
+    let patience = match from {
+        From::Powerdown(timeout) => timeout,
+        From::Quit | From::Sigkill => Duration::ZERO,
+    };
     let lock = dir.lock(&instance.name, started + patience).await;
     let Some(process) = dir.process()? else {
         if lock.is_ok() {
@@ -72,7 +83,7 @@ pub async fn stop(instance: &Instance, timeout: Duration, force: bool) -> Result
     };
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
     let mut ladder = Ladder { control, notes: Vec::new() };
-    let method = ladder.descend((!force).then_some(started + timeout)).await?;
+    let method = ladder.descend(from, started).await?;
     let notes = ladder.notes;
     clean_after(&dir, &instance.name, lock).await?;
     let seconds = started.elapsed().as_secs_f64();
@@ -101,22 +112,22 @@ struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
-    async fn descend(&mut self, powerdown_until: Option<Instant>) -> Result<Method, Error> {
-        if let Some(deadline) = powerdown_until
-            && self.power_down(deadline).await
+    async fn descend(&mut self, from: From, started: Instant) -> Result<Method, Error> {
+        if let From::Powerdown(timeout) = from
+            && self.power_down(started + timeout).await
         {
             return Ok(Method::Powerdown);
         }
-        if self.quit().await {
-            return Ok(Method::Quit);
+        if from != From::Sigkill {
+            if self.quit().await {
+                return Ok(Method::Quit);
+            }
+            if self.signal(Signal::TERM).await {
+                return Ok(Method::Sigterm);
+            }
         }
-        for (signal, method) in [(Signal::TERM, Method::Sigterm), (Signal::KILL, Method::Sigkill)] {
-            if let Err(error) = self.control.process.signal(signal) {
-                self.notes.push(format!("can't send a signal: {error}"));
-            }
-            if self.ends_within(GRACE).await {
-                return Ok(method);
-            }
+        if self.signal(Signal::KILL).await {
+            return Ok(Method::Sigkill);
         }
         let (vm, pid) = (self.control.vm.to_owned(), self.control.process.pid());
         Err(Error::Unkillable { vm, pid })
@@ -170,6 +181,13 @@ impl Ladder<'_> {
                 self.ends_within(Duration::ZERO).await
             }
         }
+    }
+
+    async fn signal(&mut self, signal: Signal) -> bool {
+        if let Err(error) = self.control.process.signal(signal) {
+            self.notes.push(format!("can't send a signal: {error}"));
+        }
+        self.ends_within(GRACE).await
     }
 
     async fn ends_within(&self, time: Duration) -> bool {

@@ -190,6 +190,6 @@ fn a_pasted_command_line_is_a_vm_that_qqmgr_sees() {
     });
     assert_eq!(state["pid"], shell.id());
     lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
-    lab.qqmgr("stop a --force").run().ok("a: stopped (pid [PID]) by QMP quit after [SECONDS]\n");
+    lab.qqmgr("stop a --force").run().ok("a: stopped (pid [PID]) after [SECONDS]: QMP quit\n");
     assert!(shell.wait().unwrap().success());
 }

@@ -41,7 +41,7 @@ fn late_and_in_pieces_is_no_error() {
         assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
         lab.qqmgr("stop a")
             .run()
-            .ok("a: stopped (pid [PID]) by the guest powered down after [SECONDS]\n");
+            .ok("a: stopped (pid [PID]) after [SECONDS]: the guest powered down\n");
     }
 }
 
@@ -118,7 +118,7 @@ fn a_socket_that_another_client_holds() {
     assert_eq!(json["error"]["code"], "qmp_held");
     lab.qqmgr("stop a --timeout 100ms").run().expect(
         0,
-        "a: stopped (pid [PID]) by SIGTERM after [SECONDS]\n",
+        "a: stopped (pid [PID]) after [SECONDS]: SIGTERM\n",
         &[held, held].concat(),
     );
     assert!(lab.processes().is_empty());

@@ -8,7 +8,7 @@ fn from_start_to_powerdown_twice() {
     for _life in 0..2 {
         let started = lab.qqmgr("start a --wait --json").run();
         started.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
-             \"ssh_ready\":true,\"seconds\":[SECONDS]}\n");
+             \"held\":[\"ssh\"],\"seconds\":[SECONDS]}\n");
         lab.qqmgr("ssh a true").run().ok("");
         let status = lab.qqmgr("status a --json").run().code(0).json();
         assert_eq!(status["state"], "running");
@@ -16,7 +16,7 @@ fn from_start_to_powerdown_twice() {
         lab.qqmgr("start a --wait").run().code(0).stderr("");
         lab.qqmgr("stop a")
             .run()
-            .ok("a: stopped (pid [PID]) by the guest powered down after [SECONDS]\n");
+            .ok("a: stopped (pid [PID]) after [SECONDS]: the guest powered down\n");
         // That includes the shared connection's master.
         assert!(lab.processes().is_empty(), "{:?}", lab.processes());
         let serial = std::fs::read(lab.vm_file("a", "serial")).unwrap();
@@ -30,7 +30,7 @@ fn a_button_pressed_while_the_guest_boots_is_pressed_again() {
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("stop a --timeout 50s")
         .run()
-        .ok("a: stopped (pid [PID]) by the guest powered down after [SECONDS]\n");
+        .ok("a: stopped (pid [PID]) after [SECONDS]: the guest powered down\n");
 }
 
 #[test]

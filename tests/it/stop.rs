@@ -24,7 +24,7 @@ fn each_rung_of_the_ladder() {
     ] {
         let lab = Lab::new(&fake_qemu("a", script));
         lab.qqmgr("start a").run().code(0);
-        let said = format!("a: stopped (pid [PID]) by {how} after [SECONDS]\n");
+        let said = format!("a: stopped (pid [PID]) after [SECONDS]: {how}\n");
         lab.qqmgr("stop a --timeout 100ms").run().expect(0, &said, notes);
         assert!(lab.processes().is_empty(), "{:?}", lab.processes());
         lab.qqmgr("status a").run().code(0);
@@ -47,7 +47,7 @@ fn real_qemu_without_a_guest_quits() {
 fn force_does_not_ask_the_guest() {
     let lab = Lab::new(&fake_qemu("a", "die-on=system_powerdown"));
     lab.qqmgr("start a").run().code(0);
-    lab.qqmgr("stop a --force").run().ok("a: stopped (pid [PID]) by QMP quit after [SECONDS]\n");
+    lab.qqmgr("stop a --force").run().ok("a: stopped (pid [PID]) after [SECONDS]: QMP quit\n");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Arguments of the verbs that reach into the guest.
 
 use crate::cli::completions;
+use crate::duration;
+use crate::run::Copy;
+use crate::wait::Condition;
 use clap::Args;
+use std::time::Duration;
 
 /// Run OpenSSH's client on a running VM
 ///
@@ -39,4 +43,57 @@ pub struct GetArgs {
     #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
     #[arg(value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<String>,
+}
+
+/// Wait until something holds of a running VM
+///
+/// COND is running, stopped, paused, ssh (a login works), serial:REGEX (a line of this boot's
+/// serial log), event:NAME (QMP), port:N (the guest accepts on its port, through a forwarded
+/// one) or file:PATH (exists in the guest). It fails at once when QEMU ends.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::wait::EXAMPLES)]
+pub struct WaitArgs {
+    /// The VM
+    #[arg(add = completions::vm_names())]
+    pub vm: String,
+    /// What has to hold; can be given several times
+    #[arg(long = "for", value_name = "COND", required = true)]
+    pub conditions: Vec<Condition>,
+    /// One of them is enough
+    #[arg(long)]
+    pub any: bool,
+    /// Fail at once when this holds; can be given several times
+    #[arg(long, value_name = "COND")]
+    pub fail_on: Vec<Condition>,
+    /// How long to wait: 500ms, 20s, 2m or plain seconds
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub timeout: Duration,
+}
+
+/// Run a command in a throwaway instance of a VM
+///
+/// Boots an instance of the VM's definition with a port of its own and `-snapshot`, runs the
+/// command over SSH, and throws the instance away, whatever ends qqmgr. The exit code is the
+/// command's; 125 if it could not be run to its end. Without a command it gives a shell.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::run::EXAMPLES)]
+pub struct RunArgs {
+    /// The VM
+    #[arg(add = completions::vm_names())]
+    pub vm: String,
+    /// Copy this in first; can be given several times
+    #[arg(long, value_name = "LOCAL:REMOTE")]
+    pub put: Vec<Copy>,
+    /// Copy this out afterwards; can be given several times
+    #[arg(long, value_name = "REMOTE:LOCAL")]
+    pub get: Vec<Copy>,
+    /// How long all of it may take
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
+    pub timeout: Duration,
+    /// Leave the instance running when anything fails
+    #[arg(long)]
+    pub keep_on_failure: bool,
+    /// The command
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }

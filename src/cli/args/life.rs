@@ -2,44 +2,87 @@
 
 use crate::cli::completions;
 use crate::duration;
+use crate::wait::Condition;
 use clap::Args;
 use std::time::Duration;
 
-/// Start a VM and return when QEMU has answered
+/// Start VMs and return when QEMU has answered
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::start::EXAMPLES)]
 pub struct StartArgs {
-    /// The VM
-    #[arg(add = completions::vm_names())]
-    pub vm: String,
-    /// Return when an SSH login works
+    /// The VMs
+    #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
+    pub vms: Vec<String>,
+    /// Every VM of the config
+    #[arg(long, conflicts_with = "vms")]
+    pub all: bool,
+    /// Return when an SSH login works, or what --for says holds
     #[arg(long)]
     pub wait: bool,
+    /// Wait for this: see `qqmgr wait --help`; can be given several times
+    #[arg(long = "for", value_name = "COND")]
+    pub conditions: Vec<Condition>,
     /// How long to wait in all: 500ms, 20s, 2m or plain seconds
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
     /// Print QEMU's command line instead: quoted for a shell, or as a JSON list
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
+    /// End the VM after this time
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub ttl: Option<Duration>,
+    /// End the VM when this process is gone
+    #[arg(long, value_name = "PID")]
+    pub owner_pid: Option<u32>,
     /// More arguments for QEMU, appended
     #[arg(last = true, value_name = "QEMU ARGS")]
     pub extra: Vec<String>,
 }
 
-/// Stop a VM and return when its process is gone
+/// Stop VMs and return when their processes are gone
 ///
 /// The guest is asked to power down (ACPI). When it has not by the timeout: QMP `quit`, then
 /// SIGTERM, then SIGKILL.
 #[derive(Debug, Args)]
 #[command(after_help = crate::cli::stop::EXAMPLES)]
 pub struct StopArgs {
-    /// The VM
-    #[arg(add = completions::vm_names())]
-    pub vm: String,
+    /// The VMs
+    #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
+    pub vms: Vec<String>,
+    /// Every VM of the config, runs too
+    #[arg(long, conflicts_with = "vms")]
+    pub all: bool,
     /// How long the guest has to power down: 500ms, 20s, 2m or plain seconds
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
     pub timeout: Duration,
     /// Don't ask the guest: begin with QMP `quit`
     #[arg(long)]
     pub force: bool,
+}
+
+/// Stop a VM and start it again with the arguments that it was started with
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::restart::EXAMPLES)]
+pub struct RestartArgs {
+    /// The VM
+    #[arg(add = completions::vm_names())]
+    pub vm: String,
+    /// Reset the machine in place, as its reset button would: QEMU goes on
+    #[arg(long)]
+    pub reset: bool,
+    /// Return when an SSH login works
+    #[arg(long)]
+    pub wait: bool,
+    /// How long the guest has to power down, and then to come up
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub timeout: Duration,
+}
+
+/// Kill VMs with SIGKILL, and clean up behind them
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::kill::EXAMPLES)]
+pub struct KillArgs {
+    /// The VMs
+    #[arg(required = true, value_name = "VM", add = completions::vm_names())]
+    pub vms: Vec<String>,
 }

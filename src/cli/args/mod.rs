@@ -28,13 +28,26 @@ pub struct Cli {
 pub enum Verb {
     Start(life::StartArgs),
     Stop(life::StopArgs),
+    Restart(life::RestartArgs),
+    Kill(life::KillArgs),
+    /// End the VMs that have outlived their lease, and remove what dead instances left
+    #[command(after_help = super::gc::EXAMPLES)]
+    Gc,
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
     #[command(visible_alias = "ls", after_help = super::list::EXAMPLES)]
     List,
     Events(view::EventsArgs),
+    Timeline(view::TimelineArgs),
+    Wait(guest::WaitArgs),
+    Run(guest::RunArgs),
     Ssh(guest::SshArgs),
     Put(guest::PutArgs),
     Get(guest::GetArgs),
     Completions(setup::CompletionsArgs),
+    /// Keep a VM's lease; qqmgr calls this itself
+    #[command(hide = true)]
+    Keep {
+        role: String,
+    },
 }

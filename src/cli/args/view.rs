@@ -1,6 +1,7 @@
 //! Arguments of the verbs that show what is.
 
 use crate::cli::completions;
+use crate::cli::timeline::Limit;
 use crate::duration;
 use clap::Args;
 use std::time::Duration;
@@ -36,4 +37,19 @@ pub struct EventsArgs {
     /// End after this long: 500ms, 20s, 2m or plain seconds
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
+}
+
+/// Show when a VM's latest boot passed its milestones
+///
+/// QEMU was spawned, QMP answered, the first serial byte came, the kernel's first line, and SSH
+/// let in; the last three are seen by `start --wait`, `wait` and `run` only.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::timeline::EXAMPLES)]
+pub struct TimelineArgs {
+    /// The VM
+    #[arg(add = completions::vm_names())]
+    pub vm: String,
+    /// Exit with 1 when this milestone (qmp, serial, kernel, ssh) came later, or not at all
+    #[arg(long, value_name = "MILESTONE=TIME")]
+    pub max: Vec<Limit>,
 }

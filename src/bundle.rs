@@ -1,0 +1,164 @@
+//! Crash bundles: one directory with all that is known of a VM that died or never came up.
+
+use crate::config::{Config, Instance};
+use crate::qmp::Event;
+use crate::vm::{Control, Launch, Timeline, VmDir};
+use crate::{Error, private_dir};
+use serde_json::json;
+use std::fmt::Write;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// As many bundles of a VM are kept.
+const KEPT: usize = 5;
+
+/// How long QEMU may take to draw a screenshot.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The files of the VM that a bundle has copies of, and what they are.
+const FILES: [(&str, &str); 4] = [
+    ("serial", "the guest's serial port"),
+    ("stdout", "QEMU's standard output"),
+    ("stderr", "QEMU's standard error"),
+    ("timeline.json", "when the boot passed its milestones, in seconds since QEMU was spawned"),
+];
+
+/// Writes a bundle for an error that is a crash, and returns the error that names it; any other
+/// error as it is.
+pub async fn wrap(config: &Config, instance: &Instance, error: Error, events: &[Event]) -> Error {
+    let is_crash = matches!(
+        error,
+        Error::QemuFailed { .. }
+            | Error::StartTimeout { .. }
+            | Error::Died { .. }
+            | Error::Panicked { .. }
+            | Error::WaitTimeout { .. }
+            | Error::WaitFailed { .. }
+    );
+    if !is_crash {
+        return error;
+    }
+    match write(config, instance, &error, events).await {
+        Ok(bundle) => Error::Crashed { error: Box::new(error), bundle },
+        // The error matters more than its bundle.
+        Err(_) => error,
+    }
+}
+
+async fn write(
+    config: &Config,
+    instance: &Instance,
+    error: &Error,
+    events: &[Event],
+) -> Result<PathBuf, Error> {
+    let gone = || Error::NotRunning { vm: instance.name.clone() };
+    let dir = VmDir::open(instance)?.ok_or_else(gone)?;
+    // A throwaway instance's bundles outlive it, with its VM's own.
+    let parent = config.instance(&instance.definition)?.dir.join("crashes");
+    private_dir::make(&parent)?;
+    let bundle = new_directory(&parent)?;
+    let failed = |error| Error::File { action: "write", path: bundle.clone(), error };
+    for (name, _) in FILES {
+        let _ = std::fs::copy(dir.file(name), bundle.join(name));
+    }
+    let launch = Launch::read(&dir);
+    let argv = launch.as_ref().map(|launch| launch.argv.as_slice()).unwrap_or_default();
+    let line = shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_default();
+    let resolved =
+        launch.as_ref().and_then(|launch| config.resolve(instance, launch.ssh_port).ok());
+    let lines: io::Result<String> =
+        events.iter().map(|event| Ok(serde_json::to_string(event)? + "\n")).collect();
+    save(&bundle, "command-line", &(line + "\n")).map_err(failed)?;
+    save(&bundle, "config.json", &format!("{:#}\n", json!(resolved))).map_err(failed)?;
+    save(&bundle, "events.ndjson", &lines.map_err(failed)?).map_err(failed)?;
+    let shot = screenshot(instance, &dir, &bundle).await;
+    let story = story(instance, error, Timeline::read(&dir).as_ref(), events, shot);
+    save(&bundle, "README", &story).map_err(failed)?;
+    prune(&parent);
+    Ok(bundle)
+}
+
+/// A new directory, named by the time so that names sort as they are made.
+fn new_directory(parent: &Path) -> Result<PathBuf, Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let path = parent.join(format!("{}-{:06}", now.as_secs(), now.subsec_micros()));
+    private_dir::make(&path)?;
+    Ok(path)
+}
+
+fn save(bundle: &Path, name: &str, text: &str) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::File::options();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(bundle.join(name))?;
+    file.write_all(text.as_bytes())
+}
+
+/// Has QEMU draw the screen, if it lives and has one.
+async fn screenshot(instance: &Instance, dir: &VmDir, bundle: &Path) -> bool {
+    let Ok(Some(process)) = dir.process() else {
+        return false;
+    };
+    let control = Control { vm: &instance.name, dir, process: &process };
+    let arguments = json!({ "filename": bundle.join("screenshot.png"), "format": "png" });
+    let draw =
+        control.qmp(PATIENCE, async |client| client.execute("screendump", Some(arguments)).await);
+    draw.await.is_ok()
+}
+
+/// What happened, in order, for whoever finds the directory.
+fn story(
+    instance: &Instance,
+    error: &Error,
+    timeline: Option<&Timeline>,
+    events: &[Event],
+    has_screenshot: bool,
+) -> String {
+    let mut text =
+        format!("VM {}: what is known of its failure.\n\nWhat happened\n", instance.name);
+    // Writing to a String can't fail.
+    let mut line = |time: f64, what: &str| {
+        let _ = writeln!(text, "  {time:9.3}s  {what}");
+    };
+    let timeline = timeline.cloned().unwrap_or_default();
+    let mut entries = vec![(0.0, "QEMU was spawned".to_owned())];
+    let milestones = [
+        (timeline.qmp, "QMP answered"),
+        (timeline.serial, "the first byte came out of the serial port"),
+        (timeline.kernel, "the kernel's first line came"),
+        (timeline.ssh, "an SSH login worked"),
+    ];
+    entries
+        .extend(milestones.iter().filter_map(|(time, what)| Some(((*time)?, (*what).to_owned()))));
+    entries.extend(events.iter().map(|event| {
+        let at = event.timestamp.seconds as f64 + event.timestamp.microseconds as f64 / 1e6;
+        (at - timeline.spawned_at, format!("QMP event {}", event.name))
+    }));
+    entries.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (time, what) in &entries {
+        line(*time, what);
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    line(now - timeline.spawned_at, &error.to_string().replace('\n', "\n              "));
+    text.push_str("\nFiles\n  command-line   what QEMU was run with\n");
+    text.push_str("  config.json    the VM's config with every variable put in\n");
+    text.push_str("  events.ndjson  QMP events while qqmgr was listening\n");
+    for (name, what) in FILES {
+        let _ = writeln!(text, "  {name:<14} {what}");
+    }
+    if has_screenshot {
+        text.push_str("  screenshot.png the screen\n");
+    }
+    text
+}
+
+/// Removes all bundles but the newest.
+fn prune(parent: &Path) {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut bundles: Vec<_> = entries.map(|entry| entry.path()).collect();
+    bundles.sort();
+    for old in bundles.iter().rev().skip(KEPT) {
+        let _ = std::fs::remove_dir_all(old);
+    }
+}

@@ -1,0 +1,18 @@
+//! `qqmgr kill`.
+
+use super::args::life::KillArgs;
+use super::many::Targets;
+use super::{Context, stop};
+use crate::Error;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr kill test-vm                   as pulling the plug";
+
+pub async fn run(context: &Context, args: KillArgs) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let targets = Targets::new(&config, &args.vms, None)?;
+    let kill = async |instance: &_| stop::one(context, instance, crate::vm::From::Sigkill).await;
+    targets.each(context, kill).await
+}

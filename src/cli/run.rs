@@ -1,0 +1,46 @@
+//! `qqmgr run`.
+
+use super::args::guest::RunArgs;
+use super::{Context, output};
+use crate::Error;
+use crate::run::{self, Job, Ran};
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr run test-vm -- uname -r
+  qqmgr run test-vm --put mod.ko:/tmp/mod.ko -- insmod /tmp/mod.ko
+  qqmgr run test-vm --get /var/log/test.log:logs/ --timeout 2m -- ./test.sh
+  git bisect run qqmgr run test-vm -- ./reproduce.sh";
+
+pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let job = Job {
+        put: args.put,
+        get: args.get,
+        timeout: args.timeout,
+        keep_on_failure: args.keep_on_failure,
+        command: args.command,
+        capture: context.json,
+    };
+    let ran = run::run(&config, &args.vm, &job).await?;
+    if context.json {
+        output::document(&ran);
+    } else {
+        tell(&ran);
+    }
+    Ok(ExitCode::from(ran.exit_code))
+}
+
+/// Says on standard error what was not the command's own doing.
+fn tell(ran: &Ran) {
+    if let Some(message) = &ran.message {
+        output::failure(message);
+    }
+    if let Some(bundle) = &ran.bundle {
+        output::note(format_args!("crash bundle: {}", bundle.display()));
+    }
+    if let Some(name) = &ran.kept {
+        output::note(format_args!("kept running: qqmgr ssh {name}, then qqmgr stop {name}"));
+    }
+}

@@ -1,0 +1,34 @@
+//! `qqmgr wait`.
+
+use super::args::guest::WaitArgs;
+use super::{Context, output};
+use crate::Error;
+use crate::wait::{self, Plan, Waited};
+use std::fmt;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr wait test-vm --for ssh
+  qqmgr wait test-vm --for 'serial:login:' --fail-on 'serial:Kernel panic'
+  qqmgr wait test-vm --for port:80 --for file:/run/ready --timeout 2m
+  qqmgr wait test-vm --for stopped --for event:GUEST_PANICKED --any";
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: after {:.1}s: {}", self.name, self.seconds, self.held.join(", "))
+    }
+}
+
+pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let instance = config.instance(&args.vm)?;
+    let plan = Plan {
+        conditions: args.conditions,
+        any: args.any,
+        fail_on: args.fail_on,
+        timeout: args.timeout,
+    };
+    output::report(&wait::wait(&config, &instance, &plan).await?, context.json);
+    Ok(ExitCode::SUCCESS)
+}

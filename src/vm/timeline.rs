@@ -1,0 +1,83 @@
+//! When a boot passed its milestones, for as long as somebody watched it.
+
+use super::dir::VmDir;
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The record's name in the VM's directory.
+const FILE: &str = "timeline.json";
+
+/// A milestone of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// QMP answered.
+    Qmp,
+    /// The first byte came out of the serial port.
+    Serial,
+    /// The kernel's first line did.
+    Kernel,
+    /// An SSH login worked.
+    Ssh,
+}
+
+/// The milestones of a VM's latest boot, in seconds since QEMU was spawned; `None` is one that
+/// has not come, or that nobody was there to see.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// When QEMU was spawned, in seconds since 1970.
+    pub spawned_at: f64,
+    /// QMP answered.
+    pub qmp: Option<f64>,
+    /// The first byte came out of the serial port.
+    pub serial: Option<f64>,
+    /// The kernel's first line did.
+    pub kernel: Option<f64>,
+    /// An SSH login worked.
+    pub ssh: Option<f64>,
+}
+
+impl Timeline {
+    /// A timeline that begins now.
+    pub fn begin() -> Timeline {
+        Timeline { spawned_at: now(), ..Timeline::default() }
+    }
+
+    /// The timeline of the VM's latest boot.
+    pub fn read(dir: &VmDir) -> Option<Timeline> {
+        serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()
+    }
+
+    /// Notes that a milestone is passed now, unless it was before.
+    pub fn pass(&mut self, milestone: Milestone) {
+        let since = ((now() - self.spawned_at) * 1000.0).round() / 1000.0;
+        let mark = match milestone {
+            Milestone::Qmp => &mut self.qmp,
+            Milestone::Serial => &mut self.serial,
+            Milestone::Kernel => &mut self.kernel,
+            Milestone::Ssh => &mut self.ssh,
+        };
+        mark.get_or_insert(since);
+    }
+
+    /// Writes the record, whole or not at all.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
+        let path = dir.file(FILE);
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&path))?;
+            serde_json::to_writer(&mut file, self)?;
+            file.flush()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| Error::File { action: "write", path: path.clone(), error })
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

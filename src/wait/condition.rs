@@ -1,0 +1,110 @@
+//! What can be waited for, as it is written on the command line.
+
+use regex_lite::Regex;
+use std::fmt;
+use std::str::FromStr;
+
+/// Something about a VM that holds or doesn't yet.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Its run state is `running`.
+    Running,
+    /// It has no process.
+    Stopped,
+    /// Its run state is `paused`.
+    Paused,
+    /// An SSH login works.
+    Ssh,
+    /// A line of the serial log of this boot matches.
+    Serial(Regex),
+    /// QEMU emits the event.
+    Event(String),
+    /// The guest accepts a connection to its port, through a port that QEMU forwards.
+    Port(u16),
+    /// The file exists in the guest.
+    File(String),
+}
+
+/// The forms, for help and errors.
+pub const FORMS: &str =
+    "running, stopped, paused, ssh, serial:REGEX, event:NAME, port:N or file:PATH";
+
+impl FromStr for Condition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Condition, String> {
+        let (kind, value) = text.split_once(':').unwrap_or((text, ""));
+        let needs_value = matches!(kind, "serial" | "event" | "port" | "file");
+        if needs_value == value.is_empty() {
+            return Err(format!("`{text}` is no condition: write {FORMS}"));
+        }
+        match kind {
+            "running" => Ok(Condition::Running),
+            "stopped" => Ok(Condition::Stopped),
+            "paused" => Ok(Condition::Paused),
+            "ssh" => Ok(Condition::Ssh),
+            "serial" => match Regex::new(value) {
+                Ok(regex) => Ok(Condition::Serial(regex)),
+                Err(error) => Err(format!("`{value}` is not a regular expression: {error}")),
+            },
+            "event" => Ok(Condition::Event(value.to_ascii_uppercase())),
+            "port" => match value.parse() {
+                Ok(port @ 1..) => Ok(Condition::Port(port)),
+                _ => Err(format!("`{value}` is not a port: write a number from 1 to 65535")),
+            },
+            "file" => Ok(Condition::File(value.to_owned())),
+            _ => Err(format!("`{text}` is no condition: write {FORMS}")),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::Running => write!(f, "running"),
+            Condition::Stopped => write!(f, "stopped"),
+            Condition::Paused => write!(f, "paused"),
+            Condition::Ssh => write!(f, "ssh"),
+            Condition::Serial(regex) => write!(f, "serial:{regex}"),
+            Condition::Event(name) => write!(f, "event:{name}"),
+            Condition::Port(port) => write!(f, "port:{port}"),
+            Condition::File(path) => write!(f, "file:{path}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Condition;
+
+    #[test]
+    fn reads_back_what_it_writes() {
+        for text in [
+            "running",
+            "stopped",
+            "paused",
+            "ssh",
+            "serial:a: b$",
+            "event:STOP",
+            "port:22",
+            "file:/a:b",
+        ] {
+            assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (text, part) in [
+            ("", "is no condition"),
+            ("ssh:1", "is no condition"),
+            ("serial", "is no condition"),
+            ("serial:(", "not a regular expression"),
+            ("port:0", "not a port"),
+            ("disk:x", "is no condition"),
+        ] {
+            let error = text.parse::<Condition>().unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Conditions inside the guest: a port that accepts, a file that exists.
+
+use super::Watch;
+use crate::Error;
+use crate::ssh::Session;
+use crate::vm::{Control, forwards};
+use std::net::Ipv4Addr;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// Between two tries at a port, and two looks at a connection.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// A connection that the guest has not answered by then is tried anew: it was opened too early.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Waits until the guest accepts a connection to its `port`.
+pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
+    let argv = crate::process::command_line(watch.process.pid());
+    let rules = forwards(argv.iter().map(String::as_str));
+    let rule = rules.into_iter().find(|rule| rule.guest_port == port && rule.protocol == "tcp");
+    let Some(rule) = rule else {
+        return Err(Error::Usage {
+            message: format!("VM `{}` forwards no port to the guest's {port}", watch.name()),
+            hint: Some(format!("add hostfwd=tcp::PORT-:{port} to its -netdev user")),
+        });
+    };
+    loop {
+        let host = (Ipv4Addr::LOCALHOST, rule.host_port);
+        if let Ok(stream) = TcpStream::connect(host).await
+            && is_accepted(watch, stream, port).await
+        {
+            return Ok(());
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// QEMU accepts for the guest, before it asks it. If the guest refuses, QEMU hangs up; if it
+/// accepts but says nothing, only QEMU's own table tells.
+async fn is_accepted(watch: &Watch<'_>, mut stream: TcpStream, port: u16) -> bool {
+    let established = async {
+        let control = Control { vm: watch.name(), dir: &watch.dir, process: &watch.process };
+        loop {
+            tokio::time::sleep(INTERVAL).await;
+            let table = control
+                .qmp(PATIENCE, async |client| client.human_monitor_command("info usernet").await);
+            if table.await.is_ok_and(|table| has_connection(&table, port)) {
+                return;
+            }
+        }
+    };
+    let mut byte = [0];
+    tokio::select! {
+        read = stream.read(&mut byte) => matches!(read, Ok(1..)),
+        () = established => true,
+        () = tokio::time::sleep(PATIENCE) => false,
+    }
+}
+
+/// Whether a row of `info usernet` is a connection that the guest has accepted on `port`:
+/// `TCP[ESTABLISHED]  FD  SOURCE PORT  DESTINATION PORT  RECVQ SENDQ`.
+fn has_connection(table: &str, port: u16) -> bool {
+    table.lines().any(|row| {
+        let fields: Vec<_> = row.split_whitespace().collect();
+        let is_port = |field: &&str| field.parse() == Ok(port);
+        fields.first() == Some(&"TCP[ESTABLISHED]") && fields.get(5).is_some_and(is_port)
+    })
+}
+
+/// Waits until a file exists, with one command in the guest that looks for it.
+pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
+    let quoted = path.replace('\'', r"'\''");
+    let script = format!("until test -e '{quoted}'; do sleep 0.1 || exit 1; done");
+    loop {
+        let mut command = tokio::process::Command::from(session.ssh(std::slice::from_ref(&script)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = command.kill_on_drop(true).status().await;
+        let spawn = |error| Error::Spawn { program: "ssh".to_owned(), error, place: None };
+        if status.map_err(spawn)?.success() {
+            return Ok(());
+        }
+        // The connection broke, for example because the guest reboots.
+        tokio::time::sleep(PATIENCE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_connection;
+
+    #[test]
+    fn reads_qemus_table() {
+        let table = "Hub -1 (n0):\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n  \
+                     TCP[ESTABLISHED]   43       127.0.0.1 40423       10.0.2.15    22     0     0\n  \
+                     TCP[SYN_SENT]      28       127.0.0.1 40423       10.0.2.15    80     0     0\n";
+        assert!(has_connection(table, 22));
+        assert!(!has_connection(table, 80));
+    }
+}

@@ -1,0 +1,94 @@
+//! Watching a VM's serial log, line by line from the start of its boot, as it is written.
+
+use crate::Error;
+use crate::vm::VmDir;
+use regex_lite::Regex;
+use rustix::fs::inotify::{CreateFlags, WatchFlags};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A line of the log is matched in pieces of this length at most, in bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
+/// A log that is read as it grows.
+pub struct SerialLog {
+    path: PathBuf,
+    file: File,
+    changes: OwnedFd,
+    line: Vec<u8>,
+}
+
+impl SerialLog {
+    /// Opens a VM's log at its beginning.
+    ///
+    /// # Errors
+    /// It can't be opened or watched.
+    pub fn open(dir: &VmDir) -> Result<SerialLog, Error> {
+        let path = dir.file("serial");
+        let open = || -> io::Result<(File, OwnedFd)> {
+            let changes = rustix::fs::inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+            rustix::fs::inotify::add_watch(&changes, &path, WatchFlags::MODIFY)?;
+            Ok((File::open(&path)?, changes))
+        };
+        match open() {
+            Ok((file, changes)) => Ok(SerialLog { path, file, changes, line: Vec::new() }),
+            Err(error) => Err(Error::File { action: "watch", path, error }),
+        }
+    }
+
+    /// Waits until a line matches; the last one need not be complete.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub async fn matches(&mut self, regex: &Regex) -> Result<(), Error> {
+        let result = self.find(regex).await;
+        result.map_err(|error| Error::File { action: "read", path: self.path.clone(), error })
+    }
+
+    async fn find(&mut self, regex: &Regex) -> io::Result<()> {
+        // SAFETY: the descriptor is a clone that the AsyncFd owns.
+        let changes = unsafe {
+            AsyncFd::register_with_interest(self.changes.try_clone()?, Interest::READABLE)
+        }
+        .map_err(io::Error::from)?;
+        loop {
+            if self.read_on(regex)? {
+                return Ok(());
+            }
+            let mut ready = changes.readable().await?;
+            let mut buffer = [0; 4096];
+            // What has changed is in the file; the notices are only to be taken away.
+            while matches!(rustix::io::read(&changes, &mut buffer), Ok(1..)) {}
+            ready.clear_ready();
+        }
+    }
+
+    /// Reads what is there now; whether a line of it matches.
+    fn read_on(&mut self, regex: &Regex) -> io::Result<bool> {
+        let mut chunk = [0; 16 << 10];
+        loop {
+            let count = self.file.read(&mut chunk)?;
+            if count == 0 {
+                return Ok(is_match(regex, &self.line));
+            }
+            for &byte in &chunk[..count] {
+                if byte != b'\n' && self.line.len() < LONGEST_LINE {
+                    self.line.push(byte);
+                    continue;
+                }
+                let line = std::mem::take(&mut self.line);
+                if is_match(regex, &line) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+}
+
+fn is_match(regex: &Regex, line: &[u8]) -> bool {
+    !line.is_empty() && regex.is_match(String::from_utf8_lossy(line).trim_end_matches('\r'))
+}
