@@ -10,6 +10,7 @@ use qqmgr::wait::{self, Condition, Plan};
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const BOOT: Duration = Duration::from_secs(60);
 const POWER_DOWN: Duration = Duration::from_secs(20);
@@ -40,7 +41,8 @@ async fn log_in_and_run(
     command: &[String],
 ) -> Result<(), Box<dyn Error>> {
     let conditions = vec![Condition::Ssh];
-    let plan = Plan { conditions, any: false, fail_on: Vec::new(), timeout: BOOT };
+    let since = Instant::now();
+    let plan = Plan { conditions, any: false, fail_on: Vec::new(), timeout: BOOT, since };
     wait::wait(config, instance, &plan).await?;
     let session = ssh::Session::open(config, instance)?;
     let output = session.ssh(command).output()?;

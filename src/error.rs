@@ -112,7 +112,7 @@ pub enum Error {
         stderr: String,
     },
     /// QMP did not answer in time.
-    #[error("VM `{vm}` (pid {pid}): QMP did not answer within {}{}", duration::format(*waited), holder(*held))]
+    #[error("VM `{vm}` (pid {pid}): {}", no_answer(*waited, *held))]
     QmpTimeout {
         /// The VM.
         vm: String,
@@ -210,7 +210,7 @@ pub enum Error {
         serial: String,
     },
     /// A VM that died or never came up, and where all that is known of it was put.
-    #[error("{error}\ncrash bundle: {}", bundle.display())]
+    #[error("{error}")]
     Crashed {
         /// What happened.
         error: Box<Error>,
@@ -387,8 +387,10 @@ pub(crate) fn log_end(serial: &str) -> String {
     if serial.is_empty() { String::new() } else { format!("\nthe serial log ends:\n{serial}") }
 }
 
-fn holder(held: bool) -> &'static str {
-    if held { ": another client holds the socket" } else { "" }
+/// How QMP failed to answer.
+pub(crate) fn no_answer(waited: Duration, held: bool) -> String {
+    let who = if held { ": another client holds the socket" } else { "" };
+    format!("QMP did not answer within {}{who}", duration::format(waited))
 }
 
 #[cfg(test)]

@@ -125,14 +125,14 @@ pub fn error(error: &Error, json: bool) {
             for diagnostic in &diagnostics {
                 note(snippet(&source, diagnostic));
             }
-            if let Some(bundle) = error.bundle() {
-                note(format_args!("crash bundle: {}", bundle.display()));
-            }
         }
         None => {
             let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
             note(format_args!("{RED}error{RED:#}: {error}{}", hint.unwrap_or_default()));
         }
+    }
+    if let Some(bundle) = error.bundle() {
+        note(format_args!("crash bundle: {}", bundle.display()));
     }
 }
 

@@ -114,7 +114,8 @@ impl Request {
             conditions: self.conditions.clone(),
             any: false,
             fail_on: Vec::new(),
-            timeout: self.options.timeout.saturating_sub(begun.elapsed()),
+            timeout: self.options.timeout,
+            since: begun,
         };
         Ok(watch.wait(&plan).await?.held)
     }

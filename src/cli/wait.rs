@@ -6,6 +6,7 @@ use crate::Error;
 use crate::wait::{self, Plan, Waited};
 use std::fmt;
 use std::process::ExitCode;
+use tokio::time::Instant;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +29,7 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
         any: args.any,
         fail_on: args.fail_on,
         timeout: args.timeout,
+        since: Instant::now(),
     };
     output::report(&wait::wait(&config, &instance, &plan).await?, context.json);
     Ok(ExitCode::SUCCESS)

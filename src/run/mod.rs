@@ -218,13 +218,13 @@ async fn work(
     }
     let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
     let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
-    let left = job.timeout.saturating_sub(started.elapsed());
     let result = watch.while_well(async {
         let plan = Plan {
             conditions: vec![Condition::Ssh],
             any: false,
             fail_on: Vec::new(),
-            timeout: left,
+            timeout: job.timeout,
+            since: started,
         };
         watch.wait(&plan).await?;
         let left = job.timeout.saturating_sub(started.elapsed());

@@ -4,6 +4,7 @@ use super::connect::Control;
 use super::dir::VmDir;
 use crate::Error;
 use crate::config::Instance;
+use crate::error::no_answer;
 use crate::qmp::{self, Client};
 use rustix::process::Signal;
 use serde::Serialize;
@@ -144,7 +145,7 @@ impl Ladder<'_> {
                 Ok(status) if pressed && status.status == "shutdown" => return false,
                 Ok(_) => pressed = true,
                 Err(error) if !pressed => {
-                    self.notes.push(error.to_string());
+                    self.notes.push(reason(error));
                     return self.ends_within(Duration::ZERO).await;
                 }
                 Err(_) => {}
@@ -177,7 +178,7 @@ impl Ladder<'_> {
                 self.ends_within(GRACE).await
             }
             Err(error) => {
-                self.notes.push(error.to_string());
+                self.notes.push(reason(error));
                 self.ends_within(Duration::ZERO).await
             }
         }
@@ -192,5 +193,14 @@ impl Ladder<'_> {
 
     async fn ends_within(&self, time: Duration) -> bool {
         matches!(tokio::time::timeout(time, self.control.process.ended()).await, Ok(Ok(())))
+    }
+}
+
+/// What went wrong, for a note that is about this VM already.
+fn reason(error: Error) -> String {
+    match error {
+        Error::Qmp { error, .. } => error.to_string(),
+        Error::QmpTimeout { waited, held, .. } => no_answer(waited, held),
+        other => other.to_string(),
     }
 }

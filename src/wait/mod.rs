@@ -46,6 +46,8 @@ pub struct Plan {
     pub fail_on: Vec<Condition>,
     /// How long to wait at the most.
     pub timeout: Duration,
+    /// When that began.
+    pub since: Instant,
 }
 
 /// What came of it.
@@ -64,7 +66,6 @@ pub struct Waited {
 /// # Errors
 /// As [`Watch::wait`], or the VM is not running.
 pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<Waited, Error> {
-    let started = Instant::now();
     let has = |wanted: fn(&Condition) -> bool| plan.conditions.iter().any(wanted);
     let mut watch = Watch::open(config, instance)?;
     if watch.is_none() && has(|condition| matches!(condition, Condition::Stopped)) {
@@ -72,12 +73,11 @@ pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<W
         return Ok(Waited { name: instance.name.clone(), held, seconds: 0.0 });
     }
     if watch.is_none() && has(|condition| matches!(condition, Condition::Running)) {
-        start::started(instance, started + plan.timeout).await?;
+        start::started(instance, plan.since + plan.timeout).await?;
         watch = Watch::open(config, instance)?;
     }
     let watch = watch.ok_or_else(|| Error::NotRunning { vm: instance.name.clone() })?;
-    let timeout = plan.timeout.saturating_sub(started.elapsed());
-    watch.wait(&Plan { timeout, ..plan.clone() }).await
+    watch.wait(plan).await
 }
 
 type Holding<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
@@ -165,8 +165,7 @@ impl<'a> Watch<'a> {
     }
 
     async fn wait_unobserved(&self, plan: &Plan) -> Result<Waited, Error> {
-        let started = Instant::now();
-        let deadline = started + plan.timeout;
+        let deadline = plan.since + plan.timeout;
         let mut pending = self.pending(&plan.conditions);
         let mut failing = self.pending(&plan.fail_on);
         let mut held = vec![false; plan.conditions.len()];
@@ -187,7 +186,7 @@ impl<'a> Watch<'a> {
         }
         let held = plan.conditions.iter().zip(&held).filter(|(_, held)| **held);
         let held = held.map(|(condition, _)| condition.to_string()).collect();
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = plan.since.elapsed().as_secs_f64();
         Ok(Waited { name: self.name().to_owned(), held, seconds })
     }
 

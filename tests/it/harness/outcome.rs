@@ -16,7 +16,7 @@ pub struct Outcome {
 }
 
 /// What varies, with the name that stands for it.
-static PLACEHOLDERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
+static PLACEHOLDERS: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
     let rule = |regex: &str| Regex::new(regex).unwrap();
     [
         (rule(r#"(\bpid"?:? *)[0-9]+"#), "[PID]"),
@@ -24,6 +24,7 @@ static PLACEHOLDERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
         (rule(r#"("(?:uptime_)?seconds":)[0-9.]+"#), "[SECONDS]"),
         (rule(r"((?:after|uptime) +)[0-9]+\.[0-9]s"), "[SECONDS]"),
         (rule(r#"((?:QEMU +|"qemu_version":"))[0-9]+\.[0-9]+\.[0-9]+"#), "[VERSION]"),
+        (rule(r"(/crashes/)[0-9]+-[0-9]+"), "[BUNDLE]"),
     ]
 });
 
