@@ -145,7 +145,7 @@ impl Ladder<'_> {
                 Ok(_) => pressed = true,
                 Err(error) if !pressed => {
                     self.notes.push(error.to_string());
-                    return self.ends_within(Duration::ZERO).await;
+                    return self.control.process.has_ended();
                 }
                 Err(_) => {}
             }
@@ -178,7 +178,7 @@ impl Ladder<'_> {
             }
             Err(error) => {
                 self.notes.push(error.to_string());
-                self.ends_within(Duration::ZERO).await
+                self.control.process.has_ended()
             }
         }
     }
