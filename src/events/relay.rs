@@ -2,7 +2,6 @@
 
 use super::attach::open_lock;
 use super::notice::{Line, Notice};
-use crate::process::Process;
 use crate::qmp::{self, Client};
 use crate::vm::{VmDir, connect_qmp};
 use rustix::fs::FlockOperation;
@@ -15,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 /// The name under which a relay is executed; its one argument is the VM's directory.
 pub const RELAY: &str = "qqmgr-events-relay";
@@ -31,9 +30,6 @@ const LINGER: Duration = Duration::from_millis(500);
 
 /// How long QEMU may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How often a socket that is not there yet is looked for, while QEMU comes up.
-const SOCKET_INTERVAL: Duration = Duration::from_millis(1);
 
 /// How many events may wait for a listener, beyond what the kernel keeps for it.
 const BACKLOG: usize = 1024;
@@ -94,7 +90,7 @@ impl Relay {
             return self.retire().map(drop);
         };
         let dialled = tokio::select! {
-            result = timeout(PATIENCE, dial(&self.dir, &process)) => result,
+            result = timeout(PATIENCE, connect_qmp(&self.dir, "events.socket", &process)) => result,
             _ = process.ended() => return self.retire().map(drop),
         };
         match dialled {
@@ -199,20 +195,6 @@ enum Leave {
     Now,
     Later,
     NotYet(UnixStream),
-}
-
-/// Connects to QEMU's second QMP as soon as it listens.
-async fn dial(dir: &VmDir, process: &Process) -> Result<Client, qmp::Error> {
-    loop {
-        match connect_qmp(dir, "events.socket", process).await {
-            Err(qmp::Error::Io(error))
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
-            {
-                sleep(SOCKET_INTERVAL).await;
-            }
-            result => return result,
-        }
-    }
 }
 
 fn send(events: &broadcast::Sender<Arc<str>>, line: Line) -> io::Result<()> {

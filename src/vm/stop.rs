@@ -146,7 +146,7 @@ impl Ladder<'_> {
                 Ok(_) => pressed = true,
                 Err(error) if !pressed => {
                     self.notes.push(reason(error));
-                    return self.ends_within(Duration::ZERO).await;
+                    return self.control.process.has_ended();
                 }
                 Err(_) => {}
             }
@@ -179,7 +179,7 @@ impl Ladder<'_> {
             }
             Err(error) => {
                 self.notes.push(reason(error));
-                self.ends_within(Duration::ZERO).await
+                self.control.process.has_ended()
             }
         }
     }

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod copy;
 mod dry_run;
+mod events;
 mod examples;
 mod faults;
 mod guest;

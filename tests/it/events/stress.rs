@@ -1,0 +1,63 @@
+//! `events` under stress: many listeners that come and go.
+
+use super::{Listener, Qmp, assert_nothing_left, relay, relays, running};
+use crate::harness::until;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+#[test]
+fn fifty_listeners_at_once_make_one_relay() {
+    let lab = running();
+    let listeners: Vec<_> =
+        (0..50).map(|i| Listener::start(&lab, &format!("out{i}"), "--filter RESET")).collect();
+    let mut qmp = Qmp::open(&lab);
+    for listener in &listeners {
+        listener.hears(&mut qmp);
+        assert!(relays(&lab) <= 1 && relay(&lab).is_some());
+    }
+    qmp.run(&["quit"]);
+    assert!(listeners.into_iter().all(|listener| listener.end() == 0));
+    lab.qqmgr("stop a").run().code(0);
+    assert_nothing_left(&lab);
+}
+
+/// The slowest `status` is printed, for those who measure.
+#[test]
+fn a_hundred_listeners_leave_status_alone() {
+    let lab = running();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let loop_of_statuses = scope.spawn(|| {
+            let mut slowest = Duration::ZERO;
+            let mut count = 0;
+            while !done.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                lab.qqmgr("status a").run().code(0).stderr("");
+                slowest = slowest.max(begun.elapsed());
+                count += 1;
+            }
+            (count, slowest)
+        });
+        let mut listeners = Vec::new();
+        // Numerical Recipes' generator: any disorder will do.
+        let mut random: usize = 1;
+        for i in 0..100 {
+            listeners.push(Listener::start(&lab, &format!("out{i}"), ""));
+            random = (random * 1_664_525 + 1_013_904_223) % (1 << 32);
+            if random >> 31 == 1 {
+                listeners.swap_remove((random >> 8) % listeners.len()).kill();
+            }
+        }
+        let mut listeners = listeners.into_iter();
+        if let Some(last) = listeners.next_back() {
+            last.hears(&mut Qmp::open(&lab));
+            last.kill();
+        }
+        listeners.for_each(Listener::kill);
+        done.store(true, Ordering::Relaxed);
+        let (count, slowest) = loop_of_statuses.join().unwrap();
+        println!("{count} statuses, the slowest took {slowest:?}");
+    });
+    until("the relay has left", || relay(&lab).is_none().then_some(()));
+    assert_nothing_left(&lab);
+}
