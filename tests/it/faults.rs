@@ -120,7 +120,7 @@ fn a_socket_that_another_client_holds() {
     lab.qqmgr("stop a --timeout 100ms").run().expect(
         0,
         "a: stopped (pid [PID]) after [SECONDS]: SIGTERM\n",
-        &[held, held].concat(),
+        &format!("a: {held}a: {held}"),
     );
     assert!(lab.processes().is_empty());
     drop(other);

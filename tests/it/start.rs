@@ -67,7 +67,8 @@ fn qemus_own_words_and_the_line_that_they_are_about() {
         "",
         "error: VM `a` did not start: QEMU exited with code 1: qemu-system-x86_64: -device \
          nonsense,x=1: 'nonsense' is not a valid device model name\n \
-         --> [DIR]/qqmgr.toml:6:6\n  |\n6 |     '{{.dev}}',\n  |      ^^^^^^^^\n",
+         --> [DIR]/qqmgr.toml:6:6\n  |\n6 |     '{{.dev}}',\n  |      ^^^^^^^^\n\
+         crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
     assert_nothing_left(&lab, "a");
     let json = lab.qqmgr("start a --json").run().code(1).stderr("").json();
@@ -86,7 +87,8 @@ fn a_failure_in_extra_arguments_has_no_line() {
         1,
         "",
         "error: VM `a` did not start: QEMU exited with code 1: qemu-system-x86_64: unsupported \
-         machine type\nUse -machine help to list supported machines\n",
+         machine type\nUse -machine help to list supported machines\n\
+         crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
     assert_nothing_left(&lab, "a");
 }
@@ -165,7 +167,10 @@ fn a_qemu_that_never_answers_is_not_left_behind() {
         lab.qqmgr(&format!("start {name} --timeout 300ms")).run().expect(
             5,
             "",
-            &format!("error: VM `{name}` did not start: QEMU did not answer on QMP within 300ms\n"),
+            &format!(
+                "error: VM `{name}` did not start: QEMU did not answer on QMP within 300ms\n\
+                 crash bundle: [DIR]/.qqmgr/vm.{name}/crashes/[BUNDLE]\n"
+            ),
         );
         assert_nothing_left(&lab, name);
     }
@@ -181,13 +186,15 @@ fn a_qemu_that_ends_while_it_comes_up() {
         1,
         "",
         "error: VM `early` did not start: QEMU exited with code 7: fake-qemu: -device nonsense: \
-         'nonsense' is not a valid device model name\n",
+         'nonsense' is not a valid device model name\n\
+         crash bundle: [DIR]/.qqmgr/vm.early/crashes/[BUNDLE]\n",
     );
     assert_nothing_left(&lab, "early");
     lab.qqmgr("start bound").run().expect(
         1,
         "",
-        "error: VM `bound` did not start: QEMU exited with code 1\n",
+        "error: VM `bound` did not start: QEMU exited with code 1\n\
+         crash bundle: [DIR]/.qqmgr/vm.bound/crashes/[BUNDLE]\n",
     );
     assert_nothing_left(&lab, "bound");
 }
@@ -198,8 +205,9 @@ fn waiting_for_a_login_that_never_works_leaves_the_vm_running() {
     lab.qqmgr("start a --wait --timeout 1s").run().expect(
         5,
         "",
-        "error: VM `a`: no SSH login worked within 1s\n\
-         hint: the VM goes on running; `qqmgr status a` names its serial log\n",
+        "error: VM `a`: waited [SECONDS] for ssh\n\
+         crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n\
+         hint: the VM goes on running; stop it with: qqmgr stop a\n",
     );
     assert_eq!(lab.qemus().len(), 1);
 }

@@ -15,7 +15,7 @@ fn a_stopped_vm_is_no_error() {
 
 #[test]
 fn each_rung_of_the_ladder() {
-    const LATE: &str = "the guest did not power down in time\n";
+    const LATE: &str = "a: the guest did not power down in time\n";
     for (script, how, notes) in [
         ("", "the guest powered down", ""),
         ("ignore-powerdown", "QMP quit", LATE),

@@ -16,9 +16,11 @@ pub struct Outcome {
 }
 
 /// What varies, with the name that stands for it.
-static PLACEHOLDERS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
+static PLACEHOLDERS: LazyLock<[(Regex, &str); 7]> = LazyLock::new(|| {
     let rule = |regex: &str| Regex::new(regex).unwrap();
     [
+        (rule(r"(/crashes/)[0-9]+-[0-9]+"), "[BUNDLE]"),
+        (rule(r"(\bwaited )[0-9.]+m?s"), "[SECONDS]"),
         (rule(r#"(\bpid"?:? *)[0-9]+"#), "[PID]"),
         (rule(r#"("ssh_port":|SSH on port )[0-9]+"#), "[PORT]"),
         (rule(r#"("(?:uptime_)?seconds":)[0-9.]+"#), "[SECONDS]"),
