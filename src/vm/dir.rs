@@ -10,10 +10,15 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest path that a unix socket can have (unix(7), `sun_path` less its NUL).
 const LONGEST_SOCKET_PATH: usize = 107;
+
+/// How long another qqmgr may take from its fork to a process that can be seen, or from the
+/// process's end to letting go of the lock.
+const SETTLING: Duration = Duration::from_millis(500);
 
 /// What means nothing once the VM's process is gone.
 const OF_ONE_LIFE: [&str; 7] = [
@@ -135,6 +140,29 @@ impl VmDir {
             }
         }
         Ok(None)
+    }
+
+    /// The VM's process, for one who is not under the lock: a start that has forked but not yet
+    /// locked the launch record can't be seen, but it has the lock, and so has its child.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub async fn settled_process(&self) -> Result<Option<Process>, Error> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let found = self.process()?;
+            let Ok(file) = rustix::fs::openat(&self.fd, "lock", flags, Mode::empty()) else {
+                return Ok(found);
+            };
+            if found.is_some() || Instant::now() > deadline {
+                return Ok(found);
+            }
+            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+                return self.process();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Waits for the right to start or stop the VM.

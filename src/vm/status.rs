@@ -163,7 +163,7 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
     let Some(dir) = VmDir::open(instance)? else {
         return Ok((Status::stopped(instance), None));
     };
-    let Some(process) = dir.process()? else {
+    let Some(process) = dir.settled_process().await? else {
         return Ok((Status::stopped(instance), None));
     };
     let control = Control { vm: &instance.name, dir: &dir, process: &process };

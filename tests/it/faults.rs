@@ -115,6 +115,7 @@ fn a_socket_that_another_client_holds() {
     );
     let json = lab.qqmgr("status a --json").run().code(5).json();
     assert_eq!(json["error"]["code"], "qmp_held");
+    lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
     lab.qqmgr("stop a --timeout 100ms").run().expect(
         0,
         "a: stopped (pid [PID]) after [SECONDS]: SIGTERM\n",

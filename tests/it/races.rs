@@ -74,6 +74,16 @@ fn fifty_stops_at_once_are_one_stop() {
 }
 
 #[test]
+fn a_dozen_statuses_at_once_wait_for_their_turn() {
+    // QEMU serves one client at a time and lets one wait: all others are turned away at first.
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    for outcome in at_once(&lab, &["status a --json"; 12]) {
+        assert_eq!(outcome.code(0).stderr("").json()["state"], "running", "{outcome}");
+    }
+}
+
+#[test]
 fn start_against_stop() {
     for config in [vm("a", NO_GUEST), fake_qemu("a", ""), fake_qemu("a", "ignore-powerdown")] {
         let lab = Lab::new(&config);

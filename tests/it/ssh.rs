@@ -55,7 +55,7 @@ fn one_process_and_one_connection(lab: &Lab) {
     let (code, master) = ssh_control(lab, "check");
     assert_eq!(code, 0, "{master}");
     let mut session = lab.qqmgr("ssh a cat").pipe();
-    until("ssh takes the process over", || {
+    until("ssh has taken qqmgr's place", || {
         let comm = std::fs::read_to_string(format!("/proc/{}/comm", session.id())).unwrap();
         (comm == "ssh\n").then_some(())
     });

@@ -19,12 +19,12 @@ pub struct Outcome {
 static PLACEHOLDERS: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
     let rule = |regex: &str| Regex::new(regex).unwrap();
     [
+        (rule(r"(/crashes/)[0-9]+-[0-9]+"), "[BUNDLE]"),
         (rule(r#"(\bpid"?:? *)[0-9]+"#), "[PID]"),
         (rule(r#"("ssh_port":|SSH on port )[0-9]+"#), "[PORT]"),
         (rule(r#"("(?:uptime_)?seconds":)[0-9.]+"#), "[SECONDS]"),
         (rule(r"((?:after|uptime) +)[0-9]+\.[0-9]s"), "[SECONDS]"),
         (rule(r#"((?:QEMU +|"qemu_version":"))[0-9]+\.[0-9]+\.[0-9]+"#), "[VERSION]"),
-        (rule(r"(/crashes/)[0-9]+-[0-9]+"), "[BUNDLE]"),
     ]
 });
 
