@@ -116,7 +116,10 @@ impl Status {
 /// # Errors
 /// The directory can't be used, or QMP does not answer as it should.
 pub async fn status(instance: &Instance) -> Result<Status, Error> {
-    match ask(instance, PATIENCE).await? {
+    let Some((dir, process)) = running(instance)? else {
+        return Ok(Status::stopped(instance));
+    };
+    match ask(instance, &dir, &process, PATIENCE).await? {
         (status, None) => Ok(status),
         (_, Some(error)) => Err(error),
     }
@@ -127,11 +130,12 @@ pub async fn list(instances: Vec<Instance>) -> Vec<Status> {
     let mut tasks = tokio::task::JoinSet::new();
     let mut statuses: Vec<_> = instances.iter().map(Status::stopped).collect();
     for (index, instance) in instances.into_iter().enumerate() {
-        // What never ran needs no task.
-        match VmDir::open(&instance) {
-            Ok(None) => continue,
-            Ok(Some(_)) => {
-                tasks.spawn(async move { (index, ask(&instance, LIST_PATIENCE).await) });
+        match running(&instance) {
+            Ok(None) => {}
+            Ok(Some((dir, process))) => {
+                tasks.spawn(
+                    async move { (index, ask(&instance, &dir, &process, LIST_PATIENCE).await) },
+                );
             }
             Err(error) => statuses[index].fail(&error),
         }
@@ -158,15 +162,22 @@ impl Status {
     }
 }
 
-/// The state of a VM, and what went wrong with asking its process.
-async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<Error>), Error> {
+/// The directory and the process of a VM that has one.
+fn running(instance: &Instance) -> Result<Option<(VmDir, Process)>, Error> {
     let Some(dir) = VmDir::open(instance)? else {
-        return Ok((Status::stopped(instance), None));
+        return Ok(None);
     };
-    let Some(process) = dir.process()? else {
-        return Ok((Status::stopped(instance), None));
-    };
-    let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    Ok(dir.process()?.map(|process| (dir, process)))
+}
+
+/// The state of a VM, and what went wrong with asking its process.
+async fn ask(
+    instance: &Instance,
+    dir: &VmDir,
+    process: &Process,
+    patience: Duration,
+) -> Result<(Status, Option<Error>), Error> {
+    let control = Control { vm: &instance.name, dir, process };
     let question = async |client: &mut qmp::Client| {
         let version = client.version().to_string();
         client.query_status().await.map(|status| (status.status, version))
@@ -176,7 +187,7 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
         // It ended while it was asked.
         return Ok((Status::stopped(instance), None));
     }
-    let mut status = Status::of_process(instance, &dir, &process);
+    let mut status = Status::of_process(instance, dir, process);
     match answer {
         Ok((state, version)) => {
             status.state = state;
