@@ -20,7 +20,7 @@ test: guest ## run every test, those with a real guest too
 	cargo test
 
 bench: guest ## measure qqmgr against the bare programs that it runs
-	cargo bench
+	cargo bench --bench paired
 
 build: packages ## build target/release/qqmgr
 	cargo build --release

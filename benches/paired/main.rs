@@ -55,6 +55,8 @@ fn main() -> ExitCode {
 
 fn measure_all(options: &Options) -> Result<()> {
     interrupt::watch()?;
+    // What a measured process leaves running becomes our child, so that we can wait for it.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let scratch = Scratch::new()?;
     println!("{}", table::header());
     let wanted = |group| options.rows.is_empty() || options.rows.contains(&group);

@@ -3,7 +3,7 @@
 
 use super::{Result, interrupt};
 use qqmgr::process::Process;
-use rustix::process::Signal;
+use rustix::process::{Signal, WaitOptions};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,6 +122,8 @@ fn end(dir: &Path, signal: Signal) -> Result<()> {
         if let Some(process) = Process::holding(&dir.join(file))? {
             process.signal(signal)?;
             runtime.block_on(process.ended())?;
+            // Nobody else waits for a child now: it is reaped, and what `-daemonize` forked on its way.
+            while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
         }
     }
     Ok(())

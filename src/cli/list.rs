@@ -62,7 +62,7 @@ fn style(status: &Status) -> Style {
 }
 
 pub async fn run(context: &Context) -> Result<ExitCode, Error> {
-    let statuses = vm::list(context.load()?.instances()).await;
+    let statuses = vm::list(&context.load()?.instances()).await;
     if !context.json {
         for status in &statuses {
             if let Some(error) = &status.error {

@@ -98,6 +98,10 @@ impl Status {
         }
     }
 
+    fn failed(self, error: &Error) -> Status {
+        Status { state: UNKNOWN.to_owned(), error: Some(error.to_string()), ..self }
+    }
+
     /// What can be told of a process without asking it.
     fn of_process(instance: &Instance, dir: &VmDir, process: &Process) -> Status {
         let mut status = Status::stopped(instance);
@@ -123,39 +127,13 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
 }
 
 /// The states of many VMs, asked side by side; what goes wrong with one is in its `error`.
-pub async fn list(instances: Vec<Instance>) -> Vec<Status> {
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut statuses: Vec<_> = instances.iter().map(Status::stopped).collect();
-    for (index, instance) in instances.into_iter().enumerate() {
-        // What never ran needs no task.
-        match VmDir::open(&instance) {
-            Ok(None) => continue,
-            Ok(Some(_)) => {
-                tasks.spawn(async move { (index, ask(&instance, LIST_PATIENCE).await) });
-            }
-            Err(error) => statuses[index].fail(&error),
-        }
-    }
-    while let Some(result) = tasks.join_next().await {
-        match result {
-            Ok((index, Ok((status, error)))) => {
-                statuses[index] = status;
-                if let Some(error) = error {
-                    statuses[index].fail(&error);
-                }
-            }
-            Ok((index, Err(error))) => statuses[index].fail(&error),
-            Err(_panicked) => {}
-        }
-    }
-    statuses
-}
-
-impl Status {
-    fn fail(&mut self, error: &Error) {
-        self.state = UNKNOWN.to_owned();
-        self.error = Some(error.to_string());
-    }
+pub async fn list(instances: &[Instance]) -> Vec<Status> {
+    let one = async |instance| match ask(instance, LIST_PATIENCE).await {
+        Ok((status, None)) => status,
+        Ok((status, Some(error))) => status.failed(&error),
+        Err(error) => Status::stopped(instance).failed(&error),
+    };
+    futures_util::future::join_all(instances.iter().map(one)).await
 }
 
 /// The state of a VM, and what went wrong with asking its process.
