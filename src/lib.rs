@@ -57,12 +57,15 @@
 
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod duration;
 mod error;
 pub mod events;
+pub mod logs;
 mod private_dir;
 pub mod process;
 pub mod qmp;
+pub mod sanitize;
 pub mod ssh;
 mod suggest;
 mod template;
