@@ -76,7 +76,7 @@ impl Control<'_> {
             Err(_) if is_held(&path) => return Ok(None),
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
-        while is_held(&path) {
+        while has_clients(&path, WAITING) {
             if Instant::now() > deadline {
                 return Ok(None);
             }
@@ -146,22 +146,29 @@ fn is_not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | ConnectionRefused | WouldBlock)
 }
 
-/// Whether QEMU serves another client on this socket, so that ours waits: the kernel lists the
-/// one that QEMU has accepted under the listener's path in state 03 (`SS_CONNECTED`), and those
-/// that wait for it in state 02.
+/// Whether QEMU serves another client on this socket, so that ours waits.
 fn is_held(socket: &Path) -> bool {
+    has_clients(socket, SERVED) && has_clients(socket, WAITING)
+}
+
+/// The state of a connection that QEMU has accepted (`SS_CONNECTED` in `/proc/net/unix`).
+const SERVED: &str = "03 ";
+
+/// The state of one that it has not (`SS_CONNECTING`).
+const WAITING: &str = "02 ";
+
+/// Whether clients of any process are connected to this socket, in this state: the kernel lists
+/// QEMU's ends of their connections under the listener's path.
+fn has_clients(socket: &Path, state: &str) -> bool {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let socket = socket.to_string_lossy();
-    let has = |state: &str| {
-        table.lines().any(|line| {
-            let mut fields = line.splitn(6, ' ').skip(5);
-            // What is left: the state, the inode (padded) and the path, which may have spaces.
-            let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
-            let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
-            path.is_some_and(|(_, path)| is_path_of(&socket, path))
-        })
-    };
-    has("03 ") && has("02 ")
+    table.lines().any(|line| {
+        let mut fields = line.splitn(6, ' ').skip(5);
+        // What is left: the state, the inode (padded) and the path, which may have spaces.
+        let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
+        let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
+        path.is_some_and(|(_, path)| is_path_of(&socket, path))
+    })
 }
 
 /// QEMU may have been given a path relative to the config's directory.
