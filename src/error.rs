@@ -1,7 +1,7 @@
 //! Everything that can go wrong, in one place: what to say, what to do about it, how to exit.
 
 use crate::config::{self, Diagnostic, Location, Source};
-use crate::{duration, qmp};
+use crate::{console, duration, qmp};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,42 @@ pub enum Error {
     NotRunning {
         /// The VM.
         vm: String,
+    },
+    /// There are no logs, since the VM has never run.
+    #[error("VM `{vm}` has never been started")]
+    NeverStarted {
+        /// The VM.
+        vm: String,
+    },
+    /// Somebody is attached to the VM's console or monitor.
+    #[error("VM `{vm}`: its {port} is in use by {}", user(*pid))]
+    ConsoleHeld {
+        /// The VM.
+        vm: String,
+        /// What of it.
+        port: console::Port,
+        /// The qqmgr that is attached; `None` for another program.
+        pid: Option<u32>,
+    },
+    /// Another qqmgr took the console or monitor that we were attached to.
+    #[error("VM `{vm}`: its {port} was taken over by another qqmgr (pid {pid})")]
+    ConsoleTaken {
+        /// The VM.
+        vm: String,
+        /// What of it.
+        port: console::Port,
+        /// Who has it now.
+        pid: u32,
+    },
+    /// The guest's output did not come to what was waited for.
+    #[error("VM `{vm}`: what is awaited from its {port} did not come within {}", duration::format(*waited))]
+    ConsoleTimeout {
+        /// The VM.
+        vm: String,
+        /// What of it.
+        port: console::Port,
+        /// How long we waited.
+        waited: Duration,
     },
     /// A file or directory of ours can't be used.
     #[error("can't {action} {path:?}: {error}")]
@@ -248,6 +284,10 @@ impl Error {
             Error::Config(config::Error::NoSuchVm { .. }) => "vm_not_found",
             Error::Usage { .. } => "usage",
             Error::NotRunning { .. } => "vm_not_running",
+            Error::NeverStarted { .. } => "vm_never_started",
+            Error::ConsoleHeld { .. } => "console_held",
+            Error::ConsoleTaken { .. } => "console_taken",
+            Error::ConsoleTimeout { .. } => "console_timeout",
             Error::File { .. } => "file",
             Error::UnsafeDir { .. } => "runtime_dir_refused",
             Error::System { .. } | Error::Runtime { .. } => "system",
@@ -275,7 +315,9 @@ impl Error {
     /// The exit code: 1 failed, 2 usage, 3 config, 4 no such VM or not in that state, 5 timed out.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Config(config::Error::NoSuchVm { .. }) | Error::NotRunning { .. } => 4,
+            Error::Config(config::Error::NoSuchVm { .. })
+            | Error::NotRunning { .. }
+            | Error::NeverStarted { .. } => 4,
             Error::Config(_) => 3,
             Error::Usage { .. } => 2,
             Error::Crashed { error, .. } => error.exit_code(),
@@ -284,6 +326,7 @@ impl Error {
             | Error::QmpTimeout { .. }
             | Error::EventsTimeout { .. }
             | Error::WaitTimeout { .. }
+            | Error::ConsoleTimeout { .. }
             | Error::Unkillable { .. } => 5,
             _ => 1,
         }
@@ -295,7 +338,14 @@ impl Error {
             Error::Config(error) => config_hint(error),
             Error::Usage { hint, .. } => hint.clone(),
             Error::Crashed { error, .. } => error.hint(),
-            Error::NotRunning { vm } => Some(format!("start it: qqmgr start {vm}")),
+            Error::NotRunning { vm } | Error::NeverStarted { vm } => {
+                Some(format!("start it: qqmgr start {vm}"))
+            }
+            Error::ConsoleHeld { pid: Some(_), .. } => Some("--force takes it over".into()),
+            Error::ConsoleHeld { port, .. } => Some(format!(
+                "QEMU serves one client at a time on {}; end the other one",
+                port.socket()
+            )),
             Error::UnsafeDir { .. } => {
                 Some("a VM's directory has to be a real one of your own; move this one away".into())
             }
@@ -377,6 +427,10 @@ fn config_hint(error: &config::Error) -> Option<String> {
 
 pub(crate) fn colon(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+fn user(pid: Option<u32>) -> String {
+    pid.map_or("another program".to_owned(), |pid| format!("another qqmgr (pid {pid})"))
 }
 
 fn also_held(held: &str) -> String {

@@ -60,14 +60,17 @@
 mod bundle;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod duration;
 mod error;
 pub mod events;
 pub mod lease;
+pub mod logs;
 mod private_dir;
 pub mod process;
 pub mod qmp;
 pub mod run;
+pub mod sanitize;
 pub mod ssh;
 mod suggest;
 mod template;

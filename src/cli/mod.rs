@@ -2,13 +2,16 @@
 
 mod args;
 mod completions;
+mod console;
 mod events;
 mod exit;
 mod gc;
 mod keep;
 mod kill;
 mod list;
+mod logs;
 mod many;
+mod monitor;
 mod output;
 mod restart;
 mod run;
@@ -26,6 +29,7 @@ pub use events::relay;
 
 use crate::Error;
 use crate::config::Config;
+use crate::logs::Log;
 use args::Verb;
 use clap::{CommandFactory, Parser};
 use std::path::PathBuf;
@@ -70,6 +74,11 @@ impl Cli {
             Verb::Status(args) => block_on(status::run(&context, args)),
             Verb::List => block_on(list::run(&context)),
             Verb::Events(args) => block_on(events::run(&context, args)),
+            Verb::Serial(args) => block_on(logs::run(&context, Log::Serial, args)),
+            Verb::Stdout(args) => block_on(logs::run(&context, Log::Stdout, args)),
+            Verb::Stderr(args) => block_on(logs::run(&context, Log::Stderr, args)),
+            Verb::Console(args) => block_on(console::run(&context, args)),
+            Verb::Monitor(args) => block_on(monitor::run(&context, args)),
             Verb::Ssh(args) => ssh::run(&context, &args.words),
             Verb::Put(args) => transfer::put(&context, &args.vm, &args.paths),
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
@@ -86,5 +95,8 @@ impl Cli {
 fn block_on<T>(verb: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Runtime { error })?;
-    runtime.block_on(verb)
+    let result = runtime.block_on(verb);
+    // A read of the terminal may still be underway in a thread; it must not hold us up.
+    runtime.shutdown_background();
+    result
 }

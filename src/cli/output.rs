@@ -31,20 +31,20 @@ pub fn report(report: &(impl Serialize + Display), json: bool) {
 
 /// Prints text to standard output; colours only where they are welcome.
 pub fn text(text: impl Display) {
-    styled(std::io::stdout(), text);
+    styled(io::stdout(), text);
 }
 
 /// Prints one JSON document to standard output.
 pub fn document(value: &impl Serialize) {
     match serde_json::to_string(value) {
-        Ok(json) => write(std::io::stdout(), format!("{json}\n").as_bytes()),
+        Ok(json) => write(io::stdout(), format!("{json}\n").as_bytes()),
         Err(error) => note(format_args!("the result can't be written as JSON: {error}")),
     }
 }
 
 /// Tells something beside the result, on standard error.
 pub fn note(text: impl Display) {
-    styled(std::io::stderr(), text);
+    styled(io::stderr(), text);
 }
 
 /// Tells a failure that is no [`Error`] on standard error.
@@ -87,6 +87,17 @@ fn styled(stream: impl RawStream, text: impl Display) {
 fn write(mut stream: impl Write, bytes: &[u8]) {
     // Whoever closed the pipe wants no more: that is no failure of ours.
     let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+}
+
+/// The end of a verb whose standard output takes no more.
+///
+/// # Errors
+/// There is another reason than that nobody reads it.
+pub fn closed(error: io::Error) -> Result<ExitCode, Error> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        _ => Err(Error::File { action: "write", path: "standard output".into(), error }),
+    }
 }
 
 #[derive(Serialize)]
@@ -170,7 +181,7 @@ fn snippet(source: &Source, diagnostic: &Diagnostic) -> String {
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
-    let coloured = std::io::stderr().is_terminal();
+    let coloured = io::stderr().is_terminal();
     let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// and a millisecond is a fiftieth of what it takes to come up.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 
+/// How long QEMU may take to greet us, however long the command may that follows.
+const GREETING_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A VM's living process with its directory, to talk to.
 #[derive(Debug)]
 pub struct Control<'a> {
@@ -36,15 +39,16 @@ impl Control<'_> {
         exchange: impl AsyncFnOnce(&mut Client) -> Result<T, qmp::Error>,
     ) -> Result<T, Error> {
         let deadline = Instant::now() + patience;
+        let greeted_by = deadline.min(Instant::now() + GREETING_PATIENCE);
         let connecting = connect_qmp(self.dir, "qmp.socket", self.process);
         let mut connecting = std::pin::pin!(connecting);
         let connected = tokio::select! {
             result = &mut connecting => result,
             _ = self.process.ended() => Err(qmp::Error::Closed),
-            () = tokio::time::sleep_until(deadline) => {
+            () = tokio::time::sleep_until(greeted_by) => {
                 // Our own connection is still there, for the kernel's table to tell apart.
                 let held = is_held(&self.dir.file("qmp.socket"));
-                return Err(self.timed_out(patience, held));
+                return Err(self.timed_out(patience.min(GREETING_PATIENCE), held));
             }
         };
         let mut client = match connected {
@@ -56,6 +60,29 @@ impl Control<'_> {
             Ok(Err(error)) => Err(self.failed(error, deadline).await),
             Err(_) => Err(self.timed_out(patience, false)),
         }
+    }
+
+    /// Connects to any socket of the VM; `None` when QEMU still serves another client there after
+    /// `patience`.
+    ///
+    /// # Errors
+    /// QEMU does not listen.
+    pub async fn dial(&self, socket: &str, patience: Duration) -> io::Result<Option<UnixStream>> {
+        let deadline = Instant::now() + patience;
+        let path = self.dir.file(socket);
+        let connected = connect(self.dir, socket, self.process);
+        let stream = match tokio::time::timeout_at(deadline, connected).await {
+            Ok(result) => result?,
+            Err(_) if is_held(&path) => return Ok(None),
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        while has_clients(&path, WAITING) {
+            if Instant::now() > deadline {
+                return Ok(None);
+            }
+            tokio::time::sleep(CONNECT_INTERVAL).await;
+        }
+        Ok(Some(stream))
     }
 
     /// A connection that is lost is mostly the first sign of the process's end, which makes a
@@ -81,25 +108,33 @@ pub async fn connect_qmp(
     socket: &str,
     process: &Process,
 ) -> Result<Client, qmp::Error> {
-    let stream = open(dir, socket).await?;
-    // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
-    let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?;
-    if peer.pid.as_raw_nonzero().get().unsigned_abs() != process.pid() {
-        let other = io::Error::other("the socket belongs to another process");
-        return Err(qmp::Error::Io(other));
-    }
+    let stream = connect(dir, socket, process).await?;
     Client::handshake(stream).await
 }
 
-/// Connects to a QMP socket in `dir` as soon as QEMU listens and its queue has room.
+/// Connects to one of the sockets in `dir`, if it is `process` that listens there.
+///
+/// # Errors
+/// Somebody else listens, or nobody ever will.
+async fn connect(dir: &VmDir, socket: &str, process: &Process) -> io::Result<UnixStream> {
+    let stream = open(dir, socket).await?;
+    // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
+    let peer = rustix::net::sockopt::socket_peercred(&stream)?;
+    match peer.pid.as_raw_nonzero().get().unsigned_abs() == process.pid() {
+        true => Ok(stream),
+        false => Err(io::Error::other("the socket belongs to another process")),
+    }
+}
+
+/// Connects to a socket in `dir` as soon as QEMU listens and its queue has room.
 ///
 /// # Errors
 /// There is no connecting to it, ever.
-pub async fn open(dir: &VmDir, socket: &str) -> Result<UnixStream, qmp::Error> {
+pub async fn open(dir: &VmDir, socket: &str) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(dir.socket(socket)).await {
             Err(error) if is_not_yet(&error) => tokio::time::sleep(CONNECT_INTERVAL).await,
-            result => return result.map_err(qmp::Error::Io),
+            result => return result,
         }
     }
 }
@@ -111,22 +146,29 @@ fn is_not_yet(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | ConnectionRefused | WouldBlock)
 }
 
-/// Whether QEMU serves another client on this socket, so that ours waits: the kernel lists the
-/// one that QEMU has accepted under the listener's path in state 03 (`SS_CONNECTED`), and those
-/// that wait for it in state 02.
+/// Whether QEMU serves another client on this socket, so that ours waits.
 fn is_held(socket: &Path) -> bool {
+    has_clients(socket, SERVED) && has_clients(socket, WAITING)
+}
+
+/// The state of a connection that QEMU has accepted (`SS_CONNECTED` in `/proc/net/unix`).
+const SERVED: &str = "03 ";
+
+/// The state of one that it has not (`SS_CONNECTING`).
+const WAITING: &str = "02 ";
+
+/// Whether clients of any process are connected to this socket, in this state: the kernel lists
+/// QEMU's ends of their connections under the listener's path.
+fn has_clients(socket: &Path, state: &str) -> bool {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
     let socket = socket.to_string_lossy();
-    let has = |state: &str| {
-        table.lines().any(|line| {
-            let mut fields = line.splitn(6, ' ').skip(5);
-            // What is left: the state, the inode (padded) and the path, which may have spaces.
-            let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
-            let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
-            path.is_some_and(|(_, path)| is_path_of(&socket, path))
-        })
-    };
-    has("03 ") && has("02 ")
+    table.lines().any(|line| {
+        let mut fields = line.splitn(6, ' ').skip(5);
+        // What is left: the state, the inode (padded) and the path, which may have spaces.
+        let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
+        let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
+        path.is_some_and(|(_, path)| is_path_of(&socket, path))
+    })
 }
 
 /// QEMU may have been given a path relative to the config's directory.

@@ -196,16 +196,21 @@ impl VmDir {
         }
     }
 
-    /// Opens a log for QEMU's output, empty.
+    /// Begins a log for QEMU's output: a new file, so that whoever reads the one before can tell,
+    /// and can read that to its end.
     ///
     /// # Errors
-    /// It can't be opened.
+    /// It can't be made.
     pub fn begin_log(&self, name: &str) -> Result<File, Error> {
         let path = self.file(name);
-        let nofollow = OFlags::NOFOLLOW.bits().cast_signed();
-        let mut options = File::options();
-        options.create(true).write(true).truncate(true).mode(0o600).custom_flags(nofollow);
-        options.open(&path).map_err(|error| Error::File { action: "open", path, error })
+        let begin = || {
+            match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+            File::options().create_new(true).write(true).mode(0o600).open(&path)
+        };
+        begin().map_err(|error| Error::File { action: "begin", path: path.clone(), error })
     }
 
     /// Removes what a process that is gone has left; the logs stay.

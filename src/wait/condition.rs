@@ -1,6 +1,6 @@
 //! What can be waited for, as it is written on the command line.
 
-use regex_lite::Regex;
+use regex::Regex;
 use std::fmt;
 use std::str::FromStr;
 

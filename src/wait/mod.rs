@@ -14,7 +14,7 @@ use crate::qmp::Event;
 use crate::ssh::{self, Session};
 use crate::vm::{self, Control, Milestone, Timeline, VmDir};
 use crate::{Error, bundle, error, events};
-use regex_lite::Regex;
+use regex::Regex;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::convert::Infallible;

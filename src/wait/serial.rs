@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::vm::VmDir;
-use regex_lite::Regex;
+use regex::Regex;
 use rustix::fs::inotify::{CreateFlags, WatchFlags};
 use std::fs::File;
 use std::io::{self, Read};

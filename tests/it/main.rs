@@ -5,6 +5,7 @@
 
 mod completions;
 mod config;
+mod console;
 mod copy;
 mod dry_run;
 mod events;
@@ -14,7 +15,9 @@ mod guest;
 mod harness;
 mod kills;
 mod list;
+mod logs;
 mod long_path;
+mod monitor;
 mod permissions;
 mod races;
 mod ssh;

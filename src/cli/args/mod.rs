@@ -1,5 +1,6 @@
 //! What can be said on the command line; each verb's logic is in its own file.
 
+pub mod attach;
 pub mod guest;
 pub mod life;
 pub mod setup;
@@ -38,6 +39,17 @@ pub enum Verb {
     #[command(visible_alias = "ls", after_help = super::list::EXAMPLES)]
     List,
     Events(view::EventsArgs),
+    /// Show the end of what the guest wrote to its serial port
+    #[command(after_help = super::logs::SERIAL_EXAMPLES)]
+    Serial(attach::LogArgs),
+    /// Show the end of QEMU's standard output
+    #[command(after_help = super::logs::OUTPUT_EXAMPLES)]
+    Stdout(attach::LogArgs),
+    /// Show the end of QEMU's standard error
+    #[command(after_help = super::logs::OUTPUT_EXAMPLES)]
+    Stderr(attach::LogArgs),
+    Console(attach::ConsoleArgs),
+    Monitor(attach::MonitorArgs),
     Timeline(view::TimelineArgs),
     Wait(guest::WaitArgs),
     Run(guest::RunArgs),

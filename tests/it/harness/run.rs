@@ -1,5 +1,6 @@
 //! Runs a program in a clean environment and within a bounded time.
 
+use super::live::Live;
 use super::outcome::Outcome;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -66,6 +67,16 @@ impl Run {
     pub fn pipe(mut self) -> Child {
         self.command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         self.command.spawn().unwrap()
+    }
+
+    /// Starts it at a terminal of its own.
+    pub fn at_terminal(self) -> Live {
+        Live::at_terminal(self.command)
+    }
+
+    /// Starts it with its standard output in a pipe that is read as it fills.
+    pub fn in_pipe(self) -> Live {
+        Live::in_pipe(self.command)
     }
 
     /// Runs it to its end, which is also the end of its output: whoever it has left behind must

@@ -1,0 +1,166 @@
+//! `qqmgr console`, and the attached session of `qqmgr monitor`.
+
+use super::args::attach::{AttachArgs, ConsoleArgs};
+use super::{Context, output};
+use crate::Error;
+use crate::config::Instance;
+use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, RawMode, Relay, Signals};
+use crate::vm;
+use serde::Serialize;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+
+pub const EXAMPLES: &str = "\
+On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
+A serial line carries no window size: run `resize` in the guest when the window has changed.
+Its question to the terminal passes through, as all escape sequences do, both ways.
+
+Without a terminal, standard input goes to the guest as it is and its output to standard output.
+It ends when the input has ended and the guest is silent (--idle) or has written --until, which
+is looked for in each line of the output since attaching, control sequences left out.
+
+Examples:
+  qqmgr console test-vm
+  qqmgr console test-vm --force                         take it over from another terminal
+  echo 'uname -r' | qqmgr console test-vm               what the shell there answers
+  qqmgr console test-vm --until 'login: $' </dev/null   wait for a prompt";
+
+/// How long a silence ends a session without a terminal, if nothing else is asked for.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What came of a session, for `--json`.
+#[derive(Serialize)]
+struct Report {
+    output: String,
+    ended_by: EndedBy,
+}
+
+pub async fn run(context: &Context, args: ConsoleArgs) -> Result<ExitCode, Error> {
+    attached(context, Port::Serial, &args.vm, args.attach).await
+}
+
+/// Attaches standard input and output to a port until something ends it.
+pub async fn attached(
+    context: &Context,
+    port: Port,
+    vm: &str,
+    args: AttachArgs,
+) -> Result<ExitCode, Error> {
+    let instance = context.load()?.instance(vm)?;
+    let mut signals = Signals::catch().map_err(|error| Error::Runtime { error })?;
+    let attachment = tokio::select! {
+        attachment = console::attach(&instance, port, args.force) => attachment?,
+        signal = signals.next() => return Ok(killed_by(signal)),
+    };
+    let session = Session { instance, port, attachment, signals, timeout: args.timeout };
+    let interactive = io::stdin().is_terminal() && !context.json;
+    let bare = args.until.is_none() && args.idle.is_none() && !interactive;
+    let ends = Ends {
+        until: args.until.map(Awaited::new),
+        idle: args.idle.or(bare.then_some(IDLE)),
+        timeout: args.timeout,
+    };
+    match (context.json, interactive) {
+        (true, _) => session.into_json(ends).await,
+        (_, true) => session.on_terminal(ends).await,
+        (_, false) => session.into_text(ends).await,
+    }
+}
+
+struct Session {
+    instance: Instance,
+    port: Port,
+    attachment: Attachment,
+    signals: Signals,
+    timeout: Option<Duration>,
+}
+
+impl Session {
+    async fn on_terminal(mut self, ends: Ends) -> Result<ExitCode, Error> {
+        let (vm, port) = (self.instance.name.clone(), self.port);
+        output::note(format_args!("{vm}: attached to its {port}; Ctrl-] leaves"));
+        let raw = RawMode::enter().map_err(|error| self.failed("use the terminal", error))?;
+        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), true, ends);
+        let result = self.relay(&mut relay).await;
+        drop(raw);
+        match result? {
+            Ok(EndedBy::Eof) => output::note(format_args!("{vm}: has ended")),
+            Ok(EndedBy::Timeout) => return Err(self.timed_out()),
+            Ok(_) => output::note(format_args!("{vm}: left its {port}")),
+            Err(code) => return Ok(code),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn into_text(mut self, ends: Ends) -> Result<ExitCode, Error> {
+        let awaits = ends.until.is_some();
+        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), false, ends);
+        match self.relay(&mut relay).await? {
+            Ok(by) => self.check(by, !awaits && relay.delivered()).map(|_| ExitCode::SUCCESS),
+            Err(code) => Ok(code),
+        }
+    }
+
+    async fn into_json(mut self, ends: Ends) -> Result<ExitCode, Error> {
+        let awaits = ends.until.is_some();
+        let mut relay = Relay::new(tokio::io::stdin(), Vec::new(), false, ends);
+        let ended_by = match self.relay(&mut relay).await? {
+            Ok(by) => self.check(by, !awaits && relay.delivered())?,
+            Err(code) => return Ok(code),
+        };
+        let output = String::from_utf8_lossy(&relay.into_output()).into_owned();
+        output::document(&Report { output, ended_by });
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Runs the relay; the exit code when a signal, or whoever read our output, ended it.
+    async fn relay<O: AsyncWrite + Unpin>(
+        &mut self,
+        relay: &mut Relay<tokio::io::Stdin, O>,
+    ) -> Result<Result<EndedBy, ExitCode>, Error> {
+        let result = tokio::select! {
+            biased;
+            signal = self.signals.next() => {
+                let successor = self.attachment.successor();
+                return successor.map_or(Ok(Err(killed_by(signal))), |pid| {
+                    let (vm, port) = (self.instance.name.clone(), self.port);
+                    Err(Error::ConsoleTaken { vm, port, pid })
+                });
+            }
+            result = relay.run(&mut self.attachment.stream) => result,
+        };
+        match result {
+            Ok(by) => Ok(Ok(by)),
+            Err(error) => output::closed(error).map(Err),
+        }
+    }
+
+    /// Whether a session without a terminal ended as it should: a VM that is done with all that
+    /// it was told may end (`echo poweroff | qqmgr console ...`).
+    fn check(&self, by: EndedBy, may_end: bool) -> Result<EndedBy, Error> {
+        match by {
+            EndedBy::Eof if !may_end => Err(Error::Died {
+                vm: self.instance.name.clone(),
+                stderr: vm::last_words(&self.attachment.dir),
+            }),
+            EndedBy::Timeout => Err(self.timed_out()),
+            by => Ok(by),
+        }
+    }
+
+    fn timed_out(&self) -> Error {
+        let waited = self.timeout.unwrap_or_default();
+        Error::ConsoleTimeout { vm: self.instance.name.clone(), port: self.port, waited }
+    }
+
+    fn failed(&self, action: &'static str, error: io::Error) -> Error {
+        Error::System { vm: self.instance.name.clone(), action, error }
+    }
+}
+
+/// The code by which a shell tells that a signal ended a program.
+fn killed_by(signal: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+}

@@ -1,0 +1,195 @@
+//! `qqmgr serial`, `stdout` and `stderr`.
+
+use super::args::attach::LogArgs;
+use super::{Context, output};
+use crate::Error;
+use crate::logs::{self, Follower, Log, Next};
+use crate::sanitize::Sanitizer;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+pub const SERIAL_EXAMPLES: &str = "\
+On a terminal, control sequences other than colours are left out; in a pipe the bytes are exact.
+
+Examples:
+  qqmgr serial test-vm -n 50                 the last 50 lines of this boot, or of the last
+  qqmgr serial test-vm -f                    follow until the VM ends
+  qqmgr serial test-vm -f -n all --retry     and through all its boots
+  qqmgr serial test-vm -n all | grep -a Oops";
+
+pub const OUTPUT_EXAMPLES: &str = "\
+Examples:
+  qqmgr stderr test-vm                       QEMU's last words
+  qqmgr stderr test-vm -f --retry            follow through all starts
+  qqmgr stdout test-vm -n all > qemu.log";
+
+/// A log's last lines, for `--json`.
+#[derive(Serialize)]
+struct Tail {
+    name: String,
+    file: std::path::PathBuf,
+    lines: Vec<String>,
+}
+
+/// One line of a log that is being followed, for `--json`.
+#[derive(Serialize)]
+struct Line {
+    line: String,
+}
+
+pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode, Error> {
+    let instance = context.load()?.instance(&args.vm)?;
+    if args.follow {
+        let follower = Follower::open(&instance, log, args.lines, args.retry)?;
+        return follow(context, &args, follower).await;
+    }
+    let mut file = logs::open(&instance, log, args.lines)?;
+    let path = instance.dir.join(log.file_name());
+    if !context.json {
+        let mut sink = Sink::new(false);
+        return copy(&mut file, &mut sink, path);
+    }
+    let mut bytes = Vec::new();
+    let failed = |error| Error::File { action: "read", path: path.clone(), error };
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect();
+    output::document(&Tail { name: args.vm, file: path, lines });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn copy(
+    file: &mut std::fs::File,
+    sink: &mut Sink,
+    path: std::path::PathBuf,
+) -> Result<ExitCode, Error> {
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut bytes) {
+            Ok(0) => break,
+            Ok(length) => {
+                if let Err(error) = sink.write(&bytes[..length]) {
+                    return output::closed(error);
+                }
+            }
+            Err(error) => return Err(Error::File { action: "read", path, error }),
+        }
+    }
+    sink.finish();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn follow(
+    context: &Context,
+    args: &LogArgs,
+    mut follower: Follower,
+) -> Result<ExitCode, Error> {
+    let tell = |text: &str| {
+        if !context.json {
+            output::note(format_args!("{}: {text}", args.vm));
+        }
+    };
+    let was_running = follower.is_running();
+    let mut sink = Sink::new(context.json);
+    let mut bytes = Vec::new();
+    let gone = output::reader_left();
+    tokio::pin!(gone);
+    loop {
+        let next = tokio::select! {
+            next = follower.next(&mut bytes) => next?,
+            () = &mut gone => return Ok(ExitCode::SUCCESS),
+        };
+        match next {
+            Next::Bytes => {
+                if let Err(error) = sink.write(&bytes) {
+                    return output::closed(error);
+                }
+            }
+            Next::Anew => sink.finish(),
+            Next::End => break,
+        }
+    }
+    sink.finish();
+    tell(if was_running { "has ended" } else { "is not running; --retry waits for its start" });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Standard output, for the bytes of a log.
+struct Sink {
+    form: Form,
+    buffer: Vec<u8>,
+}
+
+enum Form {
+    /// For programs: every byte.
+    Exact,
+    /// For a terminal.
+    Harmless(Sanitizer),
+    /// One JSON document for each line; the buffer holds the unfinished one.
+    Json,
+}
+
+impl Sink {
+    fn new(json: bool) -> Sink {
+        let form = match json {
+            true => Form::Json,
+            false if io::stdout().is_terminal() => Form::Harmless(Sanitizer::default()),
+            false => Form::Exact,
+        };
+        Sink { form, buffer: Vec::new() }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.form {
+            Form::Exact => put(bytes),
+            Form::Harmless(sanitizer) => {
+                self.buffer.clear();
+                sanitizer.push(bytes, &mut self.buffer);
+                put(&self.buffer)
+            }
+            Form::Json => {
+                for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+                    self.buffer.extend_from_slice(part);
+                    if part.ends_with(b"\n") {
+                        put_line(&mut self.buffer)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What is underway ends here. Whoever closed the pipe wants no more, now as before.
+    fn finish(&mut self) {
+        let _ = match &mut self.form {
+            Form::Exact => Ok(()),
+            Form::Harmless(sanitizer) => {
+                self.buffer.clear();
+                sanitizer.finish(&mut self.buffer);
+                put(&self.buffer)
+            }
+            Form::Json if self.buffer.is_empty() => Ok(()),
+            Form::Json => put_line(&mut self.buffer),
+        };
+    }
+}
+
+fn put(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+fn put_line(buffer: &mut Vec<u8>) -> io::Result<()> {
+    let mut json = serde_json::to_vec(&Line { line: line(buffer) })?;
+    json.push(b'\n');
+    buffer.clear();
+    put(&json)
+}
+
+/// A line as text, without what ends it.
+fn line(bytes: &[u8]) -> String {
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    String::from_utf8_lossy(line).into_owned()
+}

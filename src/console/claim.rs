@@ -1,0 +1,100 @@
+//! Who is attached: the holder of a lock, as the kernel tells it.
+//!
+//! The file's content is the pid of whoever shall have the lock. Who takes it over by force
+//! writes that first, so that the holder can tell such an end from any other SIGTERM.
+
+use super::Port;
+use crate::Error;
+use crate::process::Process;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a holder may take to restore its terminal and leave.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// The right to be attached, until dropped. A process must not open the file a second time: to
+/// close it again would give up the lock (fcntl_locking(2)).
+#[derive(Debug)]
+pub struct Claim {
+    file: File,
+}
+
+/// Why there is no claim.
+#[derive(Debug)]
+pub enum Refusal {
+    /// This process has it.
+    Held(u32),
+    /// The file can't be used.
+    Failed(PathBuf, io::Error),
+}
+
+impl Refusal {
+    pub fn error(self, vm: &str, port: Port) -> Error {
+        match self {
+            Refusal::Held(pid) => Error::ConsoleHeld { vm: vm.to_owned(), port, pid: Some(pid) },
+            Refusal::Failed(path, error) => Error::File { action: "lock", path, error },
+        }
+    }
+}
+
+impl Claim {
+    /// Takes the lock on the file at `path`; with `force` ends the process that has it.
+    pub async fn take(path: &Path, force: bool) -> Result<Claim, Refusal> {
+        let failed = |error: io::Error| Refusal::Failed(path.to_owned(), error);
+        loop {
+            if let Some(claim) = Claim::try_take(path).map_err(failed)? {
+                return Ok(claim);
+            }
+            // Gone in between: then it is ours to take.
+            let Some(holder) = Process::holding(path).map_err(failed)? else { continue };
+            if !force {
+                return Err(Refusal::Held(holder.pid()));
+            }
+            Claim::open(path).and_then(|file| sign(&file)).map_err(failed)?;
+            end(&holder).await.map_err(failed)?;
+        }
+    }
+
+    /// Who wants the lock in our place.
+    pub fn successor(&self) -> Option<u32> {
+        let mut text = [0; 16];
+        let length = self.file.read_at(&mut text, 0).ok()?;
+        let pid = std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()?;
+        (pid != std::process::id()).then_some(pid)
+    }
+
+    fn try_take(path: &Path) -> io::Result<Option<Claim>> {
+        let file = Claim::open(path)?;
+        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => sign(&file).map(|()| Some(Claim { file })),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open(path: &Path) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+}
+
+/// Writes our pid, padded so that nothing is left of a longer one.
+fn sign(file: &File) -> io::Result<()> {
+    file.write_all_at(format!("{:<11}\n", std::process::id()).as_bytes(), 0)
+}
+
+async fn end(holder: &Process) -> io::Result<()> {
+    holder.signal(Signal::TERM)?;
+    // One that was stopped sees the signal only when it goes on.
+    holder.signal(Signal::CONT)?;
+    if let Ok(ended) = tokio::time::timeout(GRACE, holder.ended()).await {
+        return ended;
+    }
+    holder.signal(Signal::KILL)?;
+    holder.ended().await
+}

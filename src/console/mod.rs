@@ -1,0 +1,98 @@
+//! Attaching to a VM's serial port or human monitor: one at a time, both ways.
+
+mod awaited;
+mod claim;
+mod relay;
+mod terminal;
+
+pub use awaited::Awaited;
+pub use relay::{EndedBy, Ends, Relay};
+pub use terminal::{RawMode, Signals};
+
+use crate::Error;
+use crate::config::Instance;
+use crate::process::Process;
+use crate::vm::{Control, VmDir};
+use claim::Claim;
+use std::fmt;
+use std::time::Duration;
+use tokio::net::UnixStream;
+
+/// How long QEMU may take to turn from one client to the next.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What of a VM one can be attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The guest's serial port.
+    Serial,
+    /// QEMU's human monitor.
+    Monitor,
+}
+
+impl Port {
+    /// Its socket in the VM's directory.
+    pub fn socket(self) -> &'static str {
+        match self {
+            Port::Serial => "serial.socket",
+            Port::Monitor => "monitor.socket",
+        }
+    }
+
+    /// The file whose lock tells who is attached.
+    fn lock(self) -> &'static str {
+        match self {
+            Port::Serial => "console.lock",
+            Port::Monitor => "monitor.lock",
+        }
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Port::Serial => "serial port",
+            Port::Monitor => "monitor",
+        })
+    }
+}
+
+/// A connection that nobody else has; others can tell that it is ours.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The connection.
+    pub stream: UnixStream,
+    /// QEMU's process.
+    pub process: Process,
+    /// The VM's directory.
+    pub dir: VmDir,
+    claim: Claim,
+}
+
+impl Attachment {
+    /// Who has told us to leave, since they have it now.
+    pub fn successor(&self) -> Option<u32> {
+        self.claim.successor()
+    }
+}
+
+/// Attaches to a port of a running VM, with `force` in place of a qqmgr that is attached.
+///
+/// # Errors
+/// The VM is not running, somebody else is attached, or QEMU can't be reached.
+pub async fn attach(instance: &Instance, port: Port, force: bool) -> Result<Attachment, Error> {
+    let vm = instance.name.as_str();
+    let not_running = || Error::NotRunning { vm: vm.to_owned() };
+    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
+    let process = dir.process()?.ok_or_else(not_running)?;
+    let claim = Claim::take(&dir.file(port.lock()), force).await;
+    let claim = claim.map_err(|refusal| refusal.error(vm, port))?;
+    let control = Control { vm, dir: &dir, process: &process };
+    let stream = control.dial(port.socket(), PATIENCE).await.map_err(|error| Error::System {
+        vm: vm.to_owned(),
+        action: "connect to QEMU",
+        error,
+    })?;
+    let held = || Error::ConsoleHeld { vm: vm.to_owned(), port, pid: None };
+    Ok(Attachment { stream: stream.ok_or_else(held)?, process, dir, claim })
+}

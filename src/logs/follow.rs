@@ -1,0 +1,184 @@
+//! Follows a log through restarts of its VM, woken by inotify and by the end of the process.
+
+use super::{Lines, Log, at_last_lines, unreadable};
+use crate::Error;
+use crate::config::Instance;
+use crate::process::Process;
+use crate::vm::VmDir;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+/// One read takes this much, in bytes.
+const CHUNK: usize = 64 << 10;
+
+/// How long a stop or restart that has ended the process may take for the rest of its work.
+const RESTART_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A log being followed.
+#[derive(Debug)]
+pub struct Follower {
+    vm: String,
+    log: Log,
+    dir: VmDir,
+    changes: AsyncFd<OwnedFd>,
+    file: Option<File>,
+    process: Option<Process>,
+    retry: bool,
+}
+
+/// What a followed log came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// There are more bytes.
+    Bytes,
+    /// The VM was started again: what follows is the beginning of a new log.
+    Anew,
+    /// The VM has ended, and there is nothing more.
+    End,
+}
+
+impl Follower {
+    /// Begins to follow where the last `lines` of the log begin. With `retry` the VM's end is
+    /// not the follower's: it waits for the next start, and for the first.
+    ///
+    /// # Errors
+    /// The VM has never been started and `retry` is not wanted, or the log can't be read.
+    pub fn open(
+        instance: &Instance,
+        log: Log,
+        lines: Lines,
+        retry: bool,
+    ) -> Result<Follower, Error> {
+        let vm = instance.name.clone();
+        let dir = match retry {
+            true => VmDir::create(instance)?,
+            false => {
+                VmDir::open(instance)?.ok_or_else(|| Error::NeverStarted { vm: vm.clone() })?
+            }
+        };
+        // Watched before it is looked at, so that nothing falls between.
+        let changes = watch(&dir).map_err(|error| unreadable(dir.file(""), error))?;
+        let process = dir.process()?;
+        let mut follower = Follower { vm, log, dir, changes, file: None, process, retry };
+        let found =
+            follower.reopen().and_then(|file| file.map(|f| at_last_lines(f, lines)).transpose());
+        follower.file = found.map_err(|error| follower.failed(error))?;
+        match follower.file {
+            None if !retry => Err(Error::NeverStarted { vm: follower.vm }),
+            _ => Ok(follower),
+        }
+    }
+
+    /// Whether the VM has a process.
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Waits for what comes next, and puts new bytes into `bytes` in place of what is there.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub async fn next(&mut self, bytes: &mut Vec<u8>) -> Result<Next, Error> {
+        loop {
+            if let Some(next) = self.read(bytes).map_err(|error| self.failed(error))? {
+                return Ok(next);
+            }
+            if self.process.is_none() {
+                self.process = self.dir.process()?;
+            }
+            if self.process.is_none() && !self.retry {
+                return Ok(Next::End);
+            }
+            if self.wait().await.map_err(|error| self.failed(error))? {
+                // What it wrote last is there by now: a look at the log comes first again.
+                self.process = self.successor().await?;
+            }
+        }
+    }
+
+    /// What is there already.
+    fn read(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<Next>> {
+        bytes.clear();
+        if let Some(file) = &mut self.file {
+            // Each start makes a new file, so this is somebody else's doing: `: >serial`.
+            if file.metadata()?.len() < file.stream_position()? {
+                file.rewind()?;
+            }
+            if file.take(CHUNK as u64).read_to_end(bytes)? > 0 {
+                return Ok(Some(Next::Bytes));
+            }
+        }
+        let newer = self.reopen()?;
+        let anew = newer.is_some();
+        if anew {
+            self.file = newer;
+        }
+        Ok(anew.then_some(Next::Anew))
+    }
+
+    /// The log, if its name leads to another file than the one that is open.
+    fn reopen(&self) -> io::Result<Option<File>> {
+        let newer = match File::open(self.dir.file(self.log.file_name())) {
+            Ok(newer) => newer,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // An inode number is not given away again while we hold the file open.
+        let identity = |file: &File| file.metadata().map(|meta| (meta.dev(), meta.ino()));
+        match &self.file {
+            Some(file) if identity(file)? == identity(&newer)? => Ok(None),
+            _ => Ok(Some(newer)),
+        }
+    }
+
+    /// Waits for a change in the VM's directory; true when its process has ended.
+    async fn wait(&self) -> io::Result<bool> {
+        let ended = async {
+            match &self.process {
+                Some(process) => process.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            guard = self.changes.readable() => {
+                let mut ready = guard?;
+                let mut events = [0; 4096];
+                // Which ones they are does not matter; we look at everything.
+                let drain = |fd: &AsyncFd<OwnedFd>| Ok(rustix::io::read(fd, &mut events)?);
+                match ready.try_io(drain) {
+                    Ok(result) => result.map(|_| false),
+                    Err(_would_block) => Ok(false),
+                }
+            }
+            result = ended => result.map(|()| true),
+        }
+    }
+
+    /// The process after the one that has ended. A restart holds the VM's lock from the stop to
+    /// the start, so that it is over when the lock is free.
+    async fn successor(&self) -> Result<Option<Process>, Error> {
+        let _lock = self.dir.lock(&self.vm, Instant::now() + RESTART_PATIENCE).await;
+        self.dir.process()
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        unreadable(self.dir.file(self.log.file_name()), error)
+    }
+}
+
+/// Watches a directory and, by the names in it, the files that are written there.
+fn watch(dir: &VmDir) -> io::Result<AsyncFd<OwnedFd>> {
+    let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    let events = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
+    inotify::add_watch(&inotify, dir.file(""), events)?;
+    // SAFETY: the descriptor is owned, and nobody takes it out or replaces it.
+    let registered = unsafe { AsyncFd::register(inotify) };
+    Ok(registered?)
+}

@@ -1,0 +1,82 @@
+//! A VM's logs: their last lines, and what is added to them while one watches.
+
+mod follow;
+mod tail;
+
+pub use follow::{Follower, Next};
+
+use crate::Error;
+use crate::config::Instance;
+use crate::vm::VmDir;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::PathBuf;
+
+/// Which of a VM's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// What the guest wrote to its serial port.
+    Serial,
+    /// QEMU's standard output.
+    Stdout,
+    /// QEMU's standard error.
+    Stderr,
+}
+
+/// How much of a log's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Everything since the VM's start.
+    All,
+    /// So many lines; one that isn't finished counts.
+    Last(u64),
+}
+
+impl Log {
+    /// Its name in the VM's directory.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Log::Serial => "serial",
+            Log::Stdout => "stdout",
+            Log::Stderr => "stderr",
+        }
+    }
+}
+
+impl std::str::FromStr for Lines {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Lines, String> {
+        match text {
+            "all" => Ok(Lines::All),
+            _ => text.parse().map(Lines::Last).map_err(|_| "write a number, or `all`".to_owned()),
+        }
+    }
+}
+
+/// Opens a VM's log where its last `lines` begin.
+///
+/// # Errors
+/// The VM has never been started, or the log can't be read.
+pub fn open(instance: &Instance, log: Log, lines: Lines) -> Result<File, Error> {
+    let never = || Error::NeverStarted { vm: instance.name.clone() };
+    let path = VmDir::open(instance)?.ok_or_else(never)?.file(log.file_name());
+    match File::open(&path) {
+        Ok(file) => at_last_lines(file, lines).map_err(|error| unreadable(path, error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(never()),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+fn at_last_lines(mut file: File, lines: Lines) -> io::Result<File> {
+    let start = match lines {
+        Lines::All => 0,
+        Lines::Last(count) => tail::start_of_last_lines(&file, count)?,
+    };
+    file.seek(SeekFrom::Start(start))?;
+    Ok(file)
+}
+
+fn unreadable(path: PathBuf, error: io::Error) -> Error {
+    Error::File { action: "read", path, error }
+}

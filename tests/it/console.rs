@@ -1,0 +1,181 @@
+//! `console`: at a terminal and without one, alone and against others.
+
+use crate::harness::{Lab, Live, NO_GUEST, guest_vm, until, vm};
+use rustix::process::Signal;
+use rustix::termios::LocalModes;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+const ENTERED: &str = "a: attached to its serial port; Ctrl-] leaves\r\n";
+
+fn running() -> Lab {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    lab
+}
+
+fn attached(lab: &Lab) -> Live {
+    let mut terminal = lab.qqmgr("console a").at_terminal();
+    terminal.shows(ENTERED);
+    until("it is raw", || is_raw(&terminal).then_some(()));
+    terminal
+}
+
+fn is_raw(terminal: &Live) -> bool {
+    !terminal
+        .modes()
+        .local_modes
+        .intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+}
+
+#[test]
+fn both_ways_on_a_real_guest() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a").run().code(0);
+    let boot = lab.qqmgr("console a --until '^~ # $' --timeout 30s --json").run();
+    assert_eq!(boot.code(0).json()["ended_by"], "until");
+
+    let mut terminal = attached(&lab);
+    terminal.types("echo $((40+2))\r").shows("\n42\r\n");
+    // Ctrl-C and Ctrl-S are the guest's.
+    terminal.types("echo go$((1)); sleep 1000\r").shows("\ngo1\r\n").types("\x03").shows("~ # ");
+    terminal.types("echo go$((2)); cat\r").shows("\ngo2\r\n");
+    terminal.types("\x13\x11typed\r").shows("typed\r\ntyped\r\n").types("\x03").shows("~ # ");
+    // A program in the guest asks the terminal for its size, and hears the answer.
+    terminal.types("printf '\\033[1%dt' 8; read -s -r -n 11 x; echo \"=${x#?}\"\r");
+    terminal.shows("\x1b[18t").types("\x1b[8;43;132t").shows("=[8;43;132t\r\n");
+    terminal.types("\x1d").shows("a: left its serial port\r\n");
+    assert_eq!(terminal.ends(), 0);
+    assert!(lab.read(".qqmgr/vm.a/serial").contains("\n42\r\n"), "the log goes on");
+
+    let outcome = lab.qqmgr("console a").stdin("echo $((6*7))\n").run();
+    assert!(outcome.code(0).stderr("").text().contains("\r\n42\r\n"), "{outcome}");
+    let outcome = lab.qqmgr("console a --json --until '^x4$'").stdin("echo x$((2+2))\n").run();
+    let answer = outcome.code(0).json();
+    assert_eq!(answer["ended_by"], "until");
+    assert_eq!(answer["output"], "echo x$((2+2))\r\nx4\r\n~ # \u{1b}[6n".split_at(20).0);
+    // What is awaited can be the last that ever comes, and an end that was asked for is none.
+    let outcome = lab.qqmgr("console a").stdin("poweroff -f\n").run();
+    outcome.code(0);
+    until("it is off", || lab.qemus().is_empty().then_some(()));
+}
+
+#[test]
+fn the_terminal_is_itself_again_however_it_ends() {
+    let lab = running();
+    for (end, code, said) in [
+        (None, 0, "a: left its serial port\r\n"),
+        (Some(Signal::TERM), 143, "\r\n"),
+        (Some(Signal::INT), 130, "\r\n"),
+        (Some(Signal::HUP), 129, "\r\n"),
+        (Some(Signal::QUIT), 131, "\r\n"),
+    ] {
+        let mut terminal = attached(&lab);
+        match end {
+            None => drop(terminal.types("typed\x1d")),
+            Some(signal) => terminal.signal(signal),
+        }
+        assert_eq!(terminal.ends(), code);
+        until("its last word", || terminal.text().ends_with(said).then_some(()));
+        assert!(!is_raw(&terminal), "{end:?}");
+    }
+    let mut terminal = attached(&lab);
+    lab.qqmgr("stop a --force").run().code(0);
+    terminal.shows("a: has ended\r\n");
+    assert_eq!(terminal.ends(), 0);
+    assert!(!is_raw(&terminal));
+}
+
+#[test]
+fn one_at_a_time_unless_by_force() {
+    let lab = running();
+    let mut first = attached(&lab);
+    let pid = first.pid();
+    lab.qqmgr("console a").run().expect(
+        1,
+        "",
+        "error: VM `a`: its serial port is in use by another qqmgr (pid [PID])\n\
+         hint: --force takes it over\n",
+    );
+    let answer = lab.qqmgr("console a --json").run().code(1).json();
+    assert_eq!(answer["error"]["code"], "console_held");
+    assert!(answer["error"]["message"].as_str().unwrap().contains(&format!("(pid {pid})")));
+    // The monitor is another port.
+    lab.qqmgr("monitor a --json").stdin("info status\n").run().code(0);
+
+    let mut second = lab.qqmgr("console a --force").at_terminal();
+    second.shows(ENTERED);
+    first.shows(&format!("its serial port was taken over by another qqmgr (pid {})", second.pid()));
+    assert_eq!(first.ends(), 1);
+    assert!(!is_raw(&first));
+    // Stopped, a holder would not see the signal.
+    second.signal(Signal::STOP);
+    let mut third = lab.qqmgr("console a --force").at_terminal();
+    third.shows(ENTERED);
+    assert_eq!(second.ends(), 1);
+    // One that was killed holds nothing.
+    third.signal(Signal::KILL);
+    third.ends();
+    lab.qqmgr("console a --idle 10ms").run().ok("");
+}
+
+#[test]
+fn ten_at_once_by_force_leave_one() {
+    let lab = running();
+    let takers: Vec<_> = (0..10).map(|_| lab.qqmgr("console a --force").at_terminal()).collect();
+    let mut takers = takers;
+    let lives =
+        |terminal: &Live| lab.processes().iter().any(|process| process.pid == terminal.pid());
+    until("one is left, and attached", || {
+        let left: Vec<_> = takers.iter().filter(|taker| lives(taker)).collect();
+        (left.len() == 1 && left[0].text().contains(ENTERED)).then_some(())
+    });
+    let at = takers.iter().position(lives).unwrap();
+    let mut winner = takers.swap_remove(at);
+    winner.types("\x1d").shows("left its serial port");
+    assert_eq!(winner.ends(), 0);
+}
+
+#[test]
+fn a_program_that_is_not_qqmgr_holds_the_socket() {
+    let lab = running();
+    let _other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
+    let started = Instant::now();
+    lab.qqmgr("console a --force").run().expect(
+        1,
+        "",
+        "error: VM `a`: its serial port is in use by another program\n\
+         hint: QEMU serves one client at a time on serial.socket; end the other one\n",
+    );
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn not_running_timeouts_and_a_death() {
+    let lab = running();
+    lab.qqmgr("console a --until never --timeout 50ms").run().expect(
+        5,
+        "",
+        "error: VM `a`: what is awaited from its serial port did not come within 50ms\n",
+    );
+    let answer = lab.qqmgr("console a --json --timeout 50ms --until x").run().code(5).json();
+    assert_eq!(answer["error"]["code"], "console_timeout");
+    let answer = lab.qqmgr("console a --json --idle 1ms").run().code(0).json();
+    assert_eq!(answer, serde_json::json!({"output": "", "ended_by": "idle"}));
+    lab.qqmgr("console a --until '('").run().code(2);
+
+    let mut waiting = lab.qqmgr("console a --until never").at_terminal();
+    waiting.shows(ENTERED);
+    let mut piped = lab.qqmgr("console a --force --until never").in_pipe();
+    assert_eq!(waiting.ends(), 1);
+    let lock = lab.vm_file("a", "console.lock");
+    let holder = || std::fs::read_to_string(&lock).unwrap().trim().parse() == Ok(piped.pid());
+    until("it is attached", || holder().then_some(()));
+    lab.qqmgr("stop a --force").run().code(0);
+    assert_eq!(piped.ends(), 1);
+    lab.qqmgr("console a").run().expect(
+        4,
+        "",
+        "error: VM `a` is not running\nhint: start it: qqmgr start a\n",
+    );
+}

@@ -1,0 +1,120 @@
+//! A program that is watched and spoken to while it runs, at a terminal or through pipes.
+
+use super::processes::until;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// A running program.
+pub struct Live {
+    child: Child,
+    input: Option<File>,
+    output: Arc<Mutex<Vec<u8>>>,
+    seen: usize,
+}
+
+impl Live {
+    /// Runs it at a new terminal of 80 by 24, which is also its controlling one.
+    pub fn at_terminal(mut command: Command) -> Live {
+        let ours: File = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap().into();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&ours, size).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_bytes();
+        let name = std::ffi::OsString::from_vec(name);
+        let theirs = File::options().read(true).write(true).open(name).unwrap();
+        for set in [Command::stdin, Command::stdout, Command::stderr] {
+            set(&mut command, Stdio::from(theirs.try_clone().unwrap()));
+        }
+        // SAFETY: between fork and exec only two system calls are made.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::setsid()?;
+                Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?)
+            })
+        };
+        let child = command.spawn().unwrap();
+        Live::new(child, ours.try_clone().unwrap(), Some(ours))
+    }
+
+    /// Runs it with its standard output in a pipe.
+    pub fn in_pipe(mut command: Command) -> Live {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let stdout = std::os::fd::OwnedFd::from(child.stdout.take().unwrap());
+        Live::new(child, stdout.into(), None)
+    }
+
+    fn new(child: Child, mut from: File, input: Option<File>) -> Live {
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let sink = output.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = from.read(&mut buffer) {
+                sink.lock().unwrap().extend_from_slice(&buffer[..length]);
+            }
+        });
+        Live { child, input, output, seen: 0 }
+    }
+
+    /// Types at its terminal.
+    pub fn types(&mut self, keys: &str) -> &mut Live {
+        self.input.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+        self
+    }
+
+    /// Waits until it has written this, after what was waited for before.
+    #[track_caller]
+    pub fn shows(&mut self, text: &str) -> &mut Live {
+        let seen = self.seen;
+        let found = || {
+            let output = self.output.lock().unwrap();
+            let new = &output[seen..];
+            new.windows(text.len()).position(|window| window == text.as_bytes())
+        };
+        let wanted = format!("{text:?} after {:?}", self.text().get(seen..));
+        let at = until(&wanted, || found());
+        self.seen += at + text.len();
+        self
+    }
+
+    /// All that it has written so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
+    }
+
+    /// The modes of its terminal.
+    pub fn modes(&self) -> Termios {
+        tcgetattr(self.input.as_ref().unwrap()).unwrap()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        // Not waited for yet, so that the pid is its own.
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end, and returns its exit code.
+    #[track_caller]
+    pub fn ends(&mut self) -> i32 {
+        let status = until("its end", || self.child.try_wait().unwrap());
+        status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,205 @@
+//! `serial`, `stdout` and `stderr`: the end of a log, and what is added to it.
+
+use crate::harness::{Lab, NO_GUEST, until, vm};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+
+/// What no terminal should get, and every pipe should.
+const DIRTY: &[u8] = b"\x1b[31mred\x1b[m \x1b[2J\x1b]0;title\x07a\tb\xff\r\n\x1b[6nlast";
+
+/// A guest's output, as far as readers can tell; it goes where QEMU keeps the log.
+fn say(lab: &Lab, text: impl AsRef<[u8]>) {
+    let mut log = File::options().append(true).open(lab.vm_file("a", "serial")).unwrap();
+    log.write_all(text.as_ref()).unwrap();
+}
+
+fn running() -> Lab {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    lab
+}
+
+#[test]
+fn never_started() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for verb in ["serial a", "stdout a -n all", "stderr a -f"] {
+        lab.qqmgr(verb).run().expect(
+            4,
+            "",
+            "error: VM `a` has never been started\nhint: start it: qqmgr start a\n",
+        );
+    }
+    let answer = lab.qqmgr("serial a --json").run().code(4).json();
+    assert_eq!(answer["error"]["code"], "vm_never_started");
+    lab.qqmgr("serial b").run().code(4);
+    lab.qqmgr("serial a -n some").run().code(2);
+    lab.qqmgr("serial a --retry").run().code(2);
+}
+
+#[test]
+fn last_lines_of_a_vm_that_has_stopped() {
+    let lab = running();
+    lab.qqmgr("serial a").run().ok("");
+    let lines: String = (1..=30).map(|n| format!("line {n}\r\n")).collect();
+    say(&lab, &lines);
+    lab.qqmgr("stop a --force").run().code(0);
+    say(&lab, "unfinished");
+    let all = lines + "unfinished";
+    let last = |count: usize| {
+        let lines: Vec<_> = all.split_inclusive('\n').collect();
+        lines[lines.len() - count..].concat()
+    };
+    lab.qqmgr("serial a").run().ok(&last(10));
+    lab.qqmgr("serial a -n 2").run().ok("line 30\r\nunfinished");
+    lab.qqmgr("serial a -n all").run().ok(&all);
+    lab.qqmgr("serial a -n 1000").run().ok(&all);
+    lab.qqmgr("serial a -n 0").run().ok("");
+    lab.qqmgr("serial a -n 2 --json")
+        .run()
+        .ok("{\"name\":\"a\",\"file\":\"[DIR]/.qqmgr/vm.a/serial\",\
+         \"lines\":[\"line 30\",\"unfinished\"]}\n");
+    lab.qqmgr("serial a -f -n 1").run().expect(
+        0,
+        "unfinished",
+        "a: is not running; --retry waits for its start\n",
+    );
+}
+
+#[test]
+fn qemus_own_output() {
+    let lab = Lab::new("[vm.a]\nbin = './qemu'\ncmd = []\nssh = { port = 2222 }\n");
+    let script = lab.write("qemu", "#!/bin/sh\necho out\necho err >&2\nexit 1\n");
+    lab.program("chmod").args(["+x", script.to_str().unwrap()]).run().code(0);
+    lab.qqmgr("start a").run().code(1);
+    lab.qqmgr("stdout a").run().ok("out\n");
+    lab.qqmgr("stderr a").run().ok("err\n");
+    lab.qqmgr("serial a").run().ok("");
+}
+
+#[test]
+fn the_end_of_a_log_that_is_too_big_to_read() {
+    let lab = running();
+    let mut log = File::options().write(true).open(lab.vm_file("a", "serial")).unwrap();
+    log.seek(SeekFrom::Start(256 << 30)).unwrap();
+    log.write_all(b"\nlast but one\nlast\n").unwrap();
+    // All of it would take minutes.
+    lab.qqmgr("serial a -n 2").run().ok("last but one\nlast\n");
+}
+
+#[test]
+fn exact_in_a_pipe_and_harmless_on_a_terminal() {
+    let lab = running();
+    say(&lab, DIRTY);
+    assert_eq!(lab.qqmgr("serial a").run().code(0).stdout, DIRTY);
+    for verb in ["serial a", "serial a -f"] {
+        let mut terminal = lab.qqmgr(verb).at_terminal();
+        // The terminal makes \r\n of \n, so that there is one \r more.
+        terminal.shows("\x1b[31mred\x1b[m a\tb\u{fffd}\r\r\nlast");
+        assert!(!terminal.text().contains("\x1b[2J"));
+        if verb == "serial a" {
+            assert_eq!(terminal.ends(), 0);
+        }
+    }
+}
+
+#[test]
+fn follows_until_the_vm_has_ended() {
+    let lab = running();
+    say(&lab, "before\n");
+    let mut exact = lab.qqmgr("serial a -f").in_pipe();
+    let mut json = lab.qqmgr("serial a -f --json").in_pipe();
+    let mut new = lab.qqmgr("serial a -f -n 0").at_terminal();
+    exact.shows("before\n");
+    json.shows("{\"line\":\"before\"}\n");
+    // It shows nothing yet: what tells that it is there is its watch.
+    let watches = |pid| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+        targets.any(|target| target.to_str() == Some("anon_inode:inotify"))
+    };
+    until("it watches", || watches(new.pid()).then_some(()));
+    say(&lab, "half a ");
+    exact.shows("half a ");
+    say(&lab, "line\r\n\x1b[2Jrest");
+    exact.shows("line\r\n\x1b[2Jrest");
+    json.shows("{\"line\":\"half a line\"}\n");
+    lab.qqmgr("stop a --force").run().code(0);
+    assert_eq!(exact.ends(), 0);
+    assert_eq!(exact.text(), "before\nhalf a line\r\n\x1b[2Jrest");
+    json.shows("{\"line\":\"\\u001b[2Jrest\"}\n");
+    assert_eq!(json.ends(), 0);
+    new.shows("line\r\r\nrest").shows("a: has ended\r\n");
+    assert_eq!(new.ends(), 0);
+}
+
+#[test]
+fn follows_through_all_boots_even_from_before_the_first() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let mut all = lab.qqmgr("serial a -f --retry").in_pipe();
+    for boot in ["first", "second", "third"] {
+        lab.qqmgr("start a").run().code(0);
+        say(&lab, format!("{boot} boot"));
+        // The last is followed to its end though it was not looked at before.
+        if boot != "second" {
+            all.shows(&format!("{boot} boot"));
+        }
+        say(&lab, "\n");
+        lab.qqmgr("stop a --force").run().code(0);
+    }
+    say(&lab, "epilogue");
+    all.shows("epilogue");
+    assert_eq!(all.text(), "first boot\nsecond boot\nthird boot\nepilogue");
+    all.signal(Signal::INT);
+    assert_eq!(all.ends(), 130);
+}
+
+#[test]
+fn an_end_under_the_vms_lock_may_be_a_restart() {
+    let lab = running();
+    let mut follower = lab.qqmgr("serial a -f").in_pipe();
+    say(&lab, "one\n");
+    follower.shows("one\n");
+    let lock = File::open(lab.vm_file("a", "lock")).unwrap();
+    lock.lock().unwrap();
+    let pid = lab.qemus()[0].try_into().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    // Whoever has the lock may start it again: that is waited for.
+    let waits = format!(" {} ", follower.pid());
+    let waiting = |line: &str| line.contains("-> FLOCK") && line.contains(&waits);
+    let locks = || std::fs::read_to_string("/proc/locks").unwrap();
+    until("it waits for the lock", || locks().lines().any(waiting).then_some(()));
+    drop(lock);
+    assert_eq!(follower.ends(), 0);
+}
+
+#[test]
+fn a_log_that_is_truncated_by_hand() {
+    let lab = running();
+    say(&lab, "long line\n");
+    let mut follower = lab.qqmgr("serial a -f").in_pipe();
+    follower.shows("long line\n");
+    let log = File::options().write(true).open(lab.vm_file("a", "serial")).unwrap();
+    log.set_len(0).unwrap();
+    say(&lab, "new\n");
+    follower.shows("new\n");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let lab = running();
+    say(&lab, "line\n".repeat(200_000));
+    let qqmgr = env!("CARGO_BIN_EXE_qqmgr");
+    for args in ["serial a -n all", "serial a -f", "serial a -f --json", "serial a -n 3 --json"] {
+        let script = format!("set -o pipefail; {qqmgr} {args} | head -c 4");
+        let outcome = lab.program("bash").args(["-c", &script]).run();
+        outcome.stderr("").code(0);
+        assert_eq!(outcome.stdout.len(), 4);
+    }
+    let script = format!("{qqmgr} serial a -n all >/dev/full");
+    let outcome = lab.program("bash").args(["-c", &script]).run();
+    outcome
+        .code(1)
+        .stderr("error: can't write \"standard output\": No space left on device (os error 28)\n");
+}
