@@ -55,11 +55,13 @@
 //!
 //! `examples/` in the repository has whole programs: `qmp_status`, `list_vms`, `boot_and_stop`.
 
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod duration;
 mod error;
 pub mod events;
+mod host;
 mod private_dir;
 pub mod process;
 pub mod qmp;

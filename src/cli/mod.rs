@@ -1,6 +1,7 @@
 //! The command line: which verb does what was said.
 
 mod args;
+mod check;
 mod completions;
 mod events;
 mod exit;
@@ -57,6 +58,7 @@ impl Cli {
             Verb::Ssh(args) => ssh::run(&context, &args.words),
             Verb::Put(args) => transfer::put(&context, &args.vm, &args.paths),
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
+            Verb::Check(args) => block_on(check::run(&context, args)),
             Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
         };
         result.unwrap_or_else(|error| {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
 /// The longest path that a unix socket can have (unix(7), `sun_path` less its NUL).
-const LONGEST_SOCKET_PATH: usize = 107;
+pub const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What means nothing once the VM's process is gone.
 const OF_ONE_LIFE: [&str; 7] = [

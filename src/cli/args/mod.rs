@@ -36,5 +36,6 @@ pub enum Verb {
     Ssh(guest::SshArgs),
     Put(guest::PutArgs),
     Get(guest::GetArgs),
+    Check(setup::CheckArgs),
     Completions(setup::CompletionsArgs),
 }
