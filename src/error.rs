@@ -27,6 +27,34 @@ pub enum Error {
         /// The VM.
         vm: String,
     },
+    /// The VM has to be stopped.
+    #[error("VM `{vm}` is running (pid {pid})")]
+    AlreadyRunning {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
+    /// The port for SSH is picked at each start, and the VM was not started.
+    #[error("VM `{vm}` is not running, and its SSH port is picked when it starts")]
+    SshPortUnknown {
+        /// The VM.
+        vm: String,
+    },
+    /// A file that is not to be overwritten.
+    #[error("{path:?} is there already")]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// QEMU opened no gdb stub.
+    #[error("VM `{vm}`: QEMU opened no gdb stub{}", colon(answer))]
+    GdbStub {
+        /// The VM.
+        vm: String,
+        /// What QEMU's monitor said.
+        answer: String,
+    },
     /// A file or directory of ours can't be used.
     #[error("can't {action} {path:?}: {error}")]
     File {
@@ -212,6 +240,10 @@ impl Error {
             Error::Config(config::Error::NoSuchVm { .. }) => "vm_not_found",
             Error::Usage { .. } => "usage",
             Error::NotRunning { .. } => "vm_not_running",
+            Error::AlreadyRunning { .. } => "vm_running",
+            Error::SshPortUnknown { .. } => "ssh_port_unknown",
+            Error::FileExists { .. } => "file_exists",
+            Error::GdbStub { .. } => "gdb_stub_failed",
             Error::File { .. } => "file",
             Error::UnsafeDir { .. } => "runtime_dir_refused",
             Error::System { .. } | Error::Runtime { .. } => "system",
@@ -235,7 +267,10 @@ impl Error {
     /// The exit code: 1 failed, 2 usage, 3 config, 4 no such VM or not in that state, 5 timed out.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Config(config::Error::NoSuchVm { .. }) | Error::NotRunning { .. } => 4,
+            Error::Config(config::Error::NoSuchVm { .. })
+            | Error::NotRunning { .. }
+            | Error::AlreadyRunning { .. }
+            | Error::SshPortUnknown { .. } => 4,
             Error::Config(_) => 3,
             Error::Usage { .. } => 2,
             Error::Locked { .. }
@@ -254,6 +289,13 @@ impl Error {
             Error::Config(error) => config_hint(error),
             Error::Usage { hint, .. } => hint.clone(),
             Error::NotRunning { vm } => Some(format!("start it: qqmgr start {vm}")),
+            Error::AlreadyRunning { vm, .. } => Some(format!(
+                "stop it: qqmgr stop {vm}; or debug its guest: qqmgr gdb --guest {vm}"
+            )),
+            Error::SshPortUnknown { vm } => {
+                Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
+            }
+            Error::FileExists { .. } => Some("name another one with -c, or move it away".into()),
             Error::UnsafeDir { .. } => {
                 Some("a VM's directory has to be a real one of your own; move this one away".into())
             }

@@ -2,6 +2,7 @@
 //!
 //! - [`config`] reads a `qqmgr.toml`: which VMs there are, and what each is made of.
 //! - [`vm`] starts, stops and looks at them.
+//! - [`check`] tells what is wrong with them before they are launched.
 //! - [`ssh`] reaches the guest with OpenSSH.
 //! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the others.
 //!
@@ -61,10 +62,12 @@ pub mod config;
 pub mod duration;
 mod error;
 pub mod events;
+pub mod gdb;
 mod host;
 mod private_dir;
 pub mod process;
 pub mod qmp;
+mod scaffold;
 pub mod ssh;
 mod suggest;
 mod template;

@@ -5,9 +5,14 @@ mod check;
 mod completions;
 mod events;
 mod exit;
+mod gdb;
+mod help;
+mod init;
 mod list;
+mod man;
 mod output;
 mod ssh;
+mod ssh_config;
 mod start;
 mod status;
 mod stop;
@@ -20,7 +25,7 @@ pub use events::relay;
 use crate::Error;
 use crate::config::Config;
 use args::Verb;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,7 +34,10 @@ use std::process::ExitCode;
 /// # Errors
 /// It can't be understood, or help or the version was asked for: both have been answered.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| output::clap_answer(&error))
+    let mut command = help::grouped(Cli::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    cli.map_err(|error| output::clap_answer(&error.format(&mut command)))
 }
 
 /// What every verb can use.
@@ -59,6 +67,10 @@ impl Cli {
             Verb::Put(args) => transfer::put(&context, &args.vm, &args.paths),
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
             Verb::Check(args) => block_on(check::run(&context, args)),
+            Verb::SshConfig(args) => ssh_config::run(&context, &args),
+            Verb::Init(args) => init::run(&context, &args.vm),
+            Verb::Gdb(args) => block_on(gdb::run(&context, args)),
+            Verb::Man(args) => man::run(&args.dir),
             Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
         };
         result.unwrap_or_else(|error| {

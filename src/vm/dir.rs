@@ -16,13 +16,14 @@ use tokio::time::Instant;
 pub const LONGEST_SOCKET_PATH: usize = 107;
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 7] = [
+const OF_ONE_LIFE: [&str; 8] = [
     "pid",
     "monitor.socket",
     "qmp.socket",
     "serial.socket",
     "events.socket",
     "relay.socket",
+    "gdb.socket",
     "known_hosts",
 ];
 

@@ -37,5 +37,9 @@ pub enum Verb {
     Put(guest::PutArgs),
     Get(guest::GetArgs),
     Check(setup::CheckArgs),
+    SshConfig(setup::SshConfigArgs),
+    Init(setup::InitArgs),
+    Gdb(setup::GdbArgs),
+    Man(setup::ManArgs),
     Completions(setup::CompletionsArgs),
 }
