@@ -78,6 +78,7 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
         })
         .await?;
     let answer = answer.as_str().unwrap_or_default();
+    dir.tighten();
     match answer.contains("Waiting for gdb connection") {
         true => Ok(target),
         false => {
@@ -87,9 +88,10 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     }
 }
 
-/// gdb on a stub; `args` are gdb's own, such as the kernel with its symbols.
+/// gdb on a stub; `args` are gdb's own, such as the kernel with its symbols, and their commands
+/// follow the connection.
 pub fn on_stub(target: &str, gdb: &str, args: &[String]) -> Command {
     let mut command = Command::new(gdb);
-    command.args(args).arg("-ex").arg(format!("target remote {target}"));
+    command.arg("-ex").arg(format!("target remote {target}")).args(args);
     command
 }

@@ -191,7 +191,7 @@ fn locked(
         false => users.join(", "),
     };
     let message = format!("the image {} is in use by {by}", path.display());
-    let hint = "end that, give this VM an overlay or a copy of its own, or add `-snapshot`";
+    let hint = "stop that one, or give this VM a copy of the image";
     Some(subject.about(Code::ImageLocked, named.arg, &named.path, message).hint(hint))
 }
 

@@ -35,6 +35,7 @@ pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
     for instance in instances {
         match Host::of(&config, &instance) {
             // Of all VMs, those that can be reached.
+            Err(Error::SshPortUnknown { .. }) if args.all && context.json => {}
             Err(error @ Error::SshPortUnknown { .. }) if args.all => {
                 output::note(format_args!("note: {error}: left out"));
             }

@@ -3,20 +3,24 @@
 // Clippy's exemption for tests does not reach what they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod check;
 mod completions;
 mod config;
 mod copy;
 mod dry_run;
 mod examples;
 mod faults;
+mod gdb;
 mod guest;
 mod harness;
+mod init;
 mod kills;
 mod list;
 mod long_path;
 mod permissions;
 mod races;
 mod ssh;
+mod ssh_config;
 mod start;
 mod status;
 mod stop;
