@@ -84,7 +84,8 @@ fn culprit<'a>(line: &'a CommandLine, stderr: &str) -> Option<&'a Span> {
     // Of several that are named as well the first: QEMU goes through them in order.
     let named = of_config().filter_map(|opt| named(opt, stderr));
     let named = named.min_by_key(|(length, _)| std::cmp::Reverse(*length)).map(|(_, arg)| arg);
-    let about = || of_config().rfind(|opt| is_about(opt, stderr)).and_then(|opt| opt.value);
+    // The last of a kind wins with QEMU, be it the config's or not.
+    let about = || options.iter().rfind(|opt| is_about(opt, stderr)).and_then(|opt| opt.value);
     named.or_else(about).and_then(|arg| arg.span.as_ref())
 }
 
