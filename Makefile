@@ -7,6 +7,10 @@ export QQMGR_ACCEL ?= tcg
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
+QQMGR := $(TARGET)/release/qqmgr
+PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench build guest packages lint install clean
 
@@ -35,8 +39,17 @@ lint: ## check the formatting, and clippy's opinion
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-install: ## install qqmgr into cargo's bin directory
-	cargo install --path . --locked
+$(QQMGR):
+	cargo build --release --locked
+
+install: $(QQMGR) ## install the program, manual pages and completions under PREFIX=/usr/local
+	install -Dm755 $(QQMGR) $(DESTDIR)$(PREFIX)/bin/qqmgr
+	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(QQMGR) man $(SHARE)/man/man1
+	$(QQMGR) completions bash > $(SHARE)/bash-completion/completions/qqmgr
+	$(QQMGR) completions zsh > $(SHARE)/zsh/site-functions/_qqmgr
+	$(QQMGR) completions fish > $(SHARE)/fish/vendor_completions.d/qqmgr.fish
 
 clean: ## remove all that was built
 	cargo clean

@@ -63,6 +63,34 @@ pub enum Error {
         /// How long we waited.
         waited: Duration,
     },
+    /// The VM has to be stopped.
+    #[error("VM `{vm}` is running (pid {pid})")]
+    AlreadyRunning {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
+    /// The port for SSH is picked at each start, and the VM was not started.
+    #[error("VM `{vm}` is not running, and its SSH port is picked when it starts")]
+    SshPortUnknown {
+        /// The VM.
+        vm: String,
+    },
+    /// A file that is not to be overwritten.
+    #[error("{path:?} is there already")]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// QEMU opened no gdb stub.
+    #[error("VM `{vm}`: QEMU opened no gdb stub{}", colon(answer))]
+    GdbStub {
+        /// The VM.
+        vm: String,
+        /// What QEMU's monitor said.
+        answer: String,
+    },
     /// A file or directory of ours can't be used.
     #[error("can't {action} {path:?}: {error}")]
     File {
@@ -288,6 +316,10 @@ impl Error {
             Error::ConsoleHeld { .. } => "console_held",
             Error::ConsoleTaken { .. } => "console_taken",
             Error::ConsoleTimeout { .. } => "console_timeout",
+            Error::AlreadyRunning { .. } => "vm_running",
+            Error::SshPortUnknown { .. } => "ssh_port_unknown",
+            Error::FileExists { .. } => "file_exists",
+            Error::GdbStub { .. } => "gdb_stub_failed",
             Error::File { .. } => "file",
             Error::UnsafeDir { .. } => "runtime_dir_refused",
             Error::System { .. } | Error::Runtime { .. } => "system",
@@ -317,7 +349,9 @@ impl Error {
         match self {
             Error::Config(config::Error::NoSuchVm { .. })
             | Error::NotRunning { .. }
-            | Error::NeverStarted { .. } => 4,
+            | Error::NeverStarted { .. }
+            | Error::AlreadyRunning { .. }
+            | Error::SshPortUnknown { .. } => 4,
             Error::Config(_) => 3,
             Error::Usage { .. } => 2,
             Error::Crashed { error, .. } => error.exit_code(),
@@ -346,6 +380,13 @@ impl Error {
                 "QEMU serves one client at a time on {}; end the other one",
                 port.socket()
             )),
+            Error::AlreadyRunning { vm, .. } => Some(format!(
+                "stop it: qqmgr stop {vm}; or debug its guest: qqmgr gdb --guest {vm}"
+            )),
+            Error::SshPortUnknown { vm } => {
+                Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
+            }
+            Error::FileExists { .. } => Some("name another one with -c, or move it away".into()),
             Error::UnsafeDir { .. } => {
                 Some("a VM's directory has to be a real one of your own; move this one away".into())
             }

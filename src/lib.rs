@@ -2,6 +2,7 @@
 //!
 //! - [`config`] reads a `qqmgr.toml`: which VMs there are, and what each is made of.
 //! - [`vm`] starts, stops and looks at them.
+//! - [`check`] tells what is wrong with them before they are launched.
 //! - [`ssh`] reaches the guest with OpenSSH.
 //! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the others.
 //!
@@ -58,12 +59,15 @@
 //! `examples/` in the repository has whole programs: `qmp_status`, `list_vms`, `boot_and_stop`.
 
 mod bundle;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod console;
 pub mod duration;
 mod error;
 pub mod events;
+pub mod gdb;
+mod host;
 pub mod lease;
 pub mod logs;
 mod private_dir;
@@ -71,6 +75,7 @@ pub mod process;
 pub mod qmp;
 pub mod run;
 pub mod sanitize;
+mod scaffold;
 pub mod ssh;
 mod suggest;
 mod template;

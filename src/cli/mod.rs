@@ -1,21 +1,27 @@
 //! The command line: which verb does what was said.
 
 mod args;
+mod check;
 mod completions;
 mod console;
 mod events;
 mod exit;
 mod gc;
+mod gdb;
+mod help;
+mod init;
 mod keep;
 mod kill;
 mod list;
 mod logs;
+mod man;
 mod many;
 mod monitor;
 mod output;
 mod restart;
 mod run;
 mod ssh;
+mod ssh_config;
 mod start;
 mod status;
 mod stop;
@@ -31,7 +37,7 @@ use crate::Error;
 use crate::config::Config;
 use crate::logs::Log;
 use args::Verb;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,7 +46,10 @@ use std::process::ExitCode;
 /// # Errors
 /// It can't be understood, or help or the version was asked for: both have been answered.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| output::clap_answer(&error))
+    let mut command = help::grouped(Cli::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    cli.map_err(|error| output::clap_answer(&error.format(&mut command)))
 }
 
 /// What every verb can use.
@@ -82,6 +91,11 @@ impl Cli {
             Verb::Ssh(args) => ssh::run(&context, &args.words),
             Verb::Put(args) => transfer::put(&context, &args.vm, &args.paths),
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
+            Verb::Check(args) => block_on(check::run(&context, args)),
+            Verb::SshConfig(args) => ssh_config::run(&context, &args),
+            Verb::Init(args) => init::run(&context, &args.vm),
+            Verb::Gdb(args) => block_on(gdb::run(&context, args)),
+            Verb::Man(args) => man::run(&args.dir),
             Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
         };
         result.unwrap_or_else(|error| {

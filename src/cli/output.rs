@@ -133,8 +133,9 @@ pub fn error(error: &Error, json: bool) {
     }
     match error.diagnostics() {
         Some((source, diagnostics)) => {
+            let coloured = std::io::stderr().is_terminal();
             for diagnostic in &diagnostics {
-                note(snippet(&source, diagnostic));
+                note(snippet(&source, diagnostic, Level::ERROR, None, coloured));
             }
         }
         None => {
@@ -171,17 +172,25 @@ fn json_body(error: &Error) -> JsonErrorBody<'_> {
     }
 }
 
-/// The message with the config's line and a caret under the place.
-fn snippet(source: &Source, diagnostic: &Diagnostic) -> String {
+/// The message with the config's line and a caret under the place, coloured or not.
+pub fn snippet(
+    source: &Source,
+    diagnostic: &Diagnostic,
+    level: Level<'_>,
+    code: Option<&str>,
+    coloured: bool,
+) -> String {
     let path = source.path.to_string_lossy();
     let place = AnnotationKind::Primary.span(diagnostic.span.clone());
     let shown = Snippet::source(source.text.as_str()).path(path).annotation(place);
-    let title = Level::ERROR.primary_title(diagnostic.message.as_str());
+    let mut title = level.primary_title(diagnostic.message.as_str());
+    if let Some(code) = code {
+        title = title.id(code);
+    }
     let mut group = Group::with_title(title).element(shown);
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
-    let coloured = io::stderr().is_terminal();
     let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }

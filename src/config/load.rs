@@ -4,7 +4,8 @@ use super::Error;
 use super::source::Source;
 use std::path::{Path, PathBuf};
 
-const FILE_NAME: &str = "qqmgr.toml";
+/// What a config file is called.
+pub const FILE_NAME: &str = "qqmgr.toml";
 
 /// The config file to use: `explicit`, else `$QQMGR_CONFIG`, else the nearest `qqmgr.toml`
 /// from the current directory up, else `$XDG_CONFIG_HOME/qqmgr/conf.toml`.

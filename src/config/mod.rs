@@ -12,6 +12,8 @@ mod source;
 mod tests;
 
 pub use file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
+pub use load::FILE_NAME;
+pub(crate) use parse::{NAME_RULE, is_vm_name};
 pub use resolve::{Arg, Ssh, Vm, reserved_option};
 pub use source::{Diagnostic, Location, Source, Span, Text};
 

@@ -111,9 +111,7 @@ fn vms(reader: &mut Reader, root: &Section) -> Vec<Definition> {
     for (name, span, value) in section.entries() {
         if !is_vm_name(name) {
             let message = format!("`{name}` can't be a VM's name");
-            let rule = "a name begins with a letter or digit, goes on with those, `.`, `_` and `-`, \
-                        and has at most 64 characters";
-            reader.error(Diagnostic::new(span.clone(), message).hint(rule));
+            reader.error(Diagnostic::new(span.clone(), message).hint(NAME_RULE));
         }
         let Some(mut section) = reader.table(value, format!("[vm.{name}]")) else {
             continue;
@@ -124,8 +122,12 @@ fn vms(reader: &mut Reader, root: &Section) -> Vec<Definition> {
     vms
 }
 
+/// What a VM may be called.
+pub const NAME_RULE: &str = "a name begins with a letter or digit, goes on with those, `.`, `_` and \
+                             `-`, and has at most 64 characters";
+
 /// Whether a VM may be called so: the name becomes a directory's.
-pub(super) fn is_vm_name(name: &str) -> bool {
+pub fn is_vm_name(name: &str) -> bool {
     name.len() <= LONGEST_NAME
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))

@@ -28,7 +28,8 @@ const PATHS: [&str; 6] = [
 /// It can't be written, or there is no private place for the shared connection's socket.
 pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
     let path = dir.file(FILE);
-    let text = render(vm, ssh, &dir.file("known_hosts"), &master::socket(dir)?);
+    let block = block(vm, ssh, dir)?;
+    let text = format!("# Written by qqmgr for VM {vm}; changes are lost.\n{block}");
     if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(path);
     }
@@ -42,8 +43,16 @@ pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
+/// The `Host` block that reaches the VM.
+///
+/// # Errors
+/// There is no private place for the shared connection's socket.
+pub fn block(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<String, Error> {
+    Ok(render(vm, ssh, &dir.file("known_hosts"), &master::socket(dir)?))
+}
+
 fn render(vm: &str, ssh: &Ssh, known_hosts: &Path, control_path: &Path) -> String {
-    let mut text = format!("# Written by qqmgr for VM {vm}; changes are lost.\nHost {vm}\n");
+    let mut text = format!("Host {vm}\n");
     let mut line = |keyword: &str, value: &str| {
         // Writing to a String can't fail.
         let _ = writeln!(text, "  {keyword} {value}");
@@ -103,8 +112,7 @@ mod tests {
         let text = render("a", &ssh, Path::new("/d%/known_hosts"), Path::new("/run/x"));
         assert_eq!(
             text,
-            "# Written by qqmgr for VM a; changes are lost.\n\
-             Host a\n\
+            "Host a\n\
              \x20 Port 2089\n\
              \x20 User root\n\
              \x20 IdentityFile \"/a b/k\"\n\

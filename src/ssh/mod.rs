@@ -3,15 +3,17 @@
 
 mod config;
 mod copy;
+mod host;
 mod login;
 mod master;
 
 pub use copy::{get, put};
+pub use host::Host;
 pub use login::log_in;
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
-use crate::vm::{Launch, VmDir};
+use crate::vm::VmDir;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -32,11 +34,7 @@ impl Session {
         let not_running = || Error::NotRunning { vm: instance.name.clone() };
         let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
         dir.process()?.ok_or_else(not_running)?;
-        let port = match (Launch::read(&dir), instance.port) {
-            (Some(launch), _) => launch.ssh_port,
-            (None, crate::config::Port::Fixed(port)) => port,
-            (None, crate::config::Port::Auto) => return Err(not_running()),
-        };
+        let port = host::port(instance, &dir).ok_or_else(not_running)?;
         let ssh = config.resolve(instance, port)?.ssh;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
         Ok(Session { name: instance.name.clone(), ssh, config_file })

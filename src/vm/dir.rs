@@ -14,20 +14,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest path that a unix socket can have (unix(7), `sun_path` less its NUL).
-const LONGEST_SOCKET_PATH: usize = 107;
+pub const LONGEST_SOCKET_PATH: usize = 107;
 
 /// How long another qqmgr may take from its fork to a process that can be seen, or from the
 /// process's end to letting go of the lock.
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 7] = [
+const OF_ONE_LIFE: [&str; 8] = [
     "pid",
     "monitor.socket",
     "qmp.socket",
     "serial.socket",
     "events.socket",
     "relay.socket",
+    "gdb.socket",
     "known_hosts",
 ];
 

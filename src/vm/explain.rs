@@ -2,8 +2,10 @@
 
 use super::argv::CommandLine;
 use super::dir::VmDir;
+use super::options::{Opt, options};
 use super::port;
-use crate::config::{Config, Span, Vm};
+use super::properties::Properties;
+use crate::config::{Arg, Config, Span, Vm};
 use crate::{Error, Place};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
@@ -28,11 +30,19 @@ pub fn qemu_failed(
     if stderr.contains("host forwarding rule")
         && let Some(owner) = port::owner(vm.ssh.port)
     {
-        return Error::PortTaken { vm: name, port: vm.ssh.port, owner };
+        return Error::PortTaken { vm: name, port: vm.ssh.port, owner: owner.to_string() };
     }
     let place = culprit(line, &stderr)
         .map(|span| Place { source: config.file.source.clone(), span: span.clone() });
     Error::QemuFailed { vm: name, status: describe(status), stderr, place }
+}
+
+/// Where the config names the VM's QEMU binary, unless it leaves that to us.
+pub fn place_of_bin(config: &Config, vm: &Vm) -> Option<Place> {
+    let definition = config.file.vm(&vm.instance.definition);
+    let own = definition.and_then(|definition| definition.bin.as_ref());
+    let span = own.unwrap_or(&config.file.qemu.bin).span.clone();
+    (!span.is_empty()).then(|| Place { source: config.file.source.clone(), span })
 }
 
 /// The end of QEMU's stderr, with nothing in it that a terminal would obey.
@@ -74,43 +84,86 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// The place of the option that QEMU complains about: it begins its message with the option as
-/// it stands on the command line, `-device foo,bar: ...` or `-foo: ...`.
+/// Complaints that name no option at all, and the options that they are about.
+const UNNAMED: [(&str, &[&str]); 3] = [
+    ("unsupported machine type", &["machine", "M"]),
+    ("-machine.", &["machine", "M"]),
+    ("-cpu.", &["cpu"]),
+];
+
+/// The place of the option that QEMU complains about.
 fn culprit<'a>(line: &'a CommandLine, stderr: &str) -> Option<&'a Span> {
-    let mut best: Option<(usize, &Span)> = None;
-    for (at, arg) in line.args.iter().enumerate() {
-        let Some(span) = arg.span.as_ref().filter(|_| arg.text.starts_with('-')) else {
-            continue;
-        };
-        let value = line.args.get(at + 1);
-        let with_value = value.map(|value| (format!("{} {}", arg.text, value.text), &value.span));
-        let candidates = with_value.into_iter().chain([(arg.text.clone(), &arg.span)]);
-        for (text, place) in candidates {
-            let said = stderr.contains(&format!(": {text}: "));
-            if said && best.is_none_or(|(length, _)| text.len() > length) {
-                best = Some((text.len(), place.as_ref().unwrap_or(span)));
-            }
-        }
+    let options = options(&line.args, |_| None);
+    let of_config = || options.iter().filter(|opt| opt.arg.span.is_some());
+    // Of several that are named as well the first: QEMU goes through them in order.
+    let named = of_config().filter_map(|opt| named(opt, stderr));
+    let named = named.min_by_key(|(length, _)| std::cmp::Reverse(*length)).map(|(_, arg)| arg);
+    // The last of a kind wins with QEMU, be it the config's or not.
+    let about = || options.iter().rfind(|opt| is_about(opt, stderr)).and_then(|opt| opt.value);
+    named.or_else(about).and_then(|arg| arg.span.as_ref())
+}
+
+/// QEMU begins its message with the option as it stands on the command line, `-device foo,bar: ...`
+/// or `-foo: ...`: how much of it, and the argument that it is about.
+fn named<'a>(opt: &Opt<'a>, stderr: &str) -> Option<(usize, &'a Arg)> {
+    let with_value = opt.value.map(|value| (format!("{} {}", opt.arg.text, value.text), value));
+    let mut texts = with_value.into_iter().chain([(opt.arg.text.clone(), opt.arg)]);
+    let said = texts.find(|(text, _)| stderr.contains(&format!(": {text}: ")));
+    said.map(|(text, arg)| (text.len(), arg))
+}
+
+/// Whether the message quotes something of the option's value, or is known to be about it.
+fn is_about(opt: &Opt, stderr: &str) -> bool {
+    let Some(value) = opt.value else { return false };
+    if UNNAMED.iter().any(|(text, names)| stderr.contains(text) && names.contains(&opt.name)) {
+        return true;
     }
-    best.map(|(_, span)| span)
+    let properties = Properties::parse(&value.text);
+    let values = properties.0.iter().map(|(_, value)| value.as_str());
+    let mut words = values.chain([value.text.as_str()]).filter(|word| word.len() > 1);
+    words.any(|word| {
+        let last = stderr.lines().any(|line| line.ends_with(&format!(": {word}")));
+        last || stderr.contains(&format!("'{word}'"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Arg;
 
     #[test]
     fn finds_the_option_that_qemu_names() {
         let arg =
             |(at, text): (usize, &&str)| Arg { text: (*text).to_owned(), span: Some(at..at + 1) };
-        let words = ["-m", "1", "-device", "e1000", "-device", "nonsense,x=1", "-foo"];
+        let words = [
+            "-m",
+            "1",
+            "-device",
+            "e1000",
+            "-device",
+            "nonsense,x=1",
+            "-foo",
+            "-M",
+            "q36,foo=1",
+            "-cpu",
+            "nope,+x",
+            "-nic",
+            "user,model=e1001",
+            "-kernel",
+            "/k",
+        ];
         let line =
             CommandLine { bin: "q".into(), args: words.iter().enumerate().map(arg).collect() };
         let find = |stderr: &str| culprit(&line, stderr).map(|span| span.start);
         assert_eq!(find("q: -device nonsense,x=1: 'nonsense' is not a valid device"), Some(5));
         assert_eq!(find("q: -foo: invalid option"), Some(6));
         assert_eq!(find("q: something else"), None);
+        assert_eq!(find("q: -device: requires an argument"), Some(2));
+        assert_eq!(find("q: unsupported machine type\nUse -machine help"), Some(8));
+        assert_eq!(find("q: Property 'pc-q35-7.2-machine.foo' not found"), Some(8));
+        assert_eq!(find("q: unable to find CPU model 'nope'"), Some(10));
+        assert_eq!(find("q: Unsupported NIC model: e1001"), Some(12));
+        assert_eq!(find("qemu: could not open kernel file '/k'"), Some(14));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Ports of the host: a free one for SSH, and who has one that is taken.
 
 use crate::process;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -13,8 +14,24 @@ pub fn free() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
 }
 
-/// Who listens on a TCP port, in words: a VM of qqmgr's by its name, or a process.
-pub fn owner(port: u16) -> Option<String> {
+/// Who listens on a port; shown as a VM of qqmgr's by its name, or as a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The process, unless it is another user's.
+    pub pid: Option<u32>,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => f.write_str(&describe(pid)),
+            None => f.write_str("a process of another user"),
+        }
+    }
+}
+
+/// Who listens on a TCP port.
+pub fn owner(port: u16) -> Option<Owner> {
     let inodes: Vec<_> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| std::fs::read_to_string(table).ok())
@@ -26,8 +43,8 @@ pub fn owner(port: u16) -> Option<String> {
     let sockets: Vec<_> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     let pids = std::fs::read_dir("/proc").ok()?.flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let owner = pids.into_iter().find(|pid| has_socket(*pid, &sockets));
-    Some(owner.map_or("a process of another user".to_owned(), describe))
+    let pid = pids.into_iter().find(|pid| has_socket(*pid, &sockets));
+    Some(Owner { pid })
 }
 
 /// The inodes of the sockets that listen on `port` (proc_pid_net(5), `tcp`: state 0A).
@@ -50,7 +67,8 @@ fn has_socket(pid: u32, sockets: &[String]) -> bool {
     names.any(|name| sockets.contains(&name))
 }
 
-fn describe(pid: u32) -> String {
+/// A process in words: a VM of qqmgr's by its name, or the program.
+pub fn describe(pid: u32) -> String {
     let argv = process::command_line(pid);
     let pidfile = argv.iter().position(|arg| arg == "-pidfile").and_then(|at| argv.get(at + 1));
     let dir = pidfile.and_then(|path| Path::new(path).parent()?.file_name()?.to_str());
@@ -72,7 +90,7 @@ mod tests {
     fn finds_who_listens() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let owner = owner(port).unwrap();
+        let owner = owner(port).unwrap().to_string();
         assert!(owner.ends_with(&format!("(pid {})", std::process::id())), "{owner}");
     }
 

@@ -6,10 +6,10 @@ use super::dir::VmDir;
 use super::launch::Launch;
 use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn};
+use crate::Error;
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
 use crate::qmp::{self, Client};
-use crate::{Error, Place};
 use rustix::process::Signal;
 use serde::Serialize;
 use std::io;
@@ -203,12 +203,7 @@ impl Attempt<'_> {
         let Error::Spawn { program, error, .. } = error else {
             return error;
         };
-        let definition = self.config.file.vm(&vm.instance.definition);
-        let own = definition.and_then(|definition| definition.bin.as_ref());
-        let span = own.unwrap_or(&self.config.file.qemu.bin).span.clone();
-        let source = self.config.file.source.clone();
-        let place = (!span.is_empty()).then_some(Place { source, span });
-        Error::Spawn { program, error, place }
+        Error::Spawn { program, error, place: explain::place_of_bin(self.config, vm) }
     }
 }
 

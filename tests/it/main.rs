@@ -3,6 +3,7 @@
 // Clippy's exemption for tests does not reach what they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod check;
 mod completions;
 mod config;
 mod console;
@@ -11,8 +12,10 @@ mod dry_run;
 mod events;
 mod examples;
 mod faults;
+mod gdb;
 mod guest;
 mod harness;
+mod init;
 mod kills;
 mod list;
 mod logs;
@@ -21,6 +24,7 @@ mod monitor;
 mod permissions;
 mod races;
 mod ssh;
+mod ssh_config;
 mod start;
 mod status;
 mod stop;

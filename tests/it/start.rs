@@ -81,6 +81,24 @@ fn qemus_own_words_and_the_line_that_they_are_about() {
 }
 
 #[test]
+fn the_line_of_a_complaint_that_names_no_option() {
+    for (cmd, column) in [
+        ("-machine q36", 18),
+        ("-machine q35,accel=tcg,foo=1", 18),
+        ("-M q35 -cpu qemu65", 21),
+        ("-M q35 -cpu qemu64,+nope", 21),
+        ("-M q35 -nic user,model=e1001", 21),
+        ("-M q35 -kernel /nonexistent", 24),
+    ] {
+        let lab = Lab::new(&vm("a", &format!("{cmd} -display none")));
+        let json = lab.qqmgr("start a --json").run().code(1).json();
+        assert_eq!(json["error"]["code"], "qemu_failed", "{cmd}");
+        assert_eq!(json["error"]["location"]["line"], 2, "{cmd}: {json}");
+        assert_eq!(json["error"]["location"]["column"], 2 + column, "{cmd}: {json}");
+    }
+}
+
+#[test]
 fn a_failure_in_extra_arguments_has_no_line() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a -- -machine nonsense").run().expect(

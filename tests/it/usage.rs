@@ -8,7 +8,7 @@ fn help_and_version_are_results() {
     let version = format!("qqmgr {}\n", env!("CARGO_PKG_VERSION"));
     lab.qqmgr("--version").run().ok(&version);
     let help = lab.qqmgr("--help").run().code(0).stderr("").text();
-    for verb in ["start", "stop", "status", "list", "ssh", "put", "get", "completions"] {
+    for verb in ["start", "stop", "status", "list", "ssh", "put", "get", "check", "init"] {
         assert!(help.contains(&format!("\n  {verb} ")), "{help}");
         let own = lab.qqmgr(&format!("{verb} --help")).run();
         assert!(own.code(0).stderr("").text().contains("Examples:"), "{own}");
@@ -33,6 +33,26 @@ fn mistakes_are_exit_code_2() {
     for time in ["500ms", "20s", "2m", "1.5", "0"] {
         lab.qqmgr(&format!("stop a --timeout {time}")).run().ok("a: is not running\n");
     }
+}
+
+#[test]
+fn the_help_groups_its_verbs() {
+    let lab = Lab::empty();
+    let help = lab.qqmgr("--help").run().code(0).text();
+    let titles =
+        ["\nRun VMs:\n", "\nSee:\n", "\nReach:\n", "\nDrive:\n", "\nSet up:\n", "\nOptions:\n"];
+    let places: Vec<_> = titles.iter().map(|title| help.find(title).unwrap()).collect();
+    assert!(places.is_sorted(), "{help}");
+    assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+}
+
+#[test]
+fn manual_pages() {
+    let lab = Lab::empty();
+    lab.qqmgr("man out/man1").run().ok("");
+    let page = lab.read("out/man1/qqmgr-start.1");
+    assert!(page.contains("\\-\\-dry\\-run") && page.contains("qqmgr start test\\-vm"), "{page}");
+    assert!(lab.read("out/man1/qqmgr.1").contains("qqmgr\\-start(1)"));
 }
 
 #[test]

@@ -56,6 +56,11 @@ pub enum Verb {
     Ssh(guest::SshArgs),
     Put(guest::PutArgs),
     Get(guest::GetArgs),
+    Check(setup::CheckArgs),
+    SshConfig(setup::SshConfigArgs),
+    Init(setup::InitArgs),
+    Gdb(setup::GdbArgs),
+    Man(setup::ManArgs),
     Completions(setup::CompletionsArgs),
     /// Keep a VM's lease; qqmgr calls this itself
     #[command(hide = true)]

@@ -2,6 +2,79 @@
 
 use crate::cli::completions;
 use clap::Args;
+use std::path::PathBuf;
+
+/// Tell what is wrong with VMs before they are launched
+///
+/// QEMU itself is asked for its options, machines, CPUs and devices; files have to be there and
+/// readable, images not in use, ports free. Exits with 1 when there is an error.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::check::EXAMPLES)]
+pub struct CheckArgs {
+    /// The VMs; all of the config when none is named
+    #[arg(value_name = "VM", add = completions::vm_names())]
+    pub vms: Vec<String>,
+    /// Exit with 1 for warnings too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Print blocks for ~/.ssh/config, for plain ssh, rsync, sshfs
+///
+/// A VM whose port is `auto` has to be running. The blocks use the connection that `qqmgr ssh`
+/// shares.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::ssh_config::EXAMPLES)]
+pub struct SshConfigArgs {
+    /// The VMs
+    #[arg(value_name = "VM", required_unless_present = "all", add = completions::vm_names())]
+    pub vms: Vec<String>,
+    /// All VMs whose port is known
+    #[arg(long, conflicts_with = "vms")]
+    pub all: bool,
+}
+
+/// Write a qqmgr.toml to start from, never over another
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::init::EXAMPLES)]
+pub struct InitArgs {
+    /// The name of its VM
+    #[arg(default_value = "vm")]
+    pub vm: String,
+}
+
+/// Run QEMU itself under gdb, or gdb on a running guest
+///
+/// Without --guest, QEMU is to be started by gdb's `run`, with the VM's arguments, and the signals
+/// that it sends itself (SIGUSR1) pass through. With it, QEMU's gdb stub is opened on the running
+/// VM, for this user alone, and gdb starts on that: the guest stops while gdb is attached.
+#[derive(Debug, Args)]
+#[command(after_help = crate::cli::gdb::EXAMPLES)]
+pub struct GdbArgs {
+    /// The VM
+    #[arg(add = completions::vm_names())]
+    pub vm: String,
+    /// Debug the guest of the running VM
+    #[arg(long)]
+    pub guest: bool,
+    /// Print what to give to gdb instead of starting one
+    #[arg(long, requires = "guest")]
+    pub print: bool,
+    /// The gdb to run, such as gdb-multiarch
+    #[arg(long, value_name = "PROGRAM", default_value = "gdb")]
+    pub gdb: String,
+    /// Arguments for gdb
+    #[arg(last = true, value_name = "GDB ARGS")]
+    pub args: Vec<String>,
+}
+
+/// Write the manual pages into a directory
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub struct ManArgs {
+    /// The directory
+    pub dir: PathBuf,
+}
 
 /// Print a completion script for a shell; VM names complete from the config
 #[derive(Debug, Args)]

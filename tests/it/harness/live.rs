@@ -80,7 +80,7 @@ impl Live {
             new.windows(text.len()).position(|window| window == text.as_bytes())
         };
         let wanted = format!("{text:?} after {:?}", self.text().get(seen..));
-        let at = until(&wanted, || found());
+        let at = until(&wanted, found);
         self.seen += at + text.len();
         self
     }

@@ -1,0 +1,112 @@
+//! What was found: its code, its place, what to do about it.
+
+use crate::Place;
+use serde::Serialize;
+
+/// Something about a VM that will fail, or may not be what was meant.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The VM.
+    pub vm: String,
+    /// What kind of finding it is.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Where the config says so.
+    pub place: Option<Place>,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The VM will not start.
+    Error,
+    /// It starts, but may not do what was meant.
+    Warning,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $severity:ident,)*) => {
+        /// The kind of a finding; `docs/check.md` shows each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $variant,)* }
+
+        impl Code {
+            /// All kinds.
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+
+            /// Its stable name.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// How bad it is.
+            pub fn severity(self) -> Severity {
+                match self { $(Code::$variant => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The QEMU binary can't be run.
+    QemuNotRun "qemu_not_run" Error,
+    /// The binary does not answer as QEMU does.
+    QemuUnknown "qemu_unknown" Warning,
+    /// QEMU has no such option.
+    UnknownOption "unknown_option" Error,
+    /// An option needs a value and has none.
+    MissingValue "missing_value" Error,
+    /// QEMU has no such machine.
+    UnknownMachine "unknown_machine" Error,
+    /// QEMU has no such CPU model.
+    UnknownCpu "unknown_cpu" Error,
+    /// QEMU has no such accelerator.
+    UnknownAccelerator "unknown_accelerator" Error,
+    /// QEMU has no such device.
+    UnknownDevice "unknown_device" Error,
+    /// QEMU has no such network card.
+    UnknownNic "unknown_nic" Error,
+    /// The device or machine has no such property.
+    UnknownProperty "unknown_property" Error,
+    /// A file that an option names is not there.
+    FileMissing "file_missing" Error,
+    /// A file that an option names can't be read.
+    FileUnreadable "file_unreadable" Error,
+    /// A disk image that is not read-only can't be written.
+    FileUnwritable "file_unwritable" Warning,
+    /// A disk image is in use by another process.
+    ImageLocked "image_locked" Error,
+    /// `/dev/kvm` can't be opened, and nothing but KVM is asked for.
+    KvmUnavailable "kvm_unavailable" Error,
+    /// A port of the host can't be listened on.
+    PortUnavailable "port_unavailable" Error,
+    /// The path of a unix socket is too long.
+    SocketPathTooLong "socket_path_too_long" Error,
+    /// A forwarded port is open to the network.
+    HostfwdOpen "hostfwd_open" Warning,
+    /// Nothing forwards the SSH port into the guest.
+    SshNotForwarded "ssh_not_forwarded" Warning,
+}
+
+impl Finding {
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn did_you_mean(self, name: Option<&str>) -> Self {
+        match name {
+            Some(name) => self.hint(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a VM needs of its host: KVM, ports, short socket paths, a way in for SSH.
+
+use super::names::accelerators;
+use super::{Code, Finding, Subject};
+use crate::config::Arg;
+use crate::vm::{Forward, LONGEST_SOCKET_PATH, Properties, forwards, port_owner};
+use crate::{Place, host};
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+
+/// Options of OpenSSH that lead elsewhere than to our forwarded port.
+const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
+
+/// Options whose value may be a character device, `unix:PATH` among others.
+const CHARACTER_DEVICES: [&str; 5] = ["parallel", "debugcon", "gdb", "vnc", "incoming"];
+
+/// Properties that name a socket, by their option.
+const SOCKETS: [(&str, &str); 5] = [
+    ("chardev", "path"),
+    ("netdev", "addr.path"),
+    ("netdev", "local.path"),
+    ("netdev", "remote.path"),
+    ("virtfs", "socket"),
+];
+
+/// What the host can't give, or gives to too many.
+pub fn findings(subject: &Subject) -> Vec<Finding> {
+    let forwarded: Vec<_> = subject
+        .with_value(&["netdev", "nic", "net"])
+        .flat_map(|(_, arg)| forwards([arg.text.as_str()]).into_iter().map(move |f| (arg, f)))
+        .collect();
+    let mut findings: Vec<_> = kvm(subject).into_iter().chain(sockets(subject)).collect();
+    for (arg, forward) in &forwarded {
+        findings.extend(port(subject, arg, forward));
+        findings.extend(open_to_all(subject, arg, forward));
+    }
+    findings.extend(ssh(subject, forwarded.iter().map(|(_, forward)| forward)));
+    findings
+}
+
+fn kvm(subject: &Subject) -> Option<Finding> {
+    let asked = accelerators(subject);
+    let (arg, _) = asked.first()?;
+    // With another one behind it, KVM is a wish.
+    if asked.iter().any(|(_, name)| name != "kvm") {
+        return None;
+    }
+    let error = host::open_kvm().err()?;
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "join the group that owns /dev/kvm, often `kvm`",
+        _ => "enable virtualization, or write `accel=kvm:tcg` to do without",
+    };
+    let message = format!("KVM is not available: can't open /dev/kvm: {error}");
+    Some(subject.about(Code::KvmUnavailable, arg, "kvm", message).hint(hint))
+}
+
+/// The text of a forward as the config writes it, as far as it can be found there.
+fn rule(forward: &Forward) -> String {
+    format!("{}:{}", forward.host_address, forward.host_port)
+}
+
+fn port(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
+    let Forward { protocol, host_address, host_port, .. } = forward;
+    let address = match host_address.trim_matches(['[', ']']) {
+        "" => "0.0.0.0",
+        address => address,
+    };
+    let address = (address, *host_port);
+    let bound = match protocol.as_str() {
+        "udp" => UdpSocket::bind(address).map(drop),
+        _ => TcpListener::bind(address).map(drop),
+    };
+    let error = bound.err()?;
+    let owner = port_owner(*host_port).filter(|_| error.kind() == io::ErrorKind::AddrInUse);
+    let is_own = |pid| subject.pid() == Some(pid);
+    if owner.as_ref().and_then(|owner| owner.pid).is_some_and(is_own)
+        || is_udp_of_own(subject, forward)
+    {
+        return None;
+    }
+    let why = match owner {
+        Some(owner) => format!("is taken by {owner}"),
+        None => format!("can't be listened on: {error}"),
+    };
+    let message = format!("port {host_port} of the host {why}");
+    Some(subject.about(Code::PortUnavailable, arg, &rule(forward), message))
+}
+
+/// A running VM's UDP ports have no listener that could be asked for: they are believed.
+fn is_udp_of_own(subject: &Subject, forward: &Forward) -> bool {
+    forward.protocol == "udp" && subject.process.is_some()
+}
+
+fn open_to_all(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
+    let Forward { protocol, host_address, host_port, guest_port } = forward;
+    if !matches!(host_address.as_str(), "" | "0.0.0.0" | "::" | "[::]") {
+        return None;
+    }
+    let message = format!(
+        "{protocol} port {host_port} of the host is open to the network, not to this host alone"
+    );
+    let hint = format!("write `hostfwd={protocol}:127.0.0.1:{host_port}-:{guest_port}`");
+    Some(subject.about(Code::HostfwdOpen, arg, &rule(forward), message).hint(hint))
+}
+
+fn sockets(subject: &Subject) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for opt in &subject.options {
+        let Some(arg) = opt.value else { continue };
+        let properties = Properties::parse(&arg.text);
+        let is_socket = |key: &&str| {
+            opt.name != "chardev"
+                || *key != "path"
+                || properties.implied("backend") == Some("socket")
+        };
+        let named = SOCKETS.iter().filter(|(option, _)| *option == opt.name).map(|(_, key)| *key);
+        let named = named.filter(is_socket).filter_map(|key| properties.get(key));
+        let device = CHARACTER_DEVICES.contains(&opt.name).then(|| properties.get(""));
+        let device = device.flatten().and_then(|device| device.strip_prefix("unix:"));
+        for path in named.chain(device).filter(|path| path.len() > LONGEST_SOCKET_PATH) {
+            let message = format!(
+                "the socket's path has {} characters; a unix socket's has at most {LONGEST_SOCKET_PATH}",
+                path.len()
+            );
+            let hint = "write it relative to the config file's directory, where QEMU runs";
+            findings.push(subject.about(Code::SocketPathTooLong, arg, path, message).hint(hint));
+        }
+    }
+    findings
+}
+
+fn ssh<'a>(subject: &Subject, mut forwards: impl Iterator<Item = &'a Forward>) -> Option<Finding> {
+    let ssh = &subject.vm.ssh;
+    let leads_there = |forward: &Forward| {
+        (forward.host_port, forward.guest_port) == (ssh.port, ssh.vm_port)
+            && forward.protocol == "tcp"
+    };
+    let is_elsewhere = |keyword: &str| ELSEWHERE.iter().any(|k| k.eq_ignore_ascii_case(keyword));
+    if forwards.any(leads_there) || ssh.options.iter().any(|(keyword, _)| is_elsewhere(keyword)) {
+        return None;
+    }
+    let (port, vm_port) = (ssh.port, ssh.vm_port);
+    let message = format!("nothing forwards SSH's port {port} to port {vm_port} of the guest");
+    let hint = "add `hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}` to a `-netdev user`, \
+                or say where the guest is with `HostName`";
+    let definition = subject.config.file.vm(&subject.vm.instance.definition)?;
+    let place = Place { source: subject.config.file.source.clone(), span: definition.span.clone() };
+    let finding = subject.finding(Code::SshNotForwarded, message).hint(hint);
+    Some(Finding { place: Some(place), ..finding })
+}

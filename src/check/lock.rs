@@ -1,0 +1,71 @@
+//! Whether another process uses a disk image, by the locks that QEMU takes on it.
+//!
+//! A byte of the image stands for each thing that a process does (from 100) and for each that it
+//! lets nobody else do (from 200); whoever does or forbids one holds a read lock on its byte
+//! (QEMU, block/file-posix.c).
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+
+const DOES: i64 = 100;
+const FORBIDS: i64 = 200;
+
+/// Offsets of the permissions (QEMU, include/block/block-common.h: `BLK_PERM_...`).
+const READ: i64 = 0;
+const WRITE: i64 = 1;
+const RESIZE: i64 = 3;
+
+/// Whether somebody's locks keep QEMU from opening the image.
+///
+/// # Errors
+/// The file can't be asked.
+pub fn is_locked(image: &File, read_only: bool) -> io::Result<bool> {
+    // Any user forbids others to write, and reads; one that may write does that too.
+    let mut bytes = vec![DOES + WRITE, DOES + RESIZE, FORBIDS + READ];
+    if !read_only {
+        bytes.push(FORBIDS + WRITE);
+    }
+    for byte in bytes {
+        if has_holder(image, byte)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether another open file description, of ours or not, has a lock on the byte.
+fn has_holder(image: &File, byte: i64) -> io::Result<bool> {
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte,
+        l_len: 1,
+        l_pid: 0,
+    };
+    // SAFETY: the descriptor is open and `lock` is a whole `struct flock`, as F_OFD_GETLK wants
+    // it (fcntl(2)). rustix has no such call.
+    let result = unsafe { libc::fcntl(image.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(i32::from(lock.l_type) != libc::F_UNLCK),
+    }
+}
+
+/// The processes that have the file open, as far as we may see them: a lock of an open file
+/// description names none.
+pub fn users(image: &File) -> Vec<u32> {
+    let Ok(wanted) = image.metadata() else { return Vec::new() };
+    let is_it = |entry: std::fs::DirEntry| {
+        let stat = std::fs::metadata(entry.path());
+        stat.is_ok_and(|stat| (stat.dev(), stat.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    let has_it = |pid: &u32| {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        files.is_ok_and(|files| files.flatten().any(is_it))
+    };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| *pid != std::process::id()).filter(has_it).collect()
+}

@@ -1,0 +1,133 @@
+//! What can be known of a VM before it is launched, without launching it.
+//!
+//! QEMU itself is asked what it knows: it answers `-help`, `-device NAME,help` and the like and
+//! exits. Nothing here opens an image for writing, keeps a port or starts a machine.
+
+mod ask;
+mod files;
+mod finding;
+mod host;
+mod lock;
+mod names;
+mod table;
+
+pub use finding::{Code, Finding, Severity};
+
+use crate::config::{self, Config, Instance, Port, Vm};
+use crate::process::Process;
+use crate::vm::{Opt, VmDir, options};
+use crate::{Error, Place};
+use ask::{Program, Qemus};
+use table::Table;
+
+/// One VM being looked at.
+struct Subject<'a> {
+    config: &'a Config,
+    vm: &'a Vm,
+    program: Program,
+    table: Table,
+    options: Vec<Opt<'a>>,
+    /// The VM's own process: what that holds is not taken by somebody else.
+    process: Option<Process>,
+}
+
+/// Looks at VMs and tells what is wrong with them, in the order of the file for each VM.
+///
+/// # Errors
+/// The config can't be resolved, with all that is wrong with it, or a VM's directory is refused.
+pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Finding>, Error> {
+    let vms = resolve(config, instances)?;
+    let mut qemus = Qemus::default();
+    let programs: Vec<_> = vms.iter().map(Program::of).collect();
+    qemus.ask(programs.iter().map(|program| (program, table::question()))).await;
+    let tables: Vec<_> = programs.iter().map(|program| Table::new(&qemus, program)).collect();
+    let unlisted = |at: usize| {
+        let questions = tables[at].unlisted(&vms[at].args).map(table::confirmation);
+        questions.map(move |question| (at, question)).collect::<Vec<_>>()
+    };
+    let questions: Vec<_> = (0..vms.len()).flat_map(unlisted).collect();
+    qemus.ask(questions.into_iter().map(|(at, question)| (&programs[at], question))).await;
+
+    let mut subjects = Vec::with_capacity(vms.len());
+    for ((vm, program), mut table) in vms.iter().zip(programs).zip(tables) {
+        table.learn(&qemus, &program, &vm.args);
+        let process = match VmDir::open(&vm.instance)? {
+            Some(dir) => dir.process()?,
+            None => None,
+        };
+        let options = options(&vm.args, |name| table.takes_value(name));
+        subjects.push(Subject { config, vm, program, table, options, process });
+    }
+    for round in [names::questions, files::questions, names::questions_about_unknown] {
+        let questions: Vec<_> =
+            subjects.iter().map(|subject| (subject, round(subject, &qemus))).collect();
+        let questions = questions.into_iter().flat_map(|(subject, questions)| {
+            questions.into_iter().map(|question| (&subject.program, question))
+        });
+        qemus.ask(questions).await;
+    }
+    Ok(subjects.iter().flat_map(|subject| findings(subject, &qemus)).collect())
+}
+
+fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
+    let mut findings = names::findings(subject, qemus);
+    findings.extend(files::findings(subject, qemus));
+    findings.extend(host::findings(subject));
+    findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
+    findings
+}
+
+/// Puts the variables of all VMs in, and tells everything that is wrong with any.
+fn resolve(config: &Config, instances: &[Instance]) -> Result<Vec<Vm>, Error> {
+    let mut vms = Vec::with_capacity(instances.len());
+    let mut wrong = Vec::new();
+    for instance in instances {
+        let port = match instance.port {
+            Port::Fixed(port) => port,
+            Port::Auto => crate::vm::free_port().map_err(|error| Error::Runtime { error })?,
+        };
+        match config.resolve(instance, port) {
+            Ok(vm) => vms.push(vm),
+            Err(config::Error::Invalid { diagnostics, .. }) => wrong.extend(diagnostics),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    wrong.dedup();
+    match wrong.is_empty() {
+        true => Ok(vms),
+        false => Err(config.invalid(wrong).into()),
+    }
+}
+
+impl Subject<'_> {
+    fn finding(&self, code: Code, message: String) -> Finding {
+        Finding { vm: self.vm.instance.name.clone(), code, message, hint: None, place: None }
+    }
+
+    /// Something about a part of an argument; the place is that part's if the config shows it.
+    fn about(&self, code: Code, arg: &config::Arg, part: &str, message: String) -> Finding {
+        let source = &self.config.file.source;
+        let place = arg.span.clone().map(|whole| {
+            let shown = &source.text[whole.clone()];
+            let span = match shown.find(part).filter(|_| !part.is_empty()) {
+                Some(at) => whole.start + at..whole.start + at + part.len(),
+                None => whole,
+            };
+            Place { source: source.clone(), span }
+        });
+        Finding { place, ..self.finding(code, message) }
+    }
+
+    /// The options of one of these names that have a value, with it.
+    fn with_value<'a>(
+        &'a self,
+        names: &'a [&str],
+    ) -> impl Iterator<Item = (&'a str, &'a config::Arg)> {
+        let named = self.options.iter().filter(|opt| names.contains(&opt.name));
+        named.filter_map(|opt| Some((opt.name, opt.value?)))
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+}

@@ -1,0 +1,285 @@
+//! Names that QEMU has to know: options, machines, CPUs, accelerators, devices, properties.
+
+use super::ask::{Qemus, Question};
+use super::{Code, Finding, Subject, table};
+use crate::config::Arg;
+use crate::suggest;
+use crate::vm::Properties;
+use std::collections::HashSet;
+
+/// Properties of `-machine` that are no machine's: QEMU hands them on (QEMU, softmmu/vl.c).
+const HANDED_ON: [&str; 5] = ["type", "accel", "igd-passthru", "kernel-irqchip", "kvm-shadow-mem"];
+
+/// Properties of `-device` that are no device's.
+const OF_ANY_DEVICE: [&str; 3] = ["driver", "id", "bus"];
+
+/// Network cards that PCs have beside those that QEMU lists.
+const UNLISTED_NICS: [&str; 3] = ["virtio", "ne2k_isa", "help"];
+
+fn question(option: &str, value: &str) -> Question {
+    vec![option.to_owned(), value.to_owned()]
+}
+
+/// A machine or a device, to be asked about with its properties.
+struct Named<'a> {
+    arg: &'a Arg,
+    name: String,
+    properties: Properties,
+}
+
+/// What differs between machines and devices.
+struct Kind {
+    what: &'static str,
+    option: &'static str,
+    spellings: &'static [&'static str],
+    key: &'static str,
+    unknown: Code,
+}
+
+const MACHINE: Kind = Kind {
+    what: "machine",
+    option: "-machine",
+    spellings: &["machine", "M"],
+    key: "type",
+    unknown: Code::UnknownMachine,
+};
+
+const DEVICE: Kind = Kind {
+    what: "device",
+    option: "-device",
+    spellings: &["device"],
+    key: "driver",
+    unknown: Code::UnknownDevice,
+};
+
+/// What to ask QEMU about the names in a command line.
+pub fn questions(subject: &Subject, _: &Qemus) -> Vec<Question> {
+    let mut questions = Vec::new();
+    for kind in [MACHINE, DEVICE] {
+        questions.extend(kind.in_use(subject).iter().map(|named| kind.help(named)));
+    }
+    let lists =
+        [("-cpu", !cpus(subject).is_empty()), ("-accel", !accelerators(subject).is_empty())];
+    questions.extend(lists.iter().filter(|(_, used)| *used).map(|(opt, _)| question(opt, "help")));
+    if !nics(subject).is_empty() {
+        questions.push(question("-nic", "model=help"));
+    }
+    questions
+}
+
+/// What to ask for the names that are near to an unknown one.
+pub fn questions_about_unknown(subject: &Subject, qemus: &Qemus) -> Vec<Question> {
+    let has_unknown = |kind: &Kind| {
+        kind.in_use(subject).iter().any(|named| !kind.is_described(subject, qemus, named))
+    };
+    let kinds = [MACHINE, DEVICE].into_iter().filter(has_unknown);
+    kinds.map(|kind| question(kind.option, "help")).collect()
+}
+
+/// What is wrong with the names.
+pub fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
+    if subject.table.is_empty() {
+        return vec![no_table(subject, qemus)];
+    }
+    let mut findings = options(subject);
+    for kind in [MACHINE, DEVICE] {
+        for named in kind.in_use(subject) {
+            match kind.is_described(subject, qemus, &named) {
+                true => findings.extend(kind.properties(subject, qemus, &named)),
+                false => findings.extend(kind.unknown(subject, qemus, &named)),
+            }
+        }
+    }
+    let mut listed = |names: Vec<(&Arg, String)>, asked: Question, code, what| {
+        let answer = qemus.answer(&subject.program, &asked).filter(|answer| answer.success);
+        let known = answer.map(|answer| listed_names(&answer.stdout)).unwrap_or_default();
+        let unknown = names.into_iter().filter(|(_, name)| !known.contains(name.as_str()));
+        findings.extend(unknown.filter(|_| !known.is_empty()).map(|(arg, name)| {
+            let message = format!("QEMU has no {what} `{name}`");
+            let nearest = suggest::nearest(&name, known.iter().copied());
+            subject.about(code, arg, &name, message).did_you_mean(nearest)
+        }));
+    };
+    listed(cpus(subject), question("-cpu", "help"), Code::UnknownCpu, "CPU model");
+    let accelerator = "accelerator";
+    listed(
+        accelerators(subject),
+        question("-accel", "help"),
+        Code::UnknownAccelerator,
+        accelerator,
+    );
+    listed(nics(subject), question("-nic", "model=help"), Code::UnknownNic, "network card");
+    findings
+}
+
+/// A binary that does not answer, or not as QEMU does.
+fn no_table(subject: &Subject, qemus: &Qemus) -> Finding {
+    let bin = &subject.program.bin;
+    let finding = match qemus.failure(&subject.program, &table::question()) {
+        Some(why) => subject
+            .finding(Code::QemuNotRun, format!("can't run `{bin}`: {why}"))
+            .hint("is it installed and in $PATH?"),
+        None => subject.finding(
+            Code::QemuUnknown,
+            format!("`{bin} -help` lists no options: names were not checked"),
+        ),
+    };
+    Finding { place: crate::vm::place_of_bin(subject.config, subject.vm), ..finding }
+}
+
+fn options(subject: &Subject) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for opt in &subject.options {
+        match (subject.table.takes_value(opt.name), opt.value) {
+            (None, _) => {
+                let nearest = suggest::nearest(opt.name, subject.table.names());
+                let message = format!("QEMU has no option `{}`", opt.arg.text);
+                let finding = subject.about(Code::UnknownOption, opt.arg, "", message);
+                findings.push(finding.did_you_mean(nearest.map(|n| format!("-{n}")).as_deref()));
+            }
+            (Some(true), None) => {
+                let message = format!("`{}` needs a value", opt.arg.text);
+                findings.push(subject.about(Code::MissingValue, opt.arg, "", message));
+            }
+            _ => {}
+        }
+    }
+    findings
+}
+
+impl Kind {
+    fn in_use<'a>(&self, subject: &'a Subject) -> Vec<Named<'a>> {
+        let named = subject.with_value(self.spellings).filter_map(|(_, arg)| {
+            let properties = Properties::parse(&arg.text);
+            let name = properties.implied(self.key)?.to_owned();
+            Some(Named { arg, name, properties })
+        });
+        named.filter(|named| !matches!(named.name.as_str(), "help" | "?")).collect()
+    }
+
+    fn help(&self, named: &Named) -> Question {
+        question(self.option, &format!("{},help", named.name.replace(',', ",,")))
+    }
+
+    /// Whether QEMU tells the properties of what has this name: its exit code does not say.
+    fn is_described(&self, subject: &Subject, qemus: &Qemus, named: &Named) -> bool {
+        let answer = qemus.answer(&subject.program, &self.help(named));
+        let titles = ["options:", "There are no options"];
+        answer.is_some_and(|answer| titles.iter().any(|title| answer.stdout.contains(title)))
+    }
+
+    fn unknown(&self, subject: &Subject, qemus: &Qemus, named: &Named) -> Option<Finding> {
+        let list = qemus.answer(&subject.program, &question(self.option, "help"))?;
+        let known = listed_names(&list.stdout);
+        let name = &named.name;
+        if known.is_empty() || known.contains(name.as_str()) {
+            return None;
+        }
+        let message = format!("QEMU has no {} `{name}`", self.what);
+        let nearest = suggest::nearest(name, known);
+        Some(subject.about(self.unknown, named.arg, name, message).did_you_mean(nearest))
+    }
+
+    fn properties(&self, subject: &Subject, qemus: &Qemus, named: &Named) -> Vec<Finding> {
+        let help = qemus.answer(&subject.program, &self.help(named));
+        let help = help.map_or("", |answer| &answer.stdout);
+        let listed: HashSet<_> =
+            help.lines().filter_map(|line| line.trim().split_once("=<").map(|(k, _)| k)).collect();
+        if listed.is_empty() {
+            return Vec::new();
+        }
+        let keys = named.properties.0.iter().map(|(key, _)| key.as_str());
+        let unknown = keys.filter(|key| !self.has_property(&listed, key));
+        let finding = |key: &str| {
+            let message = format!("{} `{}` has no property `{key}`", self.what, named.name);
+            let handed_on = HANDED_ON.iter().filter(|_| self.option == MACHINE.option);
+            let nearest = suggest::nearest(key, listed.iter().chain(handed_on).copied());
+            subject.about(Code::UnknownProperty, named.arg, key, message).did_you_mean(nearest)
+        };
+        unknown.map(finding).collect()
+    }
+
+    fn has_property(&self, listed: &HashSet<&str>, key: &str) -> bool {
+        // A dot reaches into a property; an array's elements are made when they are set.
+        let key = key.split(['.', '[']).next().unwrap_or_default();
+        let is = |name: &str| listed.contains(name);
+        // `nofoo` is `foo=off` of old.
+        let known = is(key) || key.is_empty() || key.strip_prefix("no").is_some_and(is);
+        match self.option {
+            option if option == MACHINE.option => {
+                let dashed = key.replace('_', "-");
+                known || is(&dashed) || HANDED_ON.contains(&dashed.as_str())
+            }
+            _ => known || OF_ANY_DEVICE.contains(&key) || key.starts_with("len-"),
+        }
+    }
+}
+
+fn cpus<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
+    let model = |arg: &Arg| arg.text.split(',').next().unwrap_or_default().to_owned();
+    let cpus = subject.with_value(&["cpu"]).map(|(_, arg)| (arg, model(arg)));
+    cpus.filter(|(_, model)| !matches!(model.as_str(), "help" | "?" | "")).collect()
+}
+
+/// The accelerators that are asked for, in the order in which QEMU tries them.
+pub fn accelerators<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
+    let mut accelerators = Vec::new();
+    for opt in &subject.options {
+        let Some(value) = opt.value else {
+            if opt.name == "enable-kvm" {
+                accelerators.push((opt.arg, "kvm".to_owned()));
+            }
+            continue;
+        };
+        let properties = Properties::parse(&value.text);
+        let names = match opt.name {
+            "accel" => properties.implied("accel"),
+            "machine" | "M" => properties.get("accel"),
+            _ => None,
+        };
+        let names = names.into_iter().flat_map(|names| names.split(':'));
+        accelerators.extend(names.map(|name| (value, name.to_owned())));
+    }
+    accelerators
+}
+
+/// The network cards of PCs; boards of other kinds have some that QEMU does not list.
+fn nics<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
+    let machines = MACHINE.in_use(subject);
+    if !machines
+        .iter()
+        .any(|machine| machine.name.starts_with("pc") || machine.name.starts_with("q35"))
+    {
+        return Vec::new();
+    }
+    let models = subject.with_value(&["nic", "net"]).filter_map(|(_, arg)| {
+        let model = Properties::parse(&arg.text).get("model")?.to_owned();
+        Some((arg, model))
+    });
+    models.filter(|(_, model)| !UNLISTED_NICS.contains(&model.as_str())).collect()
+}
+
+/// The names in one of QEMU's lists. They stand at the beginning of a line, after the name of the
+/// architecture, or quoted after `name` and `alias`; other words only widen what is known.
+fn listed_names(help: &str) -> HashSet<&str> {
+    let words = |line| str::split_whitespace(line).take(2);
+    let quoted = help.split('"').skip(1).step_by(2).filter(|text| !text.contains(' '));
+    let plain = help.lines().filter(|line| !line.starts_with("name ")).flat_map(words);
+    plain.chain(quoted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_qemus_lists() {
+        let devices = "Network devices:\nname \"virtio-blk-pci\", bus PCI, alias \"virtio-blk\"\n";
+        assert!(listed_names(devices).contains("virtio-blk"));
+        assert!(listed_names(devices).contains("virtio-blk-pci"));
+        let cpus = "Available CPUs:\nx86 486          (alias)\n  max\n";
+        assert!(listed_names(cpus).contains("486"));
+        assert!(listed_names(cpus).contains("max"));
+        assert!(!listed_names(cpus).contains("host"));
+    }
+}

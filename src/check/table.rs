@@ -1,0 +1,145 @@
+//! QEMU's options, from its own help: their names, and which of them take a value.
+
+use super::ask::{Program, Qemus, Question};
+use crate::config::Arg;
+use crate::vm::option_name;
+use std::collections::BTreeMap;
+
+/// Where the help's descriptions begin (QEMU, qemu-options.hx).
+const DESCRIPTION: usize = 16;
+
+/// The options that a binary knows, each with whether it takes a value.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    options: BTreeMap<String, bool>,
+}
+
+/// The question that a table is made from.
+pub fn question() -> Question {
+    vec!["-help".to_owned()]
+}
+
+/// Asks whether there is an option that the help does not list: QEMU looks at the names of all
+/// options before it obeys the first, and then prints its version.
+pub fn confirmation(arg: &str) -> Question {
+    vec!["-version".to_owned(), arg.to_owned()]
+}
+
+impl Table {
+    /// What the binary has told; empty if it did not answer as QEMU does.
+    pub fn new(qemus: &Qemus, program: &Program) -> Table {
+        let help = qemus.answer(program, &question()).map_or("", |answer| &answer.stdout);
+        Table::parse(help)
+    }
+
+    fn parse(help: &str) -> Table {
+        Table { options: help.lines().flat_map(entries).collect() }
+    }
+
+    /// Arguments that look like options and are not in the help.
+    pub fn unlisted<'a>(&self, args: &'a [Arg]) -> impl Iterator<Item = &'a str> {
+        let names = args.iter().filter_map(|arg| Some((option_name(&arg.text)?, &arg.text)));
+        let unlisted = |(name, text): (&str, &'a String)| {
+            (!self.is_empty() && !self.options.contains_key(name)).then_some(text.as_str())
+        };
+        names.filter_map(unlisted)
+    }
+
+    /// Takes in what QEMU knows without listing it, `-M` for one.
+    pub fn learn(&mut self, qemus: &Qemus, program: &Program, args: &[Arg]) {
+        let unlisted: Vec<_> = self.unlisted(args).collect();
+        for arg in unlisted {
+            let Some(answer) = qemus.answer(program, &confirmation(arg)) else { continue };
+            let takes_value = answer.stderr.contains("requires an argument");
+            if let Some(name) = option_name(arg).filter(|_| answer.success || takes_value) {
+                self.options.insert(name.to_owned(), takes_value);
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.options.is_empty()
+    }
+
+    pub fn takes_value(&self, name: &str) -> Option<bool> {
+        self.options.get(name).copied()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.options.keys().map(String::as_str)
+    }
+}
+
+/// The options of one line of the help: `-kernel bzImage use ...`, `-hda/-hdb file  use ...`,
+/// `-h or -help     display ...`, `-usb            enable ...`.
+fn entries(line: &str) -> Vec<(String, bool)> {
+    if !line.starts_with('-') {
+        return Vec::new();
+    }
+    let (names, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    if let Some(other) = rest.strip_prefix("or -") {
+        return [names, other].into_iter().flat_map(|names| entries(&first_word(names))).collect();
+    }
+    let blanks = rest.len() - rest.trim_start().len() + 1;
+    let column = names.len() + blanks;
+    let described = column == DESCRIPTION || column > DESCRIPTION && blanks > 1;
+    let takes_value = !rest.trim().is_empty() && !described;
+    names.split('/').filter_map(|name| Some((option_name(name)?.to_owned(), takes_value))).collect()
+}
+
+/// The first word of a line, as an option.
+fn first_word(line: &str) -> String {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    format!("-{}", word.trim_start_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_qemus_help() {
+        let help = "\
+QEMU emulator version 7.2.22
+usage: qemu-system-x86_64 [options] [disk_image]
+
+-h or -help     display this help and exit
+-machine [type=]name[,prop[=value][,...]]
+                property accel=accel1[:accel2[:...]] selects accelerator
+-k language     use keyboard layout (for example 'fr' for French)
+-hda/-hdb file  use 'file' as hard disk 0/1 image
+-dtb    file    use 'file' as device tree image
+-usb            enable on-board USB host controller (if not enabled by default)
+-xen-domid-restrict     restrict set of available xen operations
+--preconfig     pause QEMU before machine is initialized (experimental)
+-watchdog-action reset|shutdown|poweroff|inject-nmi|pause|debug|none
+-async-teardown enable asynchronous teardown
+-no-user-config
+-vnc <display>  shorthand for -display vnc=<display>
+";
+        let shown: Vec<_> = Table::parse(help)
+            .options
+            .iter()
+            .map(|(name, value)| format!("{name}{}", if *value { " VALUE" } else { "" }))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "async-teardown",
+                "dtb VALUE",
+                "h",
+                "hda VALUE",
+                "hdb VALUE",
+                "help",
+                "k VALUE",
+                "machine VALUE",
+                "no-user-config",
+                "preconfig",
+                "usb",
+                "vnc VALUE",
+                "watchdog-action VALUE",
+                "xen-domid-restrict",
+            ]
+        );
+    }
+}

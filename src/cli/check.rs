@@ -1,0 +1,105 @@
+//! `qqmgr check`.
+
+use super::args::setup::CheckArgs;
+use super::{Context, output};
+use crate::Error;
+use crate::check::{self, Finding, Severity};
+use crate::config::{Diagnostic, Location};
+use annotate_snippets::Level;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use std::fmt;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr check                          every VM of the config
+  qqmgr check test-vm --strict         one, and warnings fail too
+  qqmgr check --json | jq -r '.findings[] | \"\\(.location.line): \\(.message)\"'";
+
+#[derive(Serialize)]
+struct Report {
+    findings: Vec<JsonFinding>,
+    errors: usize,
+    warnings: usize,
+    #[serde(skip)]
+    found: Vec<Finding>,
+    #[serde(skip)]
+    vms: usize,
+}
+
+#[derive(Serialize)]
+struct JsonFinding {
+    vm: String,
+    severity: Severity,
+    code: &'static str,
+    message: String,
+    hint: Option<String>,
+    location: Option<Location>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let coloured = std::io::stdout().is_terminal();
+        for finding in &self.found {
+            writeln!(f, "{}\n", text(finding, coloured))?;
+        }
+        let vms = count(self.vms, "VM");
+        match (self.errors, self.warnings) {
+            (0, 0) => write!(f, "{vms} checked: nothing found"),
+            (errors, warnings) => {
+                let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
+                write!(f, "{vms} checked: {errors}, {warnings}")
+            }
+        }
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A finding as text: with the config's line, or plain where it is about none.
+fn text(finding: &Finding, coloured: bool) -> String {
+    let message = format!("VM `{}`: {}", finding.vm, finding.message);
+    let (level, word, colour) = match finding.severity() {
+        Severity::Error => (Level::ERROR, "error", AnsiColor::Red),
+        Severity::Warning => (Level::WARNING, "warning", AnsiColor::Yellow),
+    };
+    let code = finding.code.name();
+    let Some(place) = &finding.place else {
+        let style = if coloured { colour.on_default().bold() } else { Style::new() };
+        let hint = finding.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        return format!("{style}{word}[{code}]{style:#}: {message}{hint}");
+    };
+    let diagnostic = Diagnostic { message, hint: finding.hint.clone(), span: place.span.clone() };
+    output::snippet(&place.source, &diagnostic, level, Some(code), coloured)
+}
+
+pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let instances = match args.vms.as_slice() {
+        [] => config.instances(),
+        names => names.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
+    };
+    let found = check::check(&config, &instances).await?;
+    let errors = found.iter().filter(|finding| finding.severity() == Severity::Error).count();
+    let warnings = found.len() - errors;
+    let findings = found.iter().map(json).collect();
+    let vms = instances.len();
+    output::report(&Report { findings, errors, warnings, found, vms }, context.json);
+    let failed = errors > 0 || args.strict && warnings > 0;
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+fn json(finding: &Finding) -> JsonFinding {
+    JsonFinding {
+        vm: finding.vm.clone(),
+        severity: finding.severity(),
+        code: finding.code.name(),
+        message: finding.message.clone(),
+        hint: finding.hint.clone(),
+        location: finding.place.as_ref().map(|place| place.source.location(place.span.start)),
+    }
+}

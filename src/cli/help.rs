@@ -1,0 +1,62 @@
+//! The help of `qqmgr` itself: its verbs by what they are for.
+
+use clap::Command;
+use std::fmt::Write as _;
+
+/// Every verb that is shown, in one group. Of verbs that are not built in, nothing is shown.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Run VMs", &["start", "stop", "restart", "kill", "run", "wait", "gc"]),
+    ("See", &["list", "status", "serial", "stdout", "stderr", "events", "timeline"]),
+    ("Reach", &["ssh", "put", "get", "ssh-config"]),
+    ("Drive", &["console", "monitor", "gdb"]),
+    ("Set up", &["init", "check", "completions"]),
+];
+
+/// The command with its verbs in groups; clap itself has no headings for them.
+pub fn grouped(command: Command) -> Command {
+    let header = command.get_styles().get_header();
+    let literal = command.get_styles().get_literal();
+    let width = GROUPS.iter().flat_map(|(_, verbs)| *verbs).map(|verb| verb.len()).max();
+    let width = width.unwrap_or_default();
+    let mut verbs = String::new();
+    for (title, names) in GROUPS {
+        // Writing to a String can't fail.
+        let _ = writeln!(verbs, "{header}{title}:{header:#}");
+        for verb in names.iter().filter_map(|name| command.find_subcommand(name)) {
+            let name = verb.get_name();
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(verbs, "  {literal}{name:width$}{literal:#}  {about}");
+        }
+        verbs.push('\n');
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{verbs}\
+         {header}Options:{header:#}\n{{options}}{{after-help}}"
+    );
+    command.help_template(template)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_verb_is_in_one_group() {
+        let command = Cli::command();
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let name = verb.get_name();
+            let groups = GROUPS.iter().filter(|(_, verbs)| verbs.contains(&name)).count();
+            assert_eq!(groups, 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_verb_has_examples() {
+        for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+            let after = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.starts_with("Examples:\n"), "{}", verb.get_name());
+        }
+    }
+}

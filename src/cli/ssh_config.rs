@@ -1,0 +1,47 @@
+//! `qqmgr ssh-config`.
+
+use super::args::setup::SshConfigArgs;
+use super::{Context, output};
+use crate::Error;
+use crate::ssh::Host;
+use serde::Serialize;
+use std::fmt;
+use std::process::ExitCode;
+
+pub const EXAMPLES: &str = "\
+Examples:
+  qqmgr ssh-config test-vm >> ~/.ssh/config       then: rsync -a src/ test-vm:src/
+  qqmgr ssh-config --all > ~/.ssh/qqmgr.conf      with `Include qqmgr.conf` atop ~/.ssh/config
+  ssh -F <(qqmgr ssh-config test-vm) test-vm      without any file";
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Report(Vec<Host>);
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blocks: Vec<_> = self.0.iter().map(|host| host.config.trim_end()).collect();
+        f.write_str(&blocks.join("\n\n"))
+    }
+}
+
+pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let instances = match args.all {
+        true => config.instances(),
+        false => args.vms.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
+    };
+    let mut hosts = Vec::with_capacity(instances.len());
+    for instance in instances {
+        match Host::of(&config, &instance) {
+            // Of all VMs, those that can be reached.
+            Err(Error::SshPortUnknown { .. }) if args.all && context.json => {}
+            Err(error @ Error::SshPortUnknown { .. }) if args.all => {
+                output::note(format_args!("note: {error}: left out"));
+            }
+            host => hosts.push(host?),
+        }
+    }
+    output::report(&Report(hosts), context.json);
+    Ok(ExitCode::SUCCESS)
+}

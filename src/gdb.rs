@@ -1,0 +1,97 @@
+//! gdb on QEMU itself, and on the guest through QEMU's gdb stub.
+
+use crate::Error;
+use crate::config::{Config, Instance};
+use crate::vm::{self, Control, LONGEST_SOCKET_PATH, Launch, VmDir};
+use std::process::Command;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long QEMU may take to open its stub.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long another qqmgr may take that works on the VM.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// QEMU wakes its threads with this signal all the time.
+const PASS_SIGNALS: &str = "handle SIGUSR1 nostop noprint pass";
+
+/// gdb with QEMU and the VM's arguments, to be run by gdb's `run`; `args` are gdb's own.
+///
+/// The VM is seen as running once QEMU is: its pidfile's lock is its own, whoever starts it.
+///
+/// # Errors
+/// The VM is running, its config can't be resolved or its directory can't be used.
+pub async fn on_qemu(
+    config: &Config,
+    instance: &Instance,
+    gdb: &str,
+    args: &[String],
+) -> Result<Command, Error> {
+    let (vm, line) = vm::plan(config, instance, &[])?;
+    let dir = VmDir::create(instance)?;
+    let _lock = dir.lock(&instance.name, Instant::now() + LOCK_PATIENCE).await?;
+    if let Some(process) = dir.process()? {
+        return Err(Error::AlreadyRunning { vm: instance.name.clone(), pid: process.pid() });
+    }
+    dir.clean();
+    Launch { argv: line.words(), extra: Vec::new(), ssh_port: vm.ssh.port }.write(&dir)?;
+    let mut command = Command::new(gdb);
+    command.args(["-ex", PASS_SIGNALS]).args(args).arg("--args").args(line.words());
+    command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);
+    Ok(command)
+}
+
+/// Opens QEMU's gdb stub on a running VM and tells what gdb's `target remote` takes.
+///
+/// A socket in the VM's directory keeps other users away from the guest's memory; a path that is
+/// too long for one leaves a port of this host.
+///
+/// # Errors
+/// The VM is not running, or QEMU opens no stub.
+pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
+    let not_running = || Error::NotRunning { vm: instance.name.clone() };
+    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
+    let process = dir.process()?.ok_or_else(not_running)?;
+    let socket = dir.file("gdb.socket").display().to_string();
+    let (target, device) = match socket.len() <= LONGEST_SOCKET_PATH {
+        true => {
+            let device = format!("unix:{},server=on,wait=off", socket.replace(',', ",,"));
+            (socket, device)
+        }
+        false => {
+            let port = vm::free_port().map_err(|error| Error::Runtime { error })?;
+            (format!("127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}"))
+        }
+    };
+    let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    // An open stub would remove the socket of the next one when it ends.
+    let commands = ["gdbserver none".to_owned(), format!("gdbserver {device}")];
+    let answer = control
+        .qmp(PATIENCE, async |client| {
+            let mut answer = serde_json::Value::Null;
+            for command in &commands {
+                let arguments = serde_json::json!({ "command-line": command });
+                answer = client.execute("human-monitor-command", Some(arguments)).await?;
+            }
+            Ok(answer)
+        })
+        .await?;
+    let answer = answer.as_str().unwrap_or_default();
+    dir.tighten();
+    match answer.contains("Waiting for gdb connection") {
+        true => Ok(target),
+        false => {
+            let answer = vm::harmless(answer.as_bytes());
+            Err(Error::GdbStub { vm: instance.name.clone(), answer })
+        }
+    }
+}
+
+/// gdb on a stub; `args` are gdb's own, such as the kernel with its symbols, and their commands
+/// follow the connection.
+pub fn on_stub(target: &str, gdb: &str, args: &[String]) -> Command {
+    let mut command = Command::new(gdb);
+    command.arg("-ex").arg(format!("target remote {target}")).args(args);
+    command
+}

@@ -1,0 +1,54 @@
+//! A VM as a host of OpenSSH's: where it is, and the block for `~/.ssh/config` that says so.
+
+use super::config;
+use crate::Error;
+use crate::config::{Config, Instance, Port};
+use crate::vm::{Launch, VmDir};
+use serde::Serialize;
+
+/// How plain OpenSSH reaches a VM.
+#[derive(Clone, Debug, Serialize)]
+pub struct Host {
+    /// The name that it is reached by: the VM's.
+    pub name: String,
+    /// Its address, as OpenSSH's `HostName`.
+    pub host: String,
+    /// Its port there.
+    pub port: u16,
+    /// The block for `~/.ssh/config`.
+    pub config: String,
+}
+
+impl Host {
+    /// The VM's block; a port `auto` is known while the VM runs.
+    ///
+    /// # Errors
+    /// The port is not known, the config can't be resolved or the VM's directory is refused.
+    pub fn of(config: &Config, instance: &Instance) -> Result<Host, Error> {
+        let name = instance.name.clone();
+        let dir = VmDir::create(instance)?;
+        let running = dir.process()?.is_some();
+        let port = match (running, instance.port) {
+            (true, _) => port(instance, &dir),
+            (false, Port::Fixed(port)) => Some(port),
+            (false, Port::Auto) => None,
+        };
+        let port = port.ok_or_else(|| Error::SshPortUnknown { vm: name.clone() })?;
+        let ssh = config.resolve(instance, port)?.ssh;
+        let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case("HostName");
+        let own = ssh.options.iter().find(|(keyword, _)| is_host_name(keyword));
+        let own = own.and_then(|(_, values)| values.first());
+        let host = own.map_or("127.0.0.1", String::as_str).to_owned();
+        let config = config::block(&name, &ssh, &dir)?;
+        Ok(Host { name, host, port, config })
+    }
+}
+
+/// The port of a VM that runs: the one that it was started with.
+pub fn port(instance: &Instance, dir: &VmDir) -> Option<u16> {
+    match (Launch::read(dir), instance.port) {
+        (Some(launch), _) => Some(launch.ssh_port),
+        (None, Port::Fixed(port)) => Some(port),
+        (None, Port::Auto) => None,
+    }
+}

@@ -1,0 +1,294 @@
+//! `check`: what it finds before a launch, and what it does not complain about.
+
+use crate::harness::{Lab, NO_GUEST, Outcome, free_port, vm};
+use qqmgr::check::Code;
+use std::net::TcpListener;
+use std::path::Path;
+
+/// A `[vm.NAME]` whose SSH goes elsewhere, so that nothing has to forward it.
+fn elsewhere(name: &str, cmd: &str) -> String {
+    format!("[vm.{name}]\ncmd = ['''{cmd}''']\nssh = {{ port = 2222, HostName = 'h' }}\n")
+}
+
+/// The findings of `check --json`, a line each.
+#[track_caller]
+fn findings(outcome: &Outcome) -> Vec<String> {
+    let json = outcome.stderr("").json();
+    let list = json["findings"].as_array().unwrap();
+    let errors = list.iter().filter(|finding| finding["severity"] == "error").count();
+    assert_eq!(json["errors"], errors);
+    assert_eq!(json["warnings"], list.len() - errors);
+    assert_eq!(outcome.code, i32::from(errors > 0), "{outcome}");
+    let dir = outcome.lab.display().to_string();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").replace(&dir, "[DIR]");
+    let line = |finding: &serde_json::Value| {
+        let place = &finding["location"];
+        let place = format!("{}:{}", place["line"], place["column"]);
+        let [code, message, hint] = ["code", "message", "hint"].map(|key| text(&finding[key]));
+        format!("{} {code} {place} {message} | {hint}", text(&finding["vm"]))
+    };
+    list.iter().map(line).collect()
+}
+
+#[test]
+fn nothing_to_complain_about() {
+    let net = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22 \
+               -device virtio-net-pci,netdev=n,mac=52:54:00:00:00:01,bus=pcie.0,addr=3,id=net";
+    let rest = "-M q35,kernel_irqchip=split,smp.cpus=2 -cpu qemu64,+x2apic \
+                -name -kernel -device '{\"driver\":\"nvme\",\"serial\":\"1\",\"drive\":\"d\"}' \
+                -drive id=d,if=none,driver=null-co -nic user,model=virtio -snapshot -s -S -k de \
+                -bios bios-256k.bin -global ICH9-LPC.disable_s3=1 -object rng-builtin,id=r";
+    let port = free_port().to_string();
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net} {rest}")).replace("2222", &port));
+    lab.qqmgr("check").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check a --json --strict")
+        .run()
+        .ok("{\"findings\":[],\"errors\":0,\"warnings\":0}\n");
+    // QEMU thinks so too.
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+}
+
+#[test]
+fn a_finding_shows_its_line() {
+    let lab = Lab::new(&elsewhere("a", "-nodefualts -machine none"));
+    lab.qqmgr("check").run().expect(
+        1,
+        "error[unknown_option]: VM `a`: QEMU has no option `-nodefualts`\n \
+         --> [DIR]/qqmgr.toml:2:11\n  |\n2 | cmd = ['''-nodefualts -machine none''']\n  \
+         |           ^^^^^^^^^^^\n  |\n  = help: did you mean `-nodefaults`?\n\n\
+         1 VM checked: 1 error, 0 warnings\n",
+        "",
+    );
+}
+
+#[test]
+fn names_that_qemu_does_not_know() {
+    let lab = Lab::new(
+        r#"
+[vars]
+card = "virtio-net-pic"
+[vm.a]
+cmd = [
+    "-nodefualts --machine q36,foo=1",
+    "-cpu qemu65,+avx -accel tgc",
+    "-device {{.card}},netdev=n",
+    "-device nvme,serial=1,cmd_mb_size_mb=1",
+    ["-device", '{"driver":"virtio-rng-pci","max_bytes":1}'],
+    "-M q35,accell=tcg -nic user,model=e1001",
+    "-append -nodefualts",
+    "-smp",
+]
+ssh = { port = 1, HostName = "h" }
+"#,
+    );
+    assert_eq!(
+        findings(&lab.qqmgr("check --json").run()),
+        [
+            "a unknown_option 6:6 QEMU has no option `-nodefualts` | did you mean `-nodefaults`?",
+            "a unknown_machine 6:28 QEMU has no machine `q36` | did you mean `q35`?",
+            "a unknown_cpu 7:11 QEMU has no CPU model `qemu65` | did you mean `qemu64`?",
+            "a unknown_accelerator 7:30 QEMU has no accelerator `tgc` | did you mean `tcg`?",
+            "a unknown_device 8:14 QEMU has no device `virtio-net-pic` | did you mean `virtio-net-pci`?",
+            "a unknown_property 9:28 device `nvme` has no property `cmd_mb_size_mb` | did you mean `cmb_size_mb`?",
+            "a unknown_property 10:46 device `virtio-rng-pci` has no property `max_bytes` | did you mean `max-bytes`?",
+            "a unknown_property 11:13 machine `q35` has no property `accell` | did you mean `accel`?",
+            "a unknown_nic 11:40 QEMU has no network card `e1001` | did you mean `e1000`?",
+            "a missing_value 13:6 `-smp` needs a value | -",
+        ]
+    );
+}
+
+#[test]
+fn binaries_that_are_no_qemu() {
+    let config = "[qemu]\nbin = 'qemu-nope'\n".to_owned()
+        + &elsewhere("a", "-foo")
+        + &elsewhere("b", "-foo").replace("cmd", "bin = 'true'\ncmd");
+    let lab = Lab::new(&config);
+    assert_eq!(
+        findings(&lab.qqmgr("check --json").run()),
+        [
+            "a qemu_not_run 2:7 can't run `qemu-nope`: No such file or directory (os error 2) | is it installed and in $PATH?",
+            "b qemu_unknown 7:7 `true -help` lists no options: names were not checked | -",
+        ]
+    );
+}
+
+#[test]
+fn files_that_options_name() {
+    let lab = Lab::new(&elsewhere(
+        "a",
+        "-machine q35 -kernel none -initrd here/x -dtb here -bios nope.bin \
+         -drive file=nbd://localhost/x -cdrom cd.iso -hda {{.config_dir}}/hd,1.img \
+         -drive file=dr,,1.img,if=none,id=d \
+         -blockdev driver=qcow2,node-name=q,file.driver=file,file.filename=bd.img \
+         -object memory-backend-file,id=m,size=1M,mem-path=made,share=on",
+    ));
+    lab.write("here", "");
+    let found = findings(&lab.qqmgr("check --json").run());
+    let found: Vec<_> = found.iter().map(|line| line.splitn(4, ' ').nth(3).unwrap()).collect();
+    assert_eq!(
+        found,
+        [
+            "there is no file [DIR]/none | -",
+            "can't read [DIR]/here/x: Not a directory (os error 20) | -",
+            "there is no file [DIR]/nope.bin | -",
+            "there is no file [DIR]/cd.iso | -",
+            "there is no file [DIR]/hd,1.img | make an image: qemu-img create -f qcow2 '[DIR]/hd,1.img' 20G",
+            "there is no file [DIR]/dr,1.img | make an image: qemu-img create -f qcow2 '[DIR]/dr,1.img' 20G",
+            "there is no file [DIR]/bd.img | make an image: qemu-img create -f qcow2 [DIR]/bd.img 20G",
+        ]
+    );
+}
+
+/// What `check` says of locks has to be what QEMU does.
+#[test]
+fn images_in_use() {
+    let drive =
+        |options: &str| format!("{NO_GUEST} -drive file=disk.img,format=raw,if=virtio{options}");
+    let users = [
+        ("reader", ",readonly=on"),
+        ("writer", ""),
+        ("bold", ",file.locking=off"),
+        ("snapshot", " -snapshot"),
+    ];
+    let config: String = users.map(|(name, options)| elsewhere(name, &drive(options))).concat();
+    let lab = Lab::new(&config);
+    lab.write("disk.img", vec![0; 1 << 20]);
+    let mut locked = Vec::new();
+    for (first, _) in users {
+        lab.qqmgr(&format!("start {first}")).run().code(0);
+        for (second, _) in users.iter().filter(|(name, _)| *name != first) {
+            let found = findings(&lab.qqmgr(&format!("check {second} --json")).run());
+            let starts = lab.qqmgr(&format!("start {second}")).run().code == 0;
+            assert_eq!(found.is_empty(), starts, "{second} beside {first}: {found:?}");
+            lab.qqmgr(&format!("stop {second} --force")).run().code(0);
+            locked.extend((!starts).then(|| format!("{second} beside {first}")));
+        }
+        assert_eq!(findings(&lab.qqmgr(&format!("check {first} --json")).run()), [""; 0]);
+        lab.qqmgr(&format!("stop {first} --force")).run().code(0);
+    }
+    assert_eq!(
+        locked,
+        [
+            "writer beside reader",
+            "reader beside writer",
+            "snapshot beside writer",
+            "writer beside snapshot"
+        ]
+    );
+
+    lab.qqmgr("start writer").run().code(0);
+    let outcome = lab.qqmgr("check reader").run();
+    outcome.code(1);
+    let text = outcome.text();
+    assert!(text.contains("disk.img is in use by VM `writer` (pid "), "{outcome}");
+}
+
+#[test]
+fn ports_of_the_host() {
+    let ours = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (taken, free) = (ours.local_addr().unwrap().port(), free_port());
+    let net = "-netdev user,id=n,hostfwd=tcp::FREE-:80,hostfwd=tcp:127.0.0.1:TAKEN-:22";
+    let config = vm("a", &format!("{NO_GUEST} {net}"));
+    let config = config.replace("FREE", &free.to_string()).replace("TAKEN", &taken.to_string());
+    let lab = Lab::new(&config);
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_str().unwrap();
+    let pid = std::process::id();
+    let open = format!(
+        "tcp port {free} of the host is open to the network, not to this host alone | \
+         write `hostfwd=tcp:127.0.0.1:{free}-:80`"
+    );
+    let unforwarded = "nothing forwards SSH's port 2222 to port 22 of the guest | add \
+                       `hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}` to a `-netdev user`, \
+                       or say where the guest is with `HostName`";
+    let column = |part: &str| config.lines().nth(1).unwrap().find(part).unwrap() + 1;
+    let (free_at, taken_at) = (column(&format!(":{free}-")), column(&format!("127.0.0.1:{taken}")));
+    assert_eq!(
+        findings(&lab.qqmgr("check --json").run()),
+        [
+            format!("a ssh_not_forwarded 1:5 {unforwarded}"),
+            format!("a hostfwd_open 2:{free_at} {open}"),
+            format!(
+                "a port_unavailable 2:{taken_at} port {taken} of the host is taken by `{program}` (pid {pid}) | -"
+            ),
+        ]
+    );
+    drop(ours);
+    lab.qqmgr("check").run().code(0);
+    lab.qqmgr("check --strict").run().code(1);
+    // A running VM's own ports are not taken by somebody else.
+    lab.qqmgr("start a").run().code(0);
+    let json = lab.qqmgr("check --json").run().code(0).json();
+    assert_eq!((&json["errors"], &json["warnings"]), (&0.into(), &2.into()));
+}
+
+#[test]
+fn socket_paths_that_are_too_long() {
+    let long = |length: usize| "s".repeat(length);
+    let (fits, too_long) = (long(107), long(108));
+    let cmd = format!(
+        "-machine none -chardev socket,id=a,path={fits} -chardev socket,id=b,path={too_long} \
+         -chardev file,id=c,path={too_long} -gdb unix:{too_long},server=on,wait=off"
+    );
+    let lab = Lab::new(&elsewhere("a", &cmd));
+    let found = findings(&lab.qqmgr("check --json").run());
+    let message = "the socket's path has 108 characters; a unix socket's has at most 107 | \
+                   write it relative to the config file's directory, where QEMU runs";
+    assert_eq!(found.len(), 2, "{found:?}");
+    for line in found {
+        assert!(line.starts_with("a socket_path_too_long 2:") && line.ends_with(message), "{line}");
+    }
+}
+
+#[test]
+fn kvm_where_nothing_else_will_do() {
+    let lab = Lab::new(
+        &(elsewhere("a", "-machine none -enable-kvm") + &elsewhere("b", "-M none,accel=kvm:tcg")),
+    );
+    let found = findings(&lab.qqmgr("check --json").run());
+    let kvm = std::fs::File::options().read(true).write(true).open("/dev/kvm");
+    match kvm {
+        Ok(_) => assert_eq!(found, [""; 0]),
+        Err(_) => assert!(
+            found.len() == 1 && found[0].starts_with("a kvm_unavailable 2:25 KVM is not available"),
+            "{found:?}"
+        ),
+    }
+}
+
+#[test]
+fn config_errors_of_all_vms_come_first() {
+    let lab = Lab::new(&(elsewhere("a", "-foo {{.a}}") + &elsewhere("b", "{{.b}}")));
+    let json = lab.qqmgr("check --json").run().code(3).json();
+    assert_eq!(json["error"]["code"], "config_invalid");
+    assert_eq!(json["error"]["errors"].as_array().unwrap().len(), 2);
+    lab.qqmgr("check c").run().code(4);
+}
+
+#[test]
+fn the_examples_name_nothing_that_qemu_does_not_know() {
+    let lab = Lab::empty();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_name().unwrap();
+            let copy = lab.write(name, std::fs::read(&path).unwrap());
+            let outcome = lab.qqmgr("check --json").env("QQMGR_CONFIG", copy).run();
+            let found = findings(&outcome);
+            let unknown: Vec<_> = found.iter().filter(|line| line.contains(" unknown_")).collect();
+            assert!(unknown.is_empty(), "{name:?}: {unknown:?}");
+        }
+    }
+}
+
+#[test]
+fn every_code_is_documented() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/check.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    for code in Code::ALL {
+        assert!(docs.contains(&format!("\n### {}\n", code.name())), "{}", code.name());
+    }
+}
