@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The codes, for the help.
 pub const HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 config, 4 no such VM or not in the state that the \
-command needs, 5 timed out. `ssh`, `put` and `get` pass on the code of ssh, scp or the guest's \
+command needs, 5 timed out. `ssh`, `put`, `get` and `run` pass on the code of ssh, scp or the guest's \
 command; there, qqmgr's own failure is 125.";
 
 /// A VM that `status --exit-code` finds not running.

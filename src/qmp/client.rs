@@ -1,6 +1,7 @@
 //! The client: one connection, one request at a time, events kept apart.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::error::Error;
-use super::message::{Event, Message, Reply, Status, Version, parse_greeting};
+use super::message::{Event, Message, Status, Version, parse_greeting};
 use super::queue::EventQueue;
 use super::reader::LineReader;
 
@@ -57,7 +58,7 @@ impl Client {
             connection,
             version,
             events: EventQueue::default(),
-            last_id: 0,
+            last_id: first_id(),
             request: Vec::new(),
             sent: 0,
         };
@@ -99,7 +100,8 @@ impl Client {
                         desc: refusal.desc,
                     });
                 }
-                (Message::Reply(reply), _) => self.drop_stale(&reply)?,
+                // To a request of ours that was given up, or of a client that was here before.
+                (Message::Reply(_), _) => {}
             }
         }
     }
@@ -131,18 +133,9 @@ impl Client {
         loop {
             match self.connection.receive(Message::parse).await? {
                 (Message::Event(event), _) => return Ok(event),
-                (Message::Reply(reply), _) => self.drop_stale(&reply)?,
+                (Message::Reply(_), _) => {}
             }
         }
-    }
-
-    /// Lets pass the reply to a request whose caller went away, and no other.
-    fn drop_stale(&self, reply: &Reply) -> Result<(), Error> {
-        if (1..=self.last_id).contains(&reply.id) {
-            return Ok(());
-        }
-        let id = format!("id {}", reply.id);
-        Err(Error::garbage("a reply to no request", id.as_bytes()))
     }
 
     /// QEMU must not see the next request in the middle of one that was cut off. One that has
@@ -191,6 +184,14 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("version", &self.version).finish_non_exhaustive()
     }
+}
+
+/// Where a client's ids begin. QEMU can give the reply to a client that is gone to the one that
+/// comes next, so no two clients may share an id: these have the process, then the client.
+fn first_id() -> u64 {
+    static CLIENTS: AtomicU64 = AtomicU64::new(0);
+    let client = CLIENTS.fetch_add(1, Ordering::Relaxed) & 0xffff;
+    u64::from(std::process::id()) << 32 | client << 16
 }
 
 fn encode(request: &Request<'_>) -> Result<Vec<u8>, Error> {

@@ -51,8 +51,9 @@ async fn connected() -> (Client, Peer) {
     let mut peer = Peer(BufReader::new(theirs));
     let (client, ()) = tokio::join!(Client::handshake(ours), async {
         peer.send(GREETING).await;
-        assert_eq!(peer.request().await, ("qmp_capabilities".to_owned(), 1));
-        peer.reply(1, json!({})).await;
+        let (command, id) = peer.request().await;
+        assert_eq!(command, "qmp_capabilities");
+        peer.reply(id, json!({})).await;
     });
     (client.unwrap(), peer)
 }
@@ -153,16 +154,32 @@ fn a_refusal_leaves_the_connection_usable() {
 }
 
 #[test]
+fn a_reply_to_a_client_that_is_gone() {
+    run(async {
+        let (mut client, mut peer) = connected().await;
+        let running = json!({"status": "running", "running": true});
+        let (status, ()) = tokio::join!(client.query_status(), async {
+            let (_, id) = peer.request().await;
+            peer.reply(2, json!({"status": "paused", "running": false})).await;
+            peer.reply(id, running).await;
+        });
+        assert_eq!(status.unwrap().status, "running");
+    });
+}
+
+#[test]
 fn replies_that_are_none() {
     run(async {
         for (line, expected) in [
             ("nonsense", "not JSON"),
-            (r#"{"return": {}, "id": 3}"#, "a reply to no request"),
             (r#"{"error": {"class": "GenericError", "desc": "?"}}"#, "a reply without our id"),
-            (r#"{"return": 5, "id": 2}"#, "not a reply to this command"),
+            (r#"{"return": 5, "id": ID}"#, "not a reply to this command"),
         ] {
             let (mut client, mut peer) = connected().await;
-            let (status, ()) = tokio::join!(client.query_status(), peer.send(line));
+            let (status, ()) = tokio::join!(client.query_status(), async {
+                let (_, id) = peer.request().await;
+                peer.send(&line.replace("ID", &id.to_string())).await;
+            });
             match status {
                 Err(Error::Garbage { what, .. }) => assert_eq!(what, expected),
                 other => panic!("{line}: {other:?}"),
