@@ -40,83 +40,99 @@ enum Found<'a> {
 /// Why a variable can't be had: a message and a hint.
 type Failure = (String, Option<String>);
 
-impl Scope<'_> {
+/// Expands texts of one VM and notes everything that can't be put in.
+pub struct Expander<'a> {
+    scope: Scope<'a>,
+    /// The variables whose values are being expanded, the outermost first.
+    trail: Vec<Path>,
+    /// Variables that double each other would take for ever: nothing more is looked up then.
+    overflowed: bool,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Expander<'a> {
+    pub fn new(scope: Scope<'a>) -> Self {
+        Expander { scope, trail: Vec::new(), overflowed: false, diagnostics: Vec::new() }
+    }
+
+    /// All that was wrong, in the order of the file.
+    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+        self.diagnostics
+    }
+
+    /// Notes what is wrong; two texts that use one bad variable make one error.
+    pub fn note(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
     /// The text with its variables put in.
-    pub fn text(&self, text: &Text) -> Result<String, Diagnostic> {
-        self.expand(text, &mut Vec::new())
+    pub fn text(&mut self, text: &Text) -> String {
+        match template::scan(&text.value) {
+            Ok(pieces) => self.join(text, &pieces),
+            Err(error) => {
+                self.bad_syntax(text, error);
+                String::new()
+            }
+        }
     }
 
     /// The words of a command line and the bytes that each came from.
-    pub fn words(&self, text: &Text) -> Result<Vec<(String, Range<usize>)>, Diagnostic> {
-        self.split(text, &mut Vec::new())
-    }
-
-    fn expand(&self, text: &Text, trail: &mut Vec<Path>) -> Result<String, Diagnostic> {
-        let pieces = template::scan(&text.value).map_err(|error| self.bad_syntax(text, error))?;
-        self.join(text, &pieces, trail)
-    }
-
-    fn split(
-        &self,
-        text: &Text,
-        trail: &mut Vec<Path>,
-    ) -> Result<Vec<(String, Range<usize>)>, Diagnostic> {
+    pub fn words(&mut self, text: &Text) -> Vec<(String, Range<usize>)> {
+        let words = words::split(&text.value).unwrap_or_else(|error| {
+            self.bad_syntax(text, error);
+            Vec::new()
+        });
         let mut result = Vec::new();
-        for word in words::split(&text.value).map_err(|error| self.bad_syntax(text, error))? {
+        for word in words {
             match word.lone_variable() {
                 Some((path, range)) => {
-                    let words = self.split_variable(text, path, range, trail)?;
+                    let words = self.variable_words(text, path, range);
                     result.extend(words.into_iter().map(|word| (word, range.clone())));
                 }
-                None => result.push((self.join(text, &word.pieces, trail)?, word.range)),
+                None => result.push((self.join(text, &word.pieces), word.range)),
             }
         }
-        Ok(result)
+        result
     }
 
     /// The words of a variable that is a word of its own.
-    fn split_variable(
-        &self,
-        text: &Text,
-        path: &Path,
-        range: &Range<usize>,
-        trail: &mut Vec<Path>,
-    ) -> Result<Vec<String>, Diagnostic> {
-        match self.enter(text, path, range, trail)? {
-            Found::Word(word) => Ok(vec![word]),
-            Found::Plain(value) => {
-                let words = words::split(&value).map_err(|error| {
-                    let message =
-                        format!("the value of `{{{{{path}}}}}` can't be split: {}", error.message);
-                    Diagnostic::new(self.source.within(text, range), message)
-                })?;
-                Ok(words.iter().map(|word| literal(word, &value)).collect())
-            }
-            Found::Template(value) => {
-                trail.push(path.clone());
-                let words = self.split(value, trail)?;
-                trail.pop();
-                Ok(words.into_iter().map(|(word, _)| word).collect())
+    fn variable_words(&mut self, text: &Text, path: &Path, range: &Range<usize>) -> Vec<String> {
+        match self.enter(text, path, range) {
+            None => Vec::new(),
+            Some(Found::Word(word)) => vec![word],
+            Some(Found::Plain(value)) => match words::split(&value) {
+                Ok(words) => words.iter().map(|word| literal(word, &value)).collect(),
+                Err(error) => {
+                    let what = format!("the value of `{{{{{path}}}}}` can't be split");
+                    let span = self.scope.source.within(text, range);
+                    self.note(Diagnostic::new(span, format!("{what}: {}", error.message)));
+                    Vec::new()
+                }
+            },
+            Some(Found::Template(value)) => {
+                self.trail.push(path.clone());
+                let words = self.words(value);
+                self.trail.pop();
+                words.into_iter().map(|(word, _)| word).collect()
             }
         }
     }
 
-    fn join(
-        &self,
-        text: &Text,
-        pieces: &[Piece],
-        trail: &mut Vec<Path>,
-    ) -> Result<String, Diagnostic> {
+    fn join(&mut self, text: &Text, pieces: &[Piece]) -> String {
         let mut result = String::new();
         for piece in pieces {
             match piece {
                 Piece::Text(literal) => result.push_str(literal),
-                Piece::Var(path, range) => match self.enter(text, path, range, trail)? {
-                    Found::Plain(value) | Found::Word(value) => result.push_str(&value),
-                    Found::Template(value) => {
-                        trail.push(path.clone());
-                        result.push_str(&self.expand(value, trail)?);
-                        trail.pop();
+                Piece::Var(path, range) => match self.enter(text, path, range) {
+                    None => {}
+                    Some(Found::Plain(value) | Found::Word(value)) => result.push_str(&value),
+                    Some(Found::Template(value)) => {
+                        self.trail.push(path.clone());
+                        result.push_str(&self.text(value));
+                        self.trail.pop();
                     }
                 },
             }
@@ -124,37 +140,43 @@ impl Scope<'_> {
         let fault = match result {
             _ if result.contains('\0') => "holds a NUL character, which no argument can",
             _ if result.len() > LONGEST => "is longer than the 128 KiB that an argument can have",
-            _ => return Ok(result),
+            _ => return result,
         };
-        Err(Diagnostic::new(text.span.clone(), format!("this text {fault}")))
+        self.overflowed = true;
+        self.note(Diagnostic::new(text.span.clone(), format!("this text {fault}")));
+        String::new()
     }
 
     /// Looks a variable up, minding cycles.
-    fn enter<'s>(
-        &'s self,
-        text: &Text,
-        path: &Path,
-        range: &Range<usize>,
-        trail: &[Path],
-    ) -> Result<Found<'s>, Diagnostic> {
-        let place = || self.source.within(text, range);
-        if let Some(start) = trail.iter().position(|passed| passed == path) {
-            let members: Vec<_> =
-                trail[start..].iter().chain([path]).map(Path::to_string).collect();
-            let message =
-                format!("variables that use each other in a cycle: {}", members.join(" -> "));
-            return Err(Diagnostic::new(place(), message));
+    fn enter(&mut self, text: &Text, path: &Path, range: &Range<usize>) -> Option<Found<'a>> {
+        if self.overflowed {
+            return None;
         }
-        self.lookup(path).map_err(|(message, hint)| {
-            let diagnostic = Diagnostic::new(place(), message);
-            match hint {
-                Some(hint) => diagnostic.hint(hint),
-                None => diagnostic,
+        let failure = match self.trail.iter().position(|passed| passed == path) {
+            Some(start) => {
+                let members = self.trail[start..].iter().chain([path]).map(Path::to_string);
+                let members = members.collect::<Vec<_>>().join(" -> ");
+                (format!("variables that use each other in a cycle: {members}"), None)
             }
-        })
+            None => match self.scope.lookup(path) {
+                Ok(found) => return Some(found),
+                Err(failure) => failure,
+            },
+        };
+        let (message, hint) = failure;
+        let span = self.scope.source.within(text, range);
+        self.note(Diagnostic { message, hint, span });
+        None
     }
 
-    fn lookup(&self, path: &Path) -> Result<Found<'_>, Failure> {
+    fn bad_syntax(&mut self, text: &Text, error: template::Error) {
+        let span = self.scope.source.within(text, &error.range);
+        self.note(Diagnostic { message: error.message, hint: error.hint, span });
+    }
+}
+
+impl<'a> Scope<'a> {
+    fn lookup(&self, path: &Path) -> Result<Found<'a>, Failure> {
         let keys: Vec<_> = path.0.iter().map(String::as_str).collect();
         let builtins = &self.builtins;
         let word = |value: &str| Ok(Found::Word(value.to_owned()));
@@ -182,14 +204,6 @@ impl Scope<'_> {
                     _ => failure,
                 })
             }
-        }
-    }
-
-    fn bad_syntax(&self, text: &Text, error: template::Error) -> Diagnostic {
-        let diagnostic = Diagnostic::new(self.source.within(text, &error.range), error.message);
-        match error.hint {
-            Some(hint) => diagnostic.hint(hint),
-            None => diagnostic,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! From a definition to a [`Vm`]: every variable put in, every option of qqmgr's own refused.
 
 use super::Config;
-use super::expand::{Builtins, Scope};
+use super::expand::{Builtins, Expander, Scope};
 use super::file::{Definition, Entry, SshOption};
-use super::source::{Diagnostic, Span, Text};
+use super::source::{Diagnostic, Source, Span, Text};
 use super::{Error, Instance};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -77,9 +77,11 @@ impl Config {
     /// Everything that can't be put in, and options that are qqmgr's own.
     pub fn resolve(&self, instance: &Instance, port: u16) -> Result<Vm, Error> {
         let definition = self.definition(&instance.definition)?;
+        let source = &self.file.source;
         let mut resolver = Resolver {
-            scope: Scope {
-                source: &self.file.source,
+            source,
+            expander: Expander::new(Scope {
+                source,
                 vars: &self.file.vars,
                 vm: definition,
                 builtins: Builtins {
@@ -89,8 +91,7 @@ impl Config {
                     vm_port: definition.ssh.vm_port,
                     config_dir: self.dir.display().to_string(),
                 },
-            },
-            diagnostics: Vec::new(),
+            }),
         };
         let vm = Vm {
             instance: instance.clone(),
@@ -104,34 +105,21 @@ impl Config {
                 options: resolver.ssh(&definition.ssh.options, &self.file.ssh),
             },
         };
-        match resolver.diagnostics {
+        match resolver.expander.into_diagnostics() {
             diagnostics if diagnostics.is_empty() => Ok(vm),
-            mut diagnostics => {
-                diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-                Err(self.invalid(diagnostics))
-            }
+            diagnostics => Err(self.invalid(diagnostics)),
         }
     }
 }
 
 struct Resolver<'a> {
-    scope: Scope<'a>,
-    diagnostics: Vec<Diagnostic>,
+    source: &'a Source,
+    expander: Expander<'a>,
 }
 
 impl Resolver<'_> {
     fn text(&mut self, text: &Text) -> String {
-        self.scope.text(text).unwrap_or_else(|diagnostic| {
-            self.note(diagnostic);
-            String::new()
-        })
-    }
-
-    /// Two entries that use one bad variable make one error.
-    fn note(&mut self, diagnostic: Diagnostic) {
-        if !self.diagnostics.contains(&diagnostic) {
-            self.diagnostics.push(diagnostic);
-        }
+        self.expander.text(text)
     }
 
     fn env(&mut self, definition: &Definition) -> Vec<(String, String)> {
@@ -144,13 +132,12 @@ impl Resolver<'_> {
         for (index, entry) in definition.cmd.iter().enumerate() {
             let start = args.len();
             match entry {
-                Entry::Line(text) => match self.scope.words(text) {
-                    Ok(words) => args.extend(words.into_iter().map(|(word, range)| Arg {
+                Entry::Line(text) => {
+                    args.extend(self.expander.words(text).into_iter().map(|(word, range)| Arg {
                         text: word,
-                        span: Some(self.scope.source.within(text, &range)),
-                    })),
-                    Err(diagnostic) => self.note(diagnostic),
-                },
+                        span: Some(self.source.within(text, &range)),
+                    }));
+                }
                 Entry::Words(words) => args.extend(
                     words
                         .iter()
@@ -169,7 +156,7 @@ impl Resolver<'_> {
             let message =
                 format!("`{}` in entry {entry} of `cmd` in [vm.{vm}] is qqmgr's to set", arg.text);
             let span = arg.span.clone().unwrap_or_default();
-            self.note(Diagnostic::new(span, message).hint(hint));
+            self.expander.note(Diagnostic::new(span, message).hint(hint));
         }
     }
 
@@ -189,7 +176,7 @@ impl Resolver<'_> {
         let text = self.text(value);
         if text.contains(['\n', '\r']) {
             let message = format!("`{keyword}` has a line break in it");
-            self.note(Diagnostic::new(value.span.clone(), message));
+            self.expander.note(Diagnostic::new(value.span.clone(), message));
         }
         text
     }

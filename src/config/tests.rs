@@ -75,6 +75,30 @@ fn names_the_members_of_a_cycle() {
 }
 
 #[test]
+fn tells_every_bad_variable_of_one_text() {
+    let text = "[vm.a]\ncmd = ['{{.x}} a={{.y}},b={{.x}}']\nssh = { port = 1 }\n";
+    assert_eq!(
+        complaints(resolve(text)),
+        [
+            "2:9 there is no variable `{{.x}}`",
+            "2:18 there is no variable `{{.y}}`",
+            "2:27 there is no variable `{{.x}}`",
+        ]
+    );
+}
+
+#[test]
+fn variables_that_double_each_other_come_to_an_end() {
+    let doubled: String =
+        (0..60).map(|n| format!("v{n} = '{{{{.v{m}}}}}{{{{.v{m}}}}}'\n", m = n + 1)).collect();
+    let text = format!(
+        "[vars]\n{doubled}v60 = 'x'\n[vm.a]\ncmd = ['a{{{{.v0}}}}']\nssh = {{ port = 1 }}\n"
+    );
+    let found = complaints(resolve(&text));
+    assert!(found[0].contains("is longer than the 128 KiB"), "{found:?}");
+}
+
+#[test]
 fn points_at_what_can_not_be_put_in() {
     let text = "[vars]\nhome = '/h'\nlist = [1]\n[vars.t]\nk = 1\n[vm.a]\ncmd = [\n  'a {{.hom}}',\n  'b {{.list}} c',\n  \
                 '{{.t}}',\n  '{{.t.kk}}',\n  '{{.vm.img}}',\n  '{{home}}',\n  '{{.ssh_host}}',\n  '{{.t.k.j}}',\n]\n\
