@@ -76,7 +76,7 @@ pub fn run(context: &Context, args: &TimelineArgs) -> Result<ExitCode, Error> {
     let instance = context.load()?.instance(&args.vm)?;
     let timeline = VmDir::open(&instance)?.as_ref().and_then(Timeline::read);
     let name = instance.name;
-    let timeline = timeline.ok_or_else(|| Error::NotRunning { vm: name.clone() })?;
+    let timeline = timeline.ok_or_else(|| Error::NeverStarted { vm: name.clone() })?;
     let is_over = |limit: &&Limit| {
         passed(&timeline, limit.milestone).is_none_or(|time| time > limit.time.as_secs_f64())
     };

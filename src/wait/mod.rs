@@ -23,6 +23,9 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// A kernel that panics has said all when it has been silent for this long.
+const PANIC_QUIET: Duration = Duration::from_millis(50);
+
 /// A VM that is watched while it runs.
 pub struct Watch<'a> {
     config: &'a Config,
@@ -288,7 +291,10 @@ impl<'a> Watch<'a> {
     async fn panicked(&self) -> Error {
         let console = async {
             let mut log = SerialLog::open(&self.dir)?;
-            log.matches(&self.regex("Kernel panic - not syncing")?).await
+            log.matches(&self.regex("Kernel panic - not syncing")?).await?;
+            // What the kernel says next is why.
+            log.settle(PANIC_QUIET).await;
+            Result::<_, Error>::Ok(())
         };
         let device = self.event(|event| event == "GUEST_PANICKED");
         let never_seen = tokio::select! {

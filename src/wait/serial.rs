@@ -8,8 +8,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
 /// A line of the log is matched in pieces of this length at most, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
@@ -18,7 +20,7 @@ const LONGEST_LINE: usize = 64 << 10;
 pub struct SerialLog {
     path: PathBuf,
     file: File,
-    changes: OwnedFd,
+    changes: AsyncFd<OwnedFd>,
     line: Vec<u8>,
 }
 
@@ -29,9 +31,11 @@ impl SerialLog {
     /// It can't be opened or watched.
     pub fn open(dir: &VmDir) -> Result<SerialLog, Error> {
         let path = dir.file("serial");
-        let open = || -> io::Result<(File, OwnedFd)> {
+        let open = || -> io::Result<(File, AsyncFd<OwnedFd>)> {
             let changes = rustix::fs::inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
             rustix::fs::inotify::add_watch(&changes, &path, WatchFlags::MODIFY)?;
+            // SAFETY: the AsyncFd owns the descriptor.
+            let changes = unsafe { AsyncFd::register_with_interest(changes, Interest::READABLE) }?;
             Ok((File::open(&path)?, changes))
         };
         match open() {
@@ -49,22 +53,30 @@ impl SerialLog {
         result.map_err(|error| Error::File { action: "read", path: self.path.clone(), error })
     }
 
-    async fn find(&mut self, regex: &Regex) -> io::Result<()> {
-        // SAFETY: the descriptor is a clone that the AsyncFd owns.
-        let changes = unsafe {
-            AsyncFd::register_with_interest(self.changes.try_clone()?, Interest::READABLE)
-        }
-        .map_err(io::Error::from)?;
-        loop {
-            if self.read_on(regex)? {
-                return Ok(());
+    /// Waits until the guest has said nothing for the time of `quiet`, or for ten times that.
+    pub async fn settle(&self, quiet: Duration) {
+        let deadline = Instant::now() + 10 * quiet;
+        while Instant::now() < deadline {
+            if tokio::time::timeout(quiet, self.changed()).await.is_err() {
+                return;
             }
-            let mut ready = changes.readable().await?;
-            let mut buffer = [0; 4096];
-            // What has changed is in the file; the notices are only to be taken away.
-            while matches!(rustix::io::read(&changes, &mut buffer), Ok(1..)) {}
-            ready.clear_ready();
         }
+    }
+
+    async fn find(&mut self, regex: &Regex) -> io::Result<()> {
+        while !self.read_on(regex)? {
+            self.changed().await?;
+        }
+        Ok(())
+    }
+
+    async fn changed(&self) -> io::Result<()> {
+        let mut ready = self.changes.readable().await?;
+        let mut buffer = [0; 4096];
+        // What has changed is in the file; the notices are only to be taken away.
+        while matches!(rustix::io::read(&self.changes, &mut buffer), Ok(1..)) {}
+        ready.clear_ready();
+        Ok(())
     }
 
     /// Reads what is there now; whether a line of it matches.
