@@ -35,7 +35,9 @@ pub async fn on_qemu(
         return Err(Error::AlreadyRunning { vm: instance.name.clone(), pid: process.pid() });
     }
     dir.clean();
-    Launch { argv: line.words(), extra: Vec::new(), ssh_port: vm.ssh.port }.write(&dir)?;
+    // The serial log is QEMU's own to open; whoever follows it sees that another boot begins.
+    dir.begin_log("serial")?;
+    Launch { argv: line.words(), ssh_port: vm.ssh.port, extra: Vec::new() }.write(&dir)?;
     let mut command = Command::new(gdb);
     command.args(["-ex", PASS_SIGNALS]).args(args).arg("--args").args(line.words());
     command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);

@@ -2,7 +2,7 @@
 
 use super::names::accelerators;
 use super::{Code, Finding, Subject};
-use crate::config::Arg;
+use crate::config::{Arg, Port};
 use crate::vm::{Forward, LONGEST_SOCKET_PATH, Properties, forwards, port_owner};
 use crate::{Place, host};
 use std::io;
@@ -139,8 +139,12 @@ fn ssh<'a>(subject: &Subject, mut forwards: impl Iterator<Item = &'a Forward>) -
     if forwards.any(leads_there) || ssh.options.iter().any(|(keyword, _)| is_elsewhere(keyword)) {
         return None;
     }
-    let (port, vm_port) = (ssh.port, ssh.vm_port);
-    let message = format!("nothing forwards SSH's port {port} to port {vm_port} of the guest");
+    let port = match subject.vm.instance.port {
+        Port::Fixed(port) => format!(" {port}"),
+        Port::Auto => String::new(),
+    };
+    let vm_port = ssh.vm_port;
+    let message = format!("nothing forwards SSH's port{port} to port {vm_port} of the guest");
     let hint = "add `hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}` to a `-netdev user`, \
                 or say where the guest is with `HostName`";
     let definition = subject.config.file.vm(&subject.vm.instance.definition)?;
