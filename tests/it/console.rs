@@ -53,8 +53,10 @@ fn both_ways_on_a_real_guest() {
     let outcome = lab.qqmgr("console a --json --until '^x4$'").stdin("echo x$((2+2))\n").run();
     let answer = outcome.code(0).json();
     assert_eq!(answer["ended_by"], "until");
-    assert_eq!(answer["output"], "echo x$((2+2))\r\nx4\r\n~ # \u{1b}[6n".split_at(20).0);
-    // What is awaited can be the last that ever comes, and an end that was asked for is none.
+    // How much of what came after it is with it is chance.
+    let output = answer["output"].as_str().unwrap();
+    assert!(output.starts_with("echo x$((2+2))\r\nx4"), "{output:?}");
+    // An end that was asked for is no failure.
     let outcome = lab.qqmgr("console a").stdin("poweroff -f\n").run();
     outcome.code(0);
     until("it is off", || lab.qemus().is_empty().then_some(()));
@@ -122,8 +124,8 @@ fn one_at_a_time_unless_by_force() {
 #[test]
 fn ten_at_once_by_force_leave_one() {
     let lab = running();
-    let takers: Vec<_> = (0..10).map(|_| lab.qqmgr("console a --force").at_terminal()).collect();
-    let mut takers = takers;
+    let mut takers: Vec<_> =
+        (0..10).map(|_| lab.qqmgr("console a --force").at_terminal()).collect();
     let lives =
         |terminal: &Live| lab.processes().iter().any(|process| process.pid == terminal.pid());
     until("one is left, and attached", || {
