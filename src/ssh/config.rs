@@ -6,7 +6,6 @@ use crate::Error;
 use crate::config::Ssh;
 use crate::vm::VmDir;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The file's name in the VM's directory.
@@ -33,14 +32,7 @@ pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
     if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(path);
     }
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&path))?;
-        file.write_all(text.as_bytes())?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    write().map_err(|error| Error::File { action: "write", path: path.clone(), error })?;
-    Ok(path)
+    dir.write(FILE, text.as_bytes())
 }
 
 /// The `Host` block that reaches the VM.

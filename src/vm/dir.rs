@@ -5,8 +5,9 @@ use crate::config::Instance;
 use crate::private_dir;
 use crate::process::Process;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use serde::Serialize;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -195,6 +196,37 @@ impl VmDir {
             Ok(Ok(result)) => result.map_err(failed),
             _ => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),
         }
+    }
+
+    /// Puts a file of ours in place, whole or not at all.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
+        let path = self.file(name);
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            file.write_all(bytes)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        match write() {
+            Ok(()) => Ok(path),
+            Err(error) => Err(Error::File { action: "write", path, error }),
+        }
+    }
+
+    /// Puts a record in place as JSON, as [`VmDir::write`] does.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write_record(&self, name: &str, record: &impl Serialize) -> Result<(), Error> {
+        let json = serde_json::to_vec(record).map_err(|error| Error::File {
+            action: "write",
+            path: self.file(name),
+            error: error.into(),
+        })?;
+        self.write(name, &json).map(drop)
     }
 
     /// Begins a log for QEMU's output: a new file, so that whoever reads the one before can tell,

@@ -3,7 +3,6 @@
 use super::dir::VmDir;
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The record's name in the VM's directory.
@@ -66,15 +65,7 @@ impl Timeline {
     /// # Errors
     /// It can't be written.
     pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
-        let path = dir.file(FILE);
-        let write = || -> std::io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(&path))?;
-            serde_json::to_writer(&mut file, self)?;
-            file.flush()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().map_err(|error| Error::File { action: "write", path: path.clone(), error })
+        dir.write_record(FILE, self)
     }
 }
 
