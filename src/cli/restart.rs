@@ -1,15 +1,14 @@
 //! `qqmgr restart`.
 
 use super::args::life::RestartArgs;
-use super::start::Request;
-use super::{Context, output, stop};
-use crate::Error;
-use crate::config::Instance;
-use crate::vm::{self, From, Launch, StartOptions, VmDir};
+use super::start::Waiting;
+use super::{Context, output};
 use crate::wait::Condition;
+use crate::{Error, bundle, ssh, vm};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
+use tokio::time::Instant;
 
 pub const EXAMPLES: &str = "\
 Examples:
@@ -37,22 +36,17 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
         output::report(&Reset { name: instance.name, pid, reset: true }, context.json);
         return Ok(ExitCode::SUCCESS);
     }
-    let extra = extra(&instance)?;
-    let stopped = stop::one(context, &instance, From::Powerdown(args.timeout)).await?;
+    ssh::close(&instance).await?;
+    let begun = Instant::now();
+    let (stopped, started) = match vm::restart(&config, &instance, args.timeout).await {
+        Ok(restarted) => restarted,
+        Err(error) => return Err(bundle::wrap(&config, &instance, error, &[]).await),
+    };
     if !context.json {
         output::note(&stopped);
     }
-    let request = Request {
-        options: StartOptions { extra, timeout: args.timeout, die_with_us: false },
-        conditions: if args.wait { vec![Condition::Ssh] } else { Vec::new() },
-        lease: None,
-    };
-    output::report(&request.start(&config, &instance).await?, context.json);
+    let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
+    let waiting = Waiting { conditions, timeout: args.timeout, begun };
+    output::report(&waiting.report(&config, &instance, started).await?, context.json);
     Ok(ExitCode::SUCCESS)
-}
-
-/// What the VM was started with beyond its config.
-fn extra(instance: &Instance) -> Result<Vec<String>, Error> {
-    let launch = VmDir::open(instance)?.as_ref().and_then(Launch::read);
-    Ok(launch.map(|launch| launch.extra).unwrap_or_default())
 }

@@ -65,59 +65,70 @@ pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> 
 }
 
 /// What is asked of each VM.
-pub struct Request {
-    pub options: StartOptions,
-    pub conditions: Vec<Condition>,
-    pub lease: Option<Lease>,
+struct Request {
+    options: StartOptions,
+    conditions: Vec<Condition>,
+    lease: Option<Lease>,
 }
 
 impl Request {
     /// Starts a VM, with a keeper if it has a lease, and waits for what it is to wait for. What
-    /// is known of a VM that dies meanwhile goes into a bundle.
-    pub async fn start(&self, config: &Config, instance: &Instance) -> Result<Report, Error> {
-        let result = self.try_start(config, instance).await;
-        match result {
-            Err(error) => Err(bundle::wrap(config, instance, error, &[]).await),
-            report => report,
-        }
-    }
-
-    async fn try_start(&self, config: &Config, instance: &Instance) -> Result<Report, Error> {
+    /// is known of a VM that does not come up goes into a bundle.
+    async fn start(&self, config: &Config, instance: &Instance) -> Result<Report, Error> {
         let begun = Instant::now();
-        let keeper = match &self.lease {
-            Some(lease) => Some(
-                Keeper::start(&Role { instance: instance.clone(), lease: lease.clone() }).await?,
-            ),
-            None => None,
+        let started = match self.launch(config, instance).await {
+            Ok(started) => started,
+            Err(error) => return Err(bundle::wrap(config, instance, error, &[]).await),
         };
-        let started = vm::start(config, instance, &self.options).await?;
-        if let Some(keeper) = keeper {
-            // A VM that was running goes on by the lease that it was started with.
-            if started.already_running { keeper.dismiss().await } else { keeper.detach() }
-        }
-        let held = self.wait(config, instance, begun).await?;
-        Ok(Report { started, held, seconds: begun.elapsed().as_secs_f64() })
+        let (conditions, timeout) = (self.conditions.clone(), self.options.timeout);
+        Waiting { conditions, timeout, begun }.report(config, instance, started).await
     }
 
-    async fn wait(
-        &self,
+    async fn launch(&self, config: &Config, instance: &Instance) -> Result<Started, Error> {
+        let Some(lease) = self.lease.clone() else {
+            return vm::start(config, instance, &self.options).await;
+        };
+        let keeper = Keeper::start(&Role { instance: instance.clone(), lease }).await?;
+        let started = vm::start(config, instance, &self.options).await?;
+        // A VM that was running goes on by the lease that it was started with.
+        if started.already_running {
+            keeper.dismiss().await
+        } else {
+            keeper.detach()
+        }
+        Ok(started)
+    }
+}
+
+/// What a VM that was started is waited for.
+pub struct Waiting {
+    pub conditions: Vec<Condition>,
+    pub timeout: Duration,
+    pub begun: Instant,
+}
+
+impl Waiting {
+    /// Waits, and tells what came of the start.
+    pub async fn report(
+        self,
         config: &Config,
         instance: &Instance,
-        begun: Instant,
-    ) -> Result<Vec<String>, Error> {
-        if self.conditions.is_empty() {
-            return Ok(Vec::new());
+        started: Started,
+    ) -> Result<Report, Error> {
+        let mut held = Vec::new();
+        if !self.conditions.is_empty() {
+            let gone = || Error::NotRunning { vm: instance.name.clone() };
+            let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
+            let plan = Plan {
+                conditions: self.conditions,
+                any: false,
+                fail_on: Vec::new(),
+                timeout: self.timeout,
+                since: self.begun,
+            };
+            held = watch.wait(&plan).await?.held;
         }
-        let gone = || Error::NotRunning { vm: instance.name.clone() };
-        let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
-        let plan = Plan {
-            conditions: self.conditions.clone(),
-            any: false,
-            fail_on: Vec::new(),
-            timeout: self.options.timeout,
-            since: begun,
-        };
-        Ok(watch.wait(&plan).await?.held)
+        Ok(Report { started, held, seconds: self.begun.elapsed().as_secs_f64() })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::argv::CommandLine;
 use super::connect::{self, Control};
-use super::dir::VmDir;
+use super::dir::{Lock, VmDir};
 use super::launch::Launch;
 use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn};
@@ -83,10 +83,26 @@ pub async fn start(
     instance: &Instance,
     options: &StartOptions,
 ) -> Result<Started, Error> {
+    start_holding(config, instance, options, None).await
+}
+
+/// Starts a VM as [`start`] does, with the right to do so that the caller may have already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_holding(
+    config: &Config,
+    instance: &Instance,
+    options: &StartOptions,
+    lock: Option<Lock>,
+) -> Result<Started, Error> {
     let deadline = Instant::now() + options.timeout;
     let (mut vm, mut line) = plan(config, instance, &options.extra)?;
     let dir = VmDir::create(instance)?;
-    let _lock = dir.lock(&instance.name, deadline).await?;
+    let _lock = match lock {
+        Some(lock) => lock,
+        None => dir.lock(&instance.name, deadline).await?,
+    };
     if let Some(process) = dir.process()?
         && stays(&instance.name, &dir, &process).await?
     {

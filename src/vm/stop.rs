@@ -1,7 +1,7 @@
 //! Stopping a VM: a ladder from asking the guest to SIGKILL, and which rung it took.
 
 use super::connect::Control;
-use super::dir::VmDir;
+use super::dir::{Lock, VmDir};
 use crate::Error;
 use crate::config::Instance;
 use crate::error::no_answer;
@@ -65,11 +65,22 @@ pub struct Stopped {
 /// # Errors
 /// The directory can't be used, or the process survives SIGKILL.
 pub async fn stop(instance: &Instance, from: From) -> Result<Stopped, Error> {
+    Ok(stop_and_hold(instance, from).await?.0)
+}
+
+/// Stops a VM as [`stop`] does, and keeps the right to start it again.
+///
+/// # Errors
+/// As [`stop`].
+pub async fn stop_and_hold(
+    instance: &Instance,
+    from: From,
+) -> Result<(Stopped, Option<Lock>), Error> {
     let started = Instant::now();
     let name = instance.name.clone();
     let nothing = Stopped { name, pid: None, method: None, seconds: 0.0, notes: Vec::new() };
     let Some(dir) = VmDir::open(instance)? else {
-        return Ok(nothing);
+        return Ok((nothing, None));
     };
     let patience = match from {
         From::Powerdown(timeout) => timeout,
@@ -80,31 +91,32 @@ pub async fn stop(instance: &Instance, from: From) -> Result<Stopped, Error> {
         if lock.is_ok() {
             dir.clean();
         }
-        return Ok(nothing);
+        return Ok((nothing, lock.ok()));
     };
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
     let mut ladder = Ladder { control, notes: Vec::new() };
     let method = ladder.descend(from, started).await?;
     let notes = ladder.notes;
-    clean_after(&dir, &instance.name, lock).await?;
+    let lock = clean_after(&dir, &instance.name, lock).await?;
+    let (pid, method) = (Some(process.pid()), Some(method));
     let seconds = started.elapsed().as_secs_f64();
-    Ok(Stopped { pid: Some(process.pid()), method: Some(method), seconds, notes, ..nothing })
+    Ok((Stopped { pid, method, seconds, notes, ..nothing }, lock))
 }
 
 /// Removes what QEMU left, unless a start was quicker.
 async fn clean_after(
     dir: &VmDir,
     vm: &str,
-    lock: Result<super::dir::Lock, Error>,
-) -> Result<(), Error> {
+    lock: Result<Lock, Error>,
+) -> Result<Option<Lock>, Error> {
     let lock = match lock {
-        Ok(lock) => Ok(lock),
-        Err(_) => dir.lock(vm, Instant::now() + GRACE).await,
+        Ok(lock) => Some(lock),
+        Err(_) => dir.lock(vm, Instant::now() + GRACE).await.ok(),
     };
-    if lock.is_ok() && dir.process()?.is_none() {
+    if lock.is_some() && dir.process()?.is_none() {
         dir.clean();
     }
-    Ok(())
+    Ok(lock)
 }
 
 struct Ladder<'a> {

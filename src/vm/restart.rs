@@ -1,0 +1,49 @@
+//! Beginning a VM's life anew: with a fresh QEMU, or by a reset in place.
+
+use super::connect::Control;
+use super::dir::VmDir;
+use super::launch::Launch;
+use super::start::{StartOptions, Started, plan, start_holding};
+use super::stop::{From, Stopped, stop_and_hold};
+use crate::Error;
+use crate::config::{Config, Instance};
+use std::time::Duration;
+
+/// How long QMP may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Stops a VM, if it runs, and starts it with the arguments that it was started with. Nobody
+/// else can start or stop it in between.
+///
+/// The guest has `timeout` to power down, and QEMU as long to answer.
+///
+/// # Errors
+/// The config can't be resolved, which leaves the VM as it is; or as stopping and starting.
+pub async fn restart(
+    config: &Config,
+    instance: &Instance,
+    timeout: Duration,
+) -> Result<(Stopped, Started), Error> {
+    let launch = VmDir::open(instance)?.as_ref().and_then(Launch::read);
+    let extra = launch.map(|launch| launch.extra).unwrap_or_default();
+    plan(config, instance, &extra)?;
+    let (stopped, lock) = stop_and_hold(instance, From::Powerdown(timeout)).await?;
+    let options = StartOptions { extra, timeout, die_with_us: false };
+    let started = start_holding(config, instance, &options, lock).await?;
+    Ok((stopped, started))
+}
+
+/// Presses the machine's reset button (QMP `system_reset`); QEMU and its pid stay.
+///
+/// # Errors
+/// The VM is not running, or QMP does not answer as it should.
+pub async fn reset(instance: &Instance) -> Result<u32, Error> {
+    let not_running = || Error::NotRunning { vm: instance.name.clone() };
+    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
+    let process = dir.process()?.ok_or_else(not_running)?;
+    let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    control.qmp(PATIENCE, async |client| client.execute("system_reset", None).await).await?;
+    // The guest that comes up may have other host keys.
+    let _ = std::fs::remove_file(dir.file("known_hosts"));
+    Ok(process.pid())
+}
