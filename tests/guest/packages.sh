@@ -6,7 +6,8 @@ set -euo pipefail
 
 # Each program, and the Debian/Ubuntu packages that make it work.
 programs=(
-    qemu-system-x86_64:qemu-system-x86
+    # Named together, so that apt takes both from one release or fails.
+    "qemu-system-x86_64:qemu-system-x86 qemu-utils"
     qemu-img:qemu-utils
     ssh:openssh-client
     scp:openssh-client
@@ -113,6 +114,11 @@ echo "packages.sh: installing ${packages[*]}"
 # With stale lists the install may still work, so a failure here is not the end.
 quietly apt-get update || true
 install "${packages[@]}"
+
+# To install one package apt may have removed another that we need.
+hash -r
+mapfile -t packages < <(missing_packages)
+[[ ${#packages[@]} -eq 0 ]] || install "${packages[@]}"
 
 hash -r
 mapfile -t missing < <(missing_programs)
