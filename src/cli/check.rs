@@ -12,12 +12,6 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr check                          every VM of the config
-  qqmgr check test-vm --strict         one, and warnings fail too
-  qqmgr check --json | jq -r '.findings[] | \"\\(.location.line): \\(.message)\"'";
-
 #[derive(Serialize)]
 struct Report {
     findings: Vec<JsonFinding>,

@@ -10,12 +10,6 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  bash:  echo 'source <(qqmgr completions bash)' >> ~/.bashrc
-  zsh:   echo 'source <(qqmgr completions zsh)' >> ~/.zshrc
-  fish:  qqmgr completions fish > ~/.config/fish/completions/qqmgr.fish";
-
 /// The scripts set this variable to the shell's name when they ask.
 const VARIABLE: &str = "QQMGR_COMPLETE";
 

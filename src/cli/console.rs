@@ -12,21 +12,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::AsyncWrite;
 
-pub const EXAMPLES: &str = "\
-On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
-A serial line carries no window size: run `resize` in the guest when the window has changed.
-Its question to the terminal passes through, as all escape sequences do, both ways.
-
-Without a terminal, standard input goes to the guest as it is and its output to standard output.
-It ends when the input has ended and the guest is silent (--idle) or has written --until, which
-is looked for in each line of the output since attaching, control sequences left out.
-
-Examples:
-  qqmgr console test-vm
-  qqmgr console test-vm --force                         take it over from another terminal
-  echo 'uname -r' | qqmgr console test-vm               what the shell there answers
-  qqmgr console test-vm --until 'login: $' </dev/null   wait for a prompt";
-
 /// How long a silence ends a session without a terminal, if nothing else is asked for.
 const IDLE: Duration = Duration::from_secs(1);
 

@@ -12,13 +12,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr events test-vm                                      all, until the VM ends
-  qqmgr events test-vm --filter 'BLOCK_JOB_*' --filter STOP
-  qqmgr events test-vm --filter RESET --count 1 --timeout 1m
-  qqmgr events test-vm --json | jq -r .event";
-
 /// Serves as the relay, if this process was started as one.
 pub fn relay() -> Option<ExitCode> {
     let mut args = std::env::args_os();

@@ -10,10 +10,6 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr gc                             after a crash of the host's session, or from cron";
-
 /// What was done.
 #[derive(Default, Serialize)]
 struct Report {

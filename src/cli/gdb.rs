@@ -7,13 +7,6 @@ use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr gdb test-vm                                    QEMU, to be started by `run`
-  qqmgr gdb test-vm -- -ex 'break nvme_init_ctrl' -ex run
-  qqmgr gdb test-vm --guest -- vmlinux                 the kernel of the running guest
-  qqmgr gdb test-vm --guest --print                    for a gdb or an editor of your own";
-
 #[derive(Serialize)]
 struct Report {
     target: String,

@@ -8,12 +8,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr init                           ./qqmgr.toml with a VM called `vm`
-  qqmgr init test-vm                   with another name
-  qqmgr -c vms/build.toml init build   in another file";
-
 #[derive(Serialize)]
 struct Report {
     file: PathBuf,

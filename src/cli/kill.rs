@@ -6,10 +6,6 @@ use super::{Context, stop};
 use crate::Error;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr kill test-vm                   as pulling the plug";
-
 pub async fn run(context: &Context, args: KillArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let targets = Targets::new(&config, &args.vms, None)?;

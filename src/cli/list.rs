@@ -8,11 +8,6 @@ use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr list
-  qqmgr list --json | jq -r '.[] | select(.pid) | .name'";
-
 const HEADER: [&str; 5] = ["NAME", "STATE", "PID", "UPTIME", "SSH"];
 
 #[derive(Serialize)]

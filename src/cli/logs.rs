@@ -9,21 +9,6 @@ use serde::Serialize;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-pub const SERIAL_EXAMPLES: &str = "\
-On a terminal, control sequences other than colours are left out; in a pipe the bytes are exact.
-
-Examples:
-  qqmgr serial test-vm -n 50                 the last 50 lines of this boot, or of the last
-  qqmgr serial test-vm -f                    follow until the VM ends
-  qqmgr serial test-vm -f -n all --retry     and through all its boots
-  qqmgr serial test-vm -n all | grep -a Oops";
-
-pub const OUTPUT_EXAMPLES: &str = "\
-Examples:
-  qqmgr stderr test-vm                       QEMU's last words
-  qqmgr stderr test-vm -f --retry            follow through all starts
-  qqmgr stdout test-vm -n all > qemu.log";
-
 /// A log's last lines, for `--json`.
 #[derive(Serialize)]
 struct Tail {

@@ -10,13 +10,6 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr monitor test-vm info block         one command and its answer
-  qqmgr monitor test-vm sendkey ctrl-alt-delete
-  qqmgr monitor test-vm                    a session; Ctrl-] leaves
-  qqmgr monitor test-vm <commands.txt      several commands";
-
 /// How long a command may take; `savevm` of a large guest takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -10,11 +10,6 @@ use std::fmt;
 use std::process::ExitCode;
 use tokio::time::Instant;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr restart test-vm --wait         power down, start, wait for SSH
-  qqmgr restart test-vm --reset        press the reset button";
-
 #[derive(Serialize)]
 struct Reset {
     name: String,

@@ -6,13 +6,6 @@ use crate::Error;
 use crate::run::{self, Job, Ran};
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr run test-vm -- uname -r
-  qqmgr run test-vm --put mod.ko:/tmp/mod.ko -- insmod /tmp/mod.ko
-  qqmgr run test-vm --get /var/log/test.log:logs/ --timeout 2m -- ./test.sh
-  git bisect run qqmgr run test-vm -- ./reproduce.sh";
-
 pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let job = Job {

@@ -7,13 +7,6 @@ use serde::Serialize;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode};
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr ssh test-vm                              a shell
-  qqmgr ssh test-vm uname -r                     a command
-  qqmgr ssh test-vm -N -L 8080:localhost:80      a forwarded port
-  qqmgr --json ssh test-vm cat /proc/cmdline     its exit code and output as JSON";
-
 /// What a tool came to, for `--json`.
 #[derive(Serialize)]
 struct Output {

@@ -8,12 +8,6 @@ use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr ssh-config test-vm >> ~/.ssh/config       then: rsync -a src/ test-vm:src/
-  qqmgr ssh-config --all > ~/.ssh/qqmgr.conf      with `Include qqmgr.conf` atop ~/.ssh/config
-  ssh -F <(qqmgr ssh-config test-vm) test-vm      without any file";
-
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Report(Vec<Host>);

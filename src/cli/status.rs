@@ -7,12 +7,6 @@ use crate::vm::{self, Forward, Status};
 use std::fmt;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr status test-vm
-  qqmgr status test-vm --json | jq -r .serial_file
-  qqmgr status test-vm --exit-code >/dev/null || qqmgr start test-vm";
-
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.state)?;

@@ -9,13 +9,6 @@ use crate::{Error, ssh};
 use std::fmt;
 use std::process::ExitCode;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr stop test-vm                   power the guest down, within 20 seconds
-  qqmgr stop test-vm --timeout 2m      give it two minutes
-  qqmgr stop test-vm --force           don't ask the guest
-  qqmgr stop --all                     all VMs of the config, side by side";
-
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(pid), Some(method)) = (self.pid, self.method) else {

@@ -10,11 +10,6 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr timeline test-vm
-  qqmgr timeline test-vm --max ssh=20s --max kernel=500ms";
-
 /// The milestones that have a time, and their names for people.
 const MILESTONES: [(&str, &str); 4] = [
     ("qmp", "QMP answered"),

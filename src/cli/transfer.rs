@@ -5,17 +5,6 @@ use crate::Error;
 use crate::ssh::{Session, get as get_command, put as put_command};
 use std::process::ExitCode;
 
-pub const PUT_EXAMPLES: &str = "\
-Examples:
-  qqmgr put test-vm bzImage modules/ /root/      files and directories, with cp's rules
-  dmesg | qqmgr put test-vm - /tmp/host-dmesg    a stream";
-
-pub const GET_EXAMPLES: &str = "\
-Examples:
-  qqmgr get test-vm /var/log .                   a directory
-  qqmgr get test-vm '/tmp/*.log' logs/           the guest expands the pattern
-  qqmgr get test-vm /proc/config.gz - | zcat     a stream";
-
 pub fn put(context: &Context, vm: &str, paths: &[String]) -> Result<ExitCode, Error> {
     let session = open(context, vm)?;
     ssh::pass_through(context, put_command(&session, paths)?)

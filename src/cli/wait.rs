@@ -8,13 +8,6 @@ use std::fmt;
 use std::process::ExitCode;
 use tokio::time::Instant;
 
-pub const EXAMPLES: &str = "\
-Examples:
-  qqmgr wait test-vm --for ssh
-  qqmgr wait test-vm --for 'serial:login:' --fail-on 'serial:Kernel panic'
-  qqmgr wait test-vm --for port:80 --for file:/run/ready --timeout 2m
-  qqmgr wait test-vm --for stopped --for event:GUEST_PANICKED --any";
-
 impl fmt::Display for Waited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: after {:.1}s: {}", self.name, self.seconds, self.held.join(", "))

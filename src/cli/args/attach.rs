@@ -26,7 +26,7 @@ pub struct LogArgs {
 
 /// Attach to a VM's serial port, both ways
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::console::EXAMPLES)]
+#[command(after_help = super::examples::CONSOLE)]
 pub struct ConsoleArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -37,7 +37,7 @@ pub struct ConsoleArgs {
 
 /// Give QEMU's human monitor a command, or attach to it
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::monitor::EXAMPLES)]
+#[command(after_help = super::examples::MONITOR)]
 pub struct MonitorArgs {
     /// The VM
     #[arg(add = completions::vm_names())]

@@ -11,7 +11,7 @@ use std::time::Duration;
 ///
 /// What follows the VM's name is ssh's, as after a host's name; qqmgr's own options come before.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::ssh::EXAMPLES, override_usage = "qqmgr [OPTIONS] ssh VM [SSH ARGS]...")]
+#[command(after_help = super::examples::SSH, override_usage = "qqmgr [OPTIONS] ssh VM [SSH ARGS]...")]
 pub struct SshArgs {
     /// The VM, then arguments for ssh: a command, options such as -L, or none for a shell
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -21,7 +21,7 @@ pub struct SshArgs {
 
 /// Copy files and directories into a running VM
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::transfer::PUT_EXAMPLES, override_usage = "qqmgr put [OPTIONS] VM LOCAL... REMOTE")]
+#[command(after_help = super::examples::PUT, override_usage = "qqmgr put [OPTIONS] VM LOCAL... REMOTE")]
 pub struct PutArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -34,7 +34,7 @@ pub struct PutArgs {
 
 /// Copy files and directories out of a running VM
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::transfer::GET_EXAMPLES, override_usage = "qqmgr get [OPTIONS] VM REMOTE... LOCAL")]
+#[command(after_help = super::examples::GET, override_usage = "qqmgr get [OPTIONS] VM REMOTE... LOCAL")]
 pub struct GetArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -51,7 +51,7 @@ pub struct GetArgs {
 /// serial log), event:NAME (QMP), port:N (the guest accepts on its port, through a forwarded
 /// one) or file:PATH (exists in the guest). It fails at once when QEMU ends.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::wait::EXAMPLES)]
+#[command(after_help = super::examples::WAIT)]
 pub struct WaitArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -76,7 +76,7 @@ pub struct WaitArgs {
 /// command over SSH, and throws the instance away, whatever ends qqmgr. The exit code is the
 /// command's; 125 if it could not be run to its end. Without a command it gives a shell.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::run::EXAMPLES)]
+#[command(after_help = super::examples::RUN)]
 pub struct RunArgs {
     /// The VM
     #[arg(add = completions::vm_names())]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Start VMs and return when QEMU has answered
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::start::EXAMPLES)]
+#[command(after_help = super::examples::START)]
 pub struct StartArgs {
     /// The VMs
     #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
@@ -44,7 +44,7 @@ pub struct StartArgs {
 /// The guest is asked to power down (ACPI). When it has not by the timeout: QMP `quit`, then
 /// SIGTERM, then SIGKILL.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::stop::EXAMPLES)]
+#[command(after_help = super::examples::STOP)]
 pub struct StopArgs {
     /// The VMs
     #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
@@ -62,7 +62,7 @@ pub struct StopArgs {
 
 /// Stop a VM and start it again with the arguments that it was started with
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::restart::EXAMPLES)]
+#[command(after_help = super::examples::RESTART)]
 pub struct RestartArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -80,7 +80,7 @@ pub struct RestartArgs {
 
 /// Kill VMs with SIGKILL, and clean up behind them
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::kill::EXAMPLES)]
+#[command(after_help = super::examples::KILL)]
 pub struct KillArgs {
     /// The VMs
     #[arg(required = true, value_name = "VM", add = completions::vm_names())]

@@ -1,6 +1,7 @@
 //! What can be said on the command line; each verb's logic is in its own file.
 
 pub mod attach;
+mod examples;
 pub mod guest;
 pub mod life;
 pub mod setup;
@@ -32,21 +33,21 @@ pub enum Verb {
     Restart(life::RestartArgs),
     Kill(life::KillArgs),
     /// End the VMs that have outlived their lease, and remove what dead instances left
-    #[command(after_help = super::gc::EXAMPLES)]
+    #[command(after_help = examples::GC)]
     Gc,
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
-    #[command(visible_alias = "ls", after_help = super::list::EXAMPLES)]
+    #[command(visible_alias = "ls", after_help = examples::LIST)]
     List,
     Events(view::EventsArgs),
     /// Show the end of what the guest wrote to its serial port
-    #[command(after_help = super::logs::SERIAL_EXAMPLES)]
+    #[command(after_help = examples::SERIAL)]
     Serial(attach::LogArgs),
     /// Show the end of QEMU's standard output
-    #[command(after_help = super::logs::OUTPUT_EXAMPLES)]
+    #[command(after_help = examples::OUTPUT)]
     Stdout(attach::LogArgs),
     /// Show the end of QEMU's standard error
-    #[command(after_help = super::logs::OUTPUT_EXAMPLES)]
+    #[command(after_help = examples::OUTPUT)]
     Stderr(attach::LogArgs),
     Console(attach::ConsoleArgs),
     Monitor(attach::MonitorArgs),

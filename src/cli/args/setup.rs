@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// QEMU itself is asked for its options, machines, CPUs and devices; files have to be there and
 /// readable, images not in use, ports free. Exits with 1 when there is an error.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::check::EXAMPLES)]
+#[command(after_help = super::examples::CHECK)]
 pub struct CheckArgs {
     /// The VMs; all of the config when none is named
     #[arg(value_name = "VM", add = completions::vm_names())]
@@ -24,7 +24,7 @@ pub struct CheckArgs {
 /// A VM whose port is `auto` has to be running. The blocks use the connection that `qqmgr ssh`
 /// shares.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::ssh_config::EXAMPLES)]
+#[command(after_help = super::examples::SSH_CONFIG)]
 pub struct SshConfigArgs {
     /// The VMs
     #[arg(value_name = "VM", required_unless_present = "all", add = completions::vm_names())]
@@ -36,7 +36,7 @@ pub struct SshConfigArgs {
 
 /// Write a qqmgr.toml to start from, never over another
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::init::EXAMPLES)]
+#[command(after_help = super::examples::INIT)]
 pub struct InitArgs {
     /// The name of its VM
     #[arg(default_value = "vm")]
@@ -49,7 +49,7 @@ pub struct InitArgs {
 /// that it sends itself (SIGUSR1) pass through. With it, QEMU's gdb stub is opened on the running
 /// VM, for this user alone, and gdb starts on that: the guest stops while gdb is attached.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::gdb::EXAMPLES)]
+#[command(after_help = super::examples::GDB)]
 pub struct GdbArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -78,7 +78,7 @@ pub struct ManArgs {
 
 /// Print a completion script for a shell; VM names complete from the config
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::completions::EXAMPLES)]
+#[command(after_help = super::examples::COMPLETIONS)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: completions::Shell,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Show a VM's state, process, ports and files
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::status::EXAMPLES)]
+#[command(after_help = super::examples::STATUS)]
 pub struct StatusArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -23,7 +23,7 @@ pub struct StatusArgs {
 /// One line each: local time, name, data. Any number of listeners can run at once, and none is in
 /// the way of `status`, `stop` or your own client on qmp.socket. Ends when the VM ends.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::events::EXAMPLES)]
+#[command(after_help = super::examples::EVENTS)]
 pub struct EventsArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
@@ -44,7 +44,7 @@ pub struct EventsArgs {
 /// QEMU was spawned, QMP answered, the first serial byte came, the kernel's first line, and SSH
 /// let in; the last three are seen by `start --wait`, `wait` and `run` only.
 #[derive(Debug, Args)]
-#[command(after_help = crate::cli::timeline::EXAMPLES)]
+#[command(after_help = super::examples::TIMELINE)]
 pub struct TimelineArgs {
     /// The VM
     #[arg(add = completions::vm_names())]

@@ -1,0 +1,154 @@
+//! The examples that each verb's help ends with.
+
+pub const START: &str = "\
+Examples:
+  qqmgr start test-vm                  start it
+  qqmgr start test-vm --wait           and wait until an SSH login works
+  qqmgr start test-vm --for 'serial:login:'
+  qqmgr start --all --ttl 30m          all VMs of the config, for half an hour
+  qqmgr start test-vm --owner-pid $$   as long as this shell lives
+  qqmgr start test-vm --dry-run        show QEMU's command line
+  qqmgr start test-vm -- -s -S         stop before the first instruction, for gdb";
+
+pub const STOP: &str = "\
+Examples:
+  qqmgr stop test-vm                   power the guest down, within 20 seconds
+  qqmgr stop test-vm --timeout 2m      give it two minutes
+  qqmgr stop test-vm --force           don't ask the guest
+  qqmgr stop --all                     all VMs of the config, side by side";
+
+pub const RESTART: &str = "\
+Examples:
+  qqmgr restart test-vm --wait         power down, start, wait for SSH
+  qqmgr restart test-vm --reset        press the reset button";
+
+pub const KILL: &str = "\
+Examples:
+  qqmgr kill test-vm                   as pulling the plug";
+
+pub const RUN: &str = "\
+Examples:
+  qqmgr run test-vm -- uname -r
+  qqmgr run test-vm --put mod.ko:/tmp/mod.ko -- insmod /tmp/mod.ko
+  qqmgr run test-vm --get /var/log/test.log:logs/ --timeout 2m -- ./test.sh
+  git bisect run qqmgr run test-vm -- ./reproduce.sh";
+
+pub const WAIT: &str = "\
+Examples:
+  qqmgr wait test-vm --for ssh
+  qqmgr wait test-vm --for 'serial:login:' --fail-on 'serial:Kernel panic'
+  qqmgr wait test-vm --for port:80 --for file:/run/ready --timeout 2m
+  qqmgr wait test-vm --for stopped --for event:GUEST_PANICKED --any";
+
+pub const GC: &str = "\
+Examples:
+  qqmgr gc                             after a crash of the host's session, or from cron";
+
+pub const LIST: &str = "\
+Examples:
+  qqmgr list
+  qqmgr list --json | jq -r '.[] | select(.pid) | .name'";
+
+pub const STATUS: &str = "\
+Examples:
+  qqmgr status test-vm
+  qqmgr status test-vm --json | jq -r .serial_file
+  qqmgr status test-vm --exit-code >/dev/null || qqmgr start test-vm";
+
+pub const SERIAL: &str = "\
+On a terminal, control sequences other than colours are left out; in a pipe the bytes are exact.
+
+Examples:
+  qqmgr serial test-vm -n 50                 the last 50 lines of this boot, or of the last
+  qqmgr serial test-vm -f                    follow until the VM ends
+  qqmgr serial test-vm -f -n all --retry     and through all its boots
+  qqmgr serial test-vm -n all | grep -a Oops";
+
+pub const OUTPUT: &str = "\
+Examples:
+  qqmgr stderr test-vm                       QEMU's last words
+  qqmgr stderr test-vm -f --retry            follow through all starts
+  qqmgr stdout test-vm -n all > qemu.log";
+
+pub const EVENTS: &str = "\
+Examples:
+  qqmgr events test-vm                                      all, until the VM ends
+  qqmgr events test-vm --filter 'BLOCK_JOB_*' --filter STOP
+  qqmgr events test-vm --filter RESET --count 1 --timeout 1m
+  qqmgr events test-vm --json | jq -r .event";
+
+pub const TIMELINE: &str = "\
+Examples:
+  qqmgr timeline test-vm
+  qqmgr timeline test-vm --max ssh=20s --max kernel=500ms";
+
+pub const SSH: &str = "\
+Examples:
+  qqmgr ssh test-vm                              a shell
+  qqmgr ssh test-vm uname -r                     a command
+  qqmgr ssh test-vm -N -L 8080:localhost:80      a forwarded port
+  qqmgr --json ssh test-vm cat /proc/cmdline     its exit code and output as JSON";
+
+pub const PUT: &str = "\
+Examples:
+  qqmgr put test-vm bzImage modules/ /root/      files and directories, with cp's rules
+  dmesg | qqmgr put test-vm - /tmp/host-dmesg    a stream";
+
+pub const GET: &str = "\
+Examples:
+  qqmgr get test-vm /var/log .                   a directory
+  qqmgr get test-vm '/tmp/*.log' logs/           the guest expands the pattern
+  qqmgr get test-vm /proc/config.gz - | zcat     a stream";
+
+pub const SSH_CONFIG: &str = "\
+Examples:
+  qqmgr ssh-config test-vm >> ~/.ssh/config       then: rsync -a src/ test-vm:src/
+  qqmgr ssh-config --all > ~/.ssh/qqmgr.conf      with `Include qqmgr.conf` atop ~/.ssh/config
+  ssh -F <(qqmgr ssh-config test-vm) test-vm      without any file";
+
+pub const CONSOLE: &str = "\
+On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
+A serial line carries no window size: run `resize` in the guest when the window has changed.
+Its question to the terminal passes through, as all escape sequences do, both ways.
+
+Without a terminal, standard input goes to the guest as it is and its output to standard output.
+It ends when the input has ended and the guest is silent (--idle) or has written --until, which
+is looked for in each line of the output since attaching, control sequences left out.
+
+Examples:
+  qqmgr console test-vm
+  qqmgr console test-vm --force                         take it over from another terminal
+  echo 'uname -r' | qqmgr console test-vm               what the shell there answers
+  qqmgr console test-vm --until 'login: $' </dev/null   wait for a prompt";
+
+pub const MONITOR: &str = "\
+Examples:
+  qqmgr monitor test-vm info block         one command and its answer
+  qqmgr monitor test-vm sendkey ctrl-alt-delete
+  qqmgr monitor test-vm                    a session; Ctrl-] leaves
+  qqmgr monitor test-vm <commands.txt      several commands";
+
+pub const GDB: &str = "\
+Examples:
+  qqmgr gdb test-vm                                    QEMU, to be started by `run`
+  qqmgr gdb test-vm -- -ex 'break nvme_init_ctrl' -ex run
+  qqmgr gdb test-vm --guest -- vmlinux                 the kernel of the running guest
+  qqmgr gdb test-vm --guest --print                    for a gdb or an editor of your own";
+
+pub const INIT: &str = "\
+Examples:
+  qqmgr init                           ./qqmgr.toml with a VM called `vm`
+  qqmgr init test-vm                   with another name
+  qqmgr -c vms/build.toml init build   in another file";
+
+pub const CHECK: &str = "\
+Examples:
+  qqmgr check                          every VM of the config
+  qqmgr check test-vm --strict         one, and warnings fail too
+  qqmgr check --json | jq -r '.findings[] | \"\\(.location.line): \\(.message)\"'";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+  bash:  echo 'source <(qqmgr completions bash)' >> ~/.bashrc
+  zsh:   echo 'source <(qqmgr completions zsh)' >> ~/.zshrc
+  fish:  qqmgr completions fish > ~/.config/fish/completions/qqmgr.fish";
