@@ -26,6 +26,9 @@ use tokio::time::Instant;
 /// A kernel that panics has said all when it has been silent for this long.
 const PANIC_QUIET: Duration = Duration::from_millis(50);
 
+/// How far apart the signs of QEMU's end may be seen.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
 /// A VM that is watched while it runs.
 pub struct Watch<'a> {
     config: &'a Config,
@@ -181,7 +184,7 @@ impl<'a> Watch<'a> {
                     let condition = plan.fail_on[index?].to_string();
                     return Err(Error::WaitFailed { vm: self.name().to_owned(), condition });
                 }
-                result = self.ended(), if !ends => return Err(result),
+                error = self.ended_for_good(ends) => return Err(error),
                 () = tokio::time::sleep_until(deadline) => {
                     return Err(self.timed_out(plan, &held));
                 }
@@ -200,6 +203,20 @@ impl<'a> Watch<'a> {
 
     /// Returns when the condition holds.
     async fn holds(&self, condition: &Condition) -> Result<(), Error> {
+        match self.comes_true(condition).await {
+            Err(error @ (Error::Events { .. } | Error::Qmp { .. } | Error::NotRunning { .. })) => {
+                // QEMU's connections break before its end can be seen, and that is for the
+                // waiting as a whole to say.
+                match tokio::time::timeout(AFTERMATH, self.process.ended()).await {
+                    Ok(Ok(())) => std::future::pending().await,
+                    _ => Err(error),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn comes_true(&self, condition: &Condition) -> Result<(), Error> {
         match condition {
             Condition::Running => self.state_is("running").await,
             Condition::Paused => self.state_is("paused").await,
@@ -316,6 +333,16 @@ impl<'a> Watch<'a> {
         let mut timeline = self.timeline.borrow_mut();
         timeline.pass(milestone);
         timeline.write(&self.dir)
+    }
+
+    /// Returns when the VM has ended; if that was waited for, when what came with it, such as
+    /// its last events, has been seen too.
+    async fn ended_for_good(&self, awaited: bool) -> Error {
+        let error = self.ended().await;
+        if awaited {
+            tokio::time::sleep(AFTERMATH).await;
+        }
+        error
     }
 
     /// Returns when the VM has ended.
