@@ -212,7 +212,9 @@ async fn work(
     started: Instant,
 ) -> Result<Output, Error> {
     let extra = vec!["-snapshot".to_owned()];
-    let options = StartOptions { extra, timeout: job.timeout, die_with_us: true };
+    // One that is to outlive us can't be bound to us: the keeper alone sees to its end.
+    let die_with_us = !job.keep_on_failure;
+    let options = StartOptions { extra, timeout: job.timeout, die_with_us };
     if let Err(error) = vm::start(config, instance, &options).await {
         return Err(bundle::wrap(config, instance, error, &[]).await);
     }
