@@ -49,7 +49,7 @@ start='qqmgr start demo --wait'
 
 echo "# The VM is described in $QQMGR_CONFIG."
 show_match '^demo +stopped' 'qqmgr list'
-show_match 'started .*login works' "$start"
+show_match 'started .*; after .*: ssh' "$start"
 show_match '^demo: running' 'qqmgr status demo'
 
 printf '\n# A command in the guest, and its exit code.\n'

@@ -3,7 +3,11 @@
 //! - [`config`] reads a `qqmgr.toml`: which VMs there are, and what each is made of.
 //! - [`vm`] starts, stops and looks at them.
 //! - [`check`] tells what is wrong with them before they are launched.
-//! - [`ssh`] reaches the guest with OpenSSH.
+//! - [`wait`] waits for what is to come true of a running one, and [`run`] runs a command in a
+//!   throwaway instance.
+//! - [`logs`], [`console`] and [`events`] show what it writes, and QEMU's events.
+//! - [`lease`] ends it when its time is over or its owner is gone.
+//! - [`ssh`] reaches the guest with OpenSSH, and [`gdb`] the guest or QEMU itself with gdb.
 //! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the others.
 //!
 //! What waits is `async` and runs on [tokio](https://docs.rs/tokio); a current-thread runtime with

@@ -18,7 +18,7 @@ pub struct Cli {
     /// The config file [default: the nearest qqmgr.toml from here up, else the user's own]
     #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
-    /// Print one JSON document instead of text
+    /// Print one JSON document instead of text; a stream prints one per line
     #[arg(long, global = true)]
     pub(super) json: bool,
     #[command(subcommand)]
