@@ -2,10 +2,12 @@
 //! its targets. Prints a table and never fails for a number.
 
 mod bare;
+mod boot;
 mod interrupt;
 mod measure;
 mod rows;
 mod scratch;
+mod serial;
 mod table;
 
 use clap::Parser;
@@ -14,6 +16,9 @@ use std::error::Error;
 use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// A boot takes seconds: there are fewer pairs of those, by this factor.
+const RUNS_PER_BOOT: u32 = 20;
 
 /// Measures qqmgr against the bare tools, as medians of paired runs that take turns
 #[derive(Parser)]
@@ -34,6 +39,9 @@ enum Group {
     Start,
     Status,
     Ssh,
+    Serial,
+    Wait,
+    Run,
     List,
     Memory,
     Size,
@@ -68,6 +76,16 @@ fn measure_all(options: &Options) -> Result<()> {
     }
     if wanted(Group::Ssh) {
         println!("{}", rows::ssh(&scratch, options.runs)?);
+    }
+    if wanted(Group::Serial) {
+        println!("{}", serial::wait(&scratch, options.runs)?);
+    }
+    let boots = options.runs.div_ceil(RUNS_PER_BOOT);
+    if wanted(Group::Wait) {
+        println!("{}", boot::wait(&scratch, boots)?);
+    }
+    if wanted(Group::Run) {
+        println!("{}", boot::run_true(&scratch, boots)?);
     }
     if wanted(Group::List) {
         println!("{}", rows::list(&scratch, options.runs)?);

@@ -3,7 +3,7 @@
 use super::{Result, interrupt};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What one run took.
@@ -18,17 +18,41 @@ pub struct Run {
 }
 
 /// Runs `command` to its end, which must be a good one.
-pub fn run(mut command: Command) -> Result<Run> {
+pub fn run(command: Command) -> Result<Run> {
+    spawn(command)?.end()
+}
+
+/// A process that runs.
+pub struct Spawned {
+    command: Command,
+    child: Child,
+    started: Instant,
+}
+
+/// Starts `command`.
+pub fn spawn(mut command: Command) -> Result<Spawned> {
     // Ctrl-C is for us: what is being measured comes to its own end, and we clean up after it.
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     let started = Instant::now();
     let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
-    let (status, peak) = wait(child.id())?;
-    let wall = started.elapsed();
-    interrupt::check()?;
-    match status.success() {
-        true => Ok(Run { wall, peak }),
-        false => Err(format!("{command:?}: {status}").into()),
+    Ok(Spawned { command, child, started })
+}
+
+impl Spawned {
+    /// Its process id, which is its own until [`Spawned::end`].
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub fn end(self) -> Result<Run> {
+        let (status, peak) = wait(self.child.id())?;
+        let wall = self.started.elapsed();
+        interrupt::check()?;
+        match status.success() {
+            true => Ok(Run { wall, peak }),
+            false => Err(format!("{:?}: {status}", self.command).into()),
+        }
     }
 }
 
@@ -77,6 +101,11 @@ impl Pairs {
     /// The seconds that the bare tool took.
     pub fn bare(&self) -> Spread {
         Spread::of(self.bare.clone())
+    }
+
+    /// How many seconds longer ours took, pair by pair.
+    pub fn added(&self) -> Spread {
+        Spread::of(self.ours.iter().zip(&self.bare).map(|(ours, bare)| ours - bare).collect())
     }
 
     /// How many times as long ours took, pair by pair.

@@ -81,6 +81,19 @@ impl Site {
         self.dir.join(format!(".qqmgr/vm.{vm}/{name}"))
     }
 
+    /// The port on the host that leads to a running VM's SSH server.
+    pub fn ssh_port(&self, vm: &str) -> Result<u16> {
+        let output = self.qqmgr(&["--json", "status", vm]).output()?;
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let port = status["ssh"]["port"].as_u64().ok_or("a VM that runs has no port")?;
+        Ok(port.try_into()?)
+    }
+
+    /// The key that opens the guest.
+    pub fn key(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guest/id_ed25519")
+    }
+
     /// The config's directory.
     pub fn dir(&self) -> &Path {
         &self.dir

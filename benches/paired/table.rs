@@ -13,6 +13,8 @@ pub fn header() -> String {
 pub enum Measured {
     /// A time against that of the bare tool.
     Ratio(Pairs),
+    /// A time, less that of the bare tool.
+    Added(Pairs),
     /// A time, in seconds.
     Time(Spread),
     /// A number of bytes.
@@ -34,6 +36,7 @@ impl Row {
     fn value(&self) -> f64 {
         match &self.measured {
             Measured::Ratio(pairs) => pairs.ratio().median,
+            Measured::Added(pairs) => pairs.added().median * 1e3,
             Measured::Time(spread) => spread.median * 1e3,
             Measured::Bytes(bytes) => *bytes as f64 / f64::from(1 << 20),
         }
@@ -51,6 +54,13 @@ impl fmt::Display for Row {
                 write!(f, "{:>10} {:>10}", ms(ours.median), ms(bare.median))?;
                 let range = format!("{:.2} - {:.2}", ratio.min, ratio.max);
                 write!(f, " {:>8.2} {range:>15} {target:>11.2}", ratio.median)?;
+            }
+            Measured::Added(pairs) => {
+                let (ours, bare, added) = (pairs.ours(), pairs.bare(), pairs.added());
+                write!(f, "{:>10} {:>10}", ms(ours.median), ms(bare.median))?;
+                let range = format!("{:+.0} - {:+.0}", added.min * 1e3, added.max * 1e3);
+                let target = format!("{target:+} ms");
+                write!(f, " {:>+8.0} {range:>15} {target:>11}", added.median * 1e3)?;
             }
             Measured::Time(spread) => {
                 let range = format!("{:.1} - {:.1}", spread.min * 1e3, spread.max * 1e3);

@@ -18,6 +18,7 @@ pub use resolve::{Arg, Ssh, Vm, reserved_option};
 pub use source::{Diagnostic, Location, Source, Span, Text};
 
 use crate::suggest;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,9 +151,12 @@ impl Config {
 
     /// The identities of all VMs, in the order of the file, each with its runs behind it.
     pub fn instances(&self) -> Vec<Instance> {
+        // Where there are a thousand VMs, few have ever run: one look finds those.
+        let entries = std::fs::read_dir(&self.runtime).into_iter().flatten().flatten();
+        let dirs: HashSet<PathBuf> = entries.map(|entry| entry.path()).collect();
         let with_runs = |definition| {
             let vm = self.identify(definition);
-            let runs = self.runs(&vm);
+            let runs = if dirs.contains(&vm.dir) { self.runs(&vm) } else { Vec::new() };
             std::iter::once(vm).chain(runs)
         };
         self.file.vms.iter().flat_map(with_runs).collect()

@@ -160,9 +160,12 @@ impl Role {
             if word == Some(STAY) {
                 let _ = process.ended().await;
             }
-            end(&process).await;
+            // Side by side, because starting ssh takes longer than ending QEMU.
+            let ((), closed) = tokio::join!(end(&process), ssh::close(&self.instance));
+            closed?;
+        } else {
+            ssh::close(&self.instance).await?;
         }
-        ssh::close(&self.instance).await?;
         dir.remove_all()
     }
 
