@@ -28,4 +28,6 @@ mod ssh_config;
 mod start;
 mod status;
 mod stop;
+mod timeline;
 mod usage;
+mod wait;
