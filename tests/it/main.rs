@@ -17,6 +17,7 @@ mod guest;
 mod harness;
 mod init;
 mod kills;
+mod lease;
 mod list;
 mod logs;
 mod long_path;
