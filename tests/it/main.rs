@@ -3,6 +3,7 @@
 // Clippy's exemption for tests does not reach what they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bundle;
 mod check;
 mod completions;
 mod config;
@@ -26,6 +27,7 @@ mod monitor;
 mod permissions;
 mod races;
 mod restart;
+mod run;
 mod ssh;
 mod ssh_config;
 mod start;
