@@ -3,6 +3,7 @@
 // Clippy's exemption for tests does not reach what they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod bundle;
 mod check;
 mod completions;
 mod config;
@@ -17,15 +18,21 @@ mod guest;
 mod harness;
 mod init;
 mod kills;
+mod lease;
 mod list;
 mod logs;
 mod long_path;
+mod many;
 mod monitor;
 mod permissions;
 mod races;
+mod restart;
+mod run;
 mod ssh;
 mod ssh_config;
 mod start;
 mod status;
 mod stop;
+mod timeline;
 mod usage;
+mod wait;

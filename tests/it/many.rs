@@ -1,0 +1,82 @@
+//! `start` and `stop` of several VMs: side by side, a line each, the worst exit code; `kill`.
+
+use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, vm};
+
+/// Three that start, one by a fake that is slow, and one between them that does not.
+fn config() -> String {
+    let broken = vm("bad", "-nodefaults -machine nonsense");
+    vm("a", NO_GUEST) + &broken + &fake_qemu("b", "") + &fake_qemu("c", "slow-socket=300")
+}
+
+/// The lines in order, without their pids and times.
+fn lines(outcome: &Outcome) -> Vec<String> {
+    let text = outcome.text();
+    let what = |line: &str| line.split(" (pid ").next().unwrap().to_owned();
+    let mut lines: Vec<_> = text.lines().map(what).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_line_each_in_the_order_of_their_ends() {
+    let lab = Lab::new(&config());
+    let started = lab.qqmgr("start c b a b").run();
+    started.code(0).stderr("");
+    assert_eq!(lines(&started), ["a: started", "b: started", "c: started"]);
+    assert!(started.text().lines().last().unwrap().starts_with("c: "), "{started}");
+    assert_eq!(lab.qemus().len(), 3);
+    let stopped = lab.qqmgr("stop c bad a --force").run();
+    assert_eq!(lines(stopped.code(0)), ["a: stopped", "bad: is not running", "c: stopped"]);
+    assert_eq!(lab.qemus().len(), 1);
+    let killed = lab.qqmgr("kill b a").run();
+    assert_eq!(lines(killed.code(0)), ["a: is not running", "b: stopped"]);
+    assert!(killed.text().ends_with("SIGKILL\n"), "{killed}");
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+}
+
+#[test]
+fn one_that_fails_among_others() {
+    let lab = Lab::new(&config());
+    let started = lab.qqmgr("start --all").run();
+    assert_eq!(lines(started.code(1)), ["a: started", "b: started", "c: started"]);
+    let stderr = String::from_utf8_lossy(&started.stderr).into_owned();
+    assert!(stderr.starts_with("error: VM `bad` did not start: "), "{started}");
+    let json = lab.qqmgr("start --all --json").run();
+    let json = json.code(1).stderr("").json();
+    let names: Vec<_> = json.as_array().unwrap().iter().map(|vm| &vm["name"]).collect();
+    assert_eq!(names, ["a", "bad", "b", "c"]);
+    assert_eq!(json[0]["already_running"], true);
+    assert_eq!(json[1]["error"]["code"], "qemu_failed");
+    assert_eq!(json[1]["error"]["location"]["line"], 5);
+    // A wait that takes too long is worse than a QEMU that ends.
+    lab.qqmgr("start a bad --for serial:x --timeout 1s").run().code(5);
+    lab.qqmgr("start a nobody").run().code(4).stdout("");
+    lab.qqmgr("start a --all").run().code(2);
+    lab.qqmgr("start").run().code(2);
+    let stopped = lab.qqmgr("stop --all --timeout 100ms --json").run().code(0).json();
+    let methods: Vec<_> = stopped.as_array().unwrap().iter().map(|vm| &vm["method"]).collect();
+    assert_eq!(methods[0], "quit");
+    assert!(methods[1].is_null());
+    assert_eq!(methods[2..], ["powerdown", "powerdown"]);
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    // A list even if there is only one.
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    assert_eq!(lab.qqmgr("start --all --json").run().code(0).json()[0]["name"], "a");
+}
+
+#[test]
+fn kill_is_sigkill_and_cleans_up() {
+    let lab = Lab::new(&fake_qemu("a", "ignore-powerdown,ignore-quit,ignore-term"));
+    lab.qqmgr("kill a").run().ok("a: is not running\n");
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("kill a").run().ok("a: stopped (pid [PID]) after [SECONDS]: SIGKILL\n");
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    for entry in std::fs::read_dir(lab.vm_file("a", "")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.ends_with(".socket") && name != "pid", "{name} is left behind");
+    }
+    lab.qqmgr("start a").run().code(0);
+    let json = lab.qqmgr("kill a --json").run();
+    json.ok("{\"name\":\"a\",\"pid\":[PID],\"method\":\"sigkill\",\"seconds\":[SECONDS],\"notes\":[]}\n");
+    lab.qqmgr("kill").run().code(2);
+}

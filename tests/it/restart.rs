@@ -1,0 +1,70 @@
+//! `restart`: stop and start again as before, or a reset in place.
+
+use crate::events::{Listener, Qmp};
+use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use serde_json::Value;
+
+#[test]
+fn with_the_arguments_that_it_was_started_with() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a -- -name 'my vm' -S").run().code(0);
+    let before = lab.qemus();
+    let outcome = lab.qqmgr("restart a --timeout 500ms").run();
+    outcome.code(0).stdout("a: started (pid [PID]), SSH on port [PORT]\n");
+    let after = lab.processes();
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert_ne!(vec![after[0].pid], before);
+    assert_eq!(after[0].args[after[0].args.len() - 3..], ["-name", "my vm", "-S"]);
+    lab.qqmgr("kill a").run().code(0);
+    // Even of one that is stopped: it is the last start that counts.
+    lab.qqmgr("restart a").run().expect(
+        0,
+        "a: started (pid [PID]), SSH on port [PORT]\n",
+        "a: is not running\n",
+    );
+    assert_eq!(lab.processes()[0].args.last().unwrap(), "-S");
+}
+
+#[test]
+fn one_that_was_never_started() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("restart a --reset").run().expect(
+        4,
+        "",
+        "error: VM `a` is not running\nhint: start it: qqmgr start a\n",
+    );
+    let json = lab.qqmgr("restart a --json").run();
+    json.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
+             \"held\":[],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("restart nobody").run().code(4);
+}
+
+#[test]
+fn a_reset_in_place() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --for 'serial:qqmgr guest: ready'").run().code(0);
+    let pid = lab.qemus();
+    let listener = Listener::start(&lab, "events", "");
+    let mut qmp = Qmp::open(&lab);
+    until("the listener hears", || {
+        qmp.run(&["stop", "cont"]);
+        (!listener.events().is_empty()).then_some(())
+    });
+    drop(qmp);
+    let boots = || lab.read(".qqmgr/vm.a/serial").matches("qqmgr guest: ready").count();
+    // The firmware adds resets of its own.
+    let ours = |event: &Value| event["data"]["reason"] == "host-qmp-system-reset";
+    let resets = || listener.events().iter().filter(|event| ours(event)).count();
+    assert_eq!((boots(), resets()), (1, 0));
+    let json = lab.qqmgr("restart a --reset --json").run();
+    json.ok("{\"name\":\"a\",\"pid\":[PID],\"reset\":true}\n");
+    lab.qqmgr("wait a --for ssh").run().code(0);
+    assert_eq!(boots(), 2);
+    until("the reset is told", || (resets() == 1).then_some(()));
+    assert_eq!(lab.qemus(), pid);
+    let again = lab.qqmgr("restart a --wait").run();
+    again.code(0);
+    assert_eq!(boots(), 1);
+    assert_ne!(lab.qemus(), pid);
+    lab.qqmgr("stop a").run().code(0);
+}

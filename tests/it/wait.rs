@@ -1,0 +1,232 @@
+//! `wait` and `start --for`: each condition, its failures, and what is said of them.
+
+use crate::events::Qmp;
+use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, free_port, guest_vm, until, vm};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::Write;
+
+/// A guest's output, as far as a wait can tell; it goes where QEMU keeps the log.
+fn say(lab: &Lab, text: &str) {
+    let mut log = File::options().append(true).open(lab.vm_file("a", "serial")).unwrap();
+    log.write_all(text.as_bytes()).unwrap();
+}
+
+fn running() -> Lab {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    lab
+}
+
+/// What comes of a wait when something is done while it waits. It watches the directory or the
+/// log of its VM by then, and the VM's process.
+#[track_caller]
+fn meanwhile(lab: &Lab, line: &str, act: impl FnOnce()) -> Outcome {
+    let has = |pid: u32, kind: &str| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+        targets.any(|target| target.to_string_lossy().contains(kind))
+    };
+    let waits = || {
+        let mut found = lab.processes().into_iter();
+        let waiter = found.find(|process| process.args.iter().any(|arg| arg == "wait"))?;
+        has(waiter.pid, "inotify").then_some(())
+    };
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| lab.qqmgr(line).run());
+        until("it waits", waits);
+        act();
+        waiter.join().unwrap()
+    })
+}
+
+#[test]
+fn usage() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for line in ["wait a", "wait a --for nonsense", "wait a --for serial:(", "wait a --for port:0"]
+    {
+        lab.qqmgr(line).run().code(2).stdout("");
+    }
+    let not_running = "error: VM `a` is not running\nhint: start it: qqmgr start a\n";
+    for condition in ["ssh", "paused", "serial:x", "event:STOP", "port:22", "file:/x"] {
+        let line = format!("wait a --for {condition}");
+        lab.qqmgr(&line).run().expect(4, "", not_running);
+    }
+    lab.qqmgr("wait a --for running --timeout 100ms").run().stdout("");
+    lab.qqmgr("wait b --for running").run().code(4);
+    let stopped = lab.qqmgr("wait a --for stopped --json").run();
+    stopped.ok("{\"name\":\"a\",\"held\":[\"stopped\"],\"seconds\":[SECONDS]}\n");
+}
+
+#[test]
+fn running_when_somebody_starts_it_meanwhile() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let waited = meanwhile(&lab, "wait a --for running --json", || {
+        lab.qqmgr("start a").run().code(0);
+    });
+    waited.ok("{\"name\":\"a\",\"held\":[\"running\"],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("wait a --for running").run().ok("a: after [SECONDS]: running\n");
+}
+
+#[test]
+fn states_and_events() {
+    let lab = running();
+    let mut qmp = Qmp::open(&lab);
+    qmp.run(&["stop"]);
+    drop(qmp);
+    lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
+    // Each is told by the event itself, long before the wait would be over.
+    for (condition, back, forth) in [("running", "stop", "cont"), ("paused", "cont", "stop")] {
+        Qmp::open(&lab).run(&[back]);
+        let line = format!("wait a --for {condition} --for serial:x --any --fail-on serial:y");
+        let waited = meanwhile(&lab, &line, || Qmp::open(&lab).run(&[forth]));
+        waited.ok(&format!("a: after [SECONDS]: {condition}\n"));
+    }
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| lab.qqmgr("wait a --for event:reset --timeout 10s").run());
+        let mut qmp = Qmp::open(&lab);
+        until("it hears", || {
+            qmp.run(&["system_reset"]);
+            waiter.is_finished().then_some(())
+        });
+        waiter.join().unwrap().ok("a: after [SECONDS]: event:RESET\n");
+    });
+    let line = "wait a --for stopped --for serial:x --any";
+    let waited = meanwhile(&lab, line, || {
+        lab.qqmgr("stop a --force").run().code(0);
+    });
+    waited.ok("a: after [SECONDS]: stopped\n");
+}
+
+#[test]
+fn the_serial_log_of_this_boot() {
+    let lab = running();
+    say(&lab, "there before\r\nlogin: ");
+    lab.qqmgr("wait a --for 'serial:^there before$'")
+        .run()
+        .ok("a: after [SECONDS]: serial:^there before$\n");
+    lab.qqmgr("wait a --for 'serial:^login: $' --for serial:there")
+        .run()
+        .ok("a: after [SECONDS]: serial:^login: $, serial:there\n");
+    let waited = meanwhile(&lab, "wait a --for 'serial:^login: root$' --json", || {
+        say(&lab, "ro");
+        say(&lab, "ot");
+    });
+    waited.ok("{\"name\":\"a\",\"held\":[\"serial:^login: root$\"],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("wait a --for serial:nowhere --for serial:before --any")
+        .run()
+        .ok("a: after [SECONDS]: serial:before\n");
+    lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("wait a --for serial:before --timeout 100ms").run().code(5);
+}
+
+#[test]
+fn what_must_not_hold() {
+    let lab = running();
+    say(&lab, "Kernel panic\n");
+    let failed = "error: VM `a`: serial:panic holds, which was not to be\n\
+                  crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    lab.qqmgr("wait a --for serial:x --fail-on serial:panic").run().expect(1, "", failed);
+    let json = lab.qqmgr("wait a --for serial:x --fail-on serial:panic --json").run();
+    assert_eq!(json.code(1).stderr("").json()["error"]["code"], "wait_failed");
+    let line = "wait a --for serial:x --fail-on serial:Oops --fail-on stopped";
+    let failed = failed.replace("serial:panic", "serial:Oops");
+    meanwhile(&lab, line, || say(&lab, "Oops")).expect(1, "", &failed);
+    let failed = failed.replace("serial:Oops", "stopped");
+    let line = "wait a --for serial:x --fail-on stopped";
+    let waited = meanwhile(&lab, line, || {
+        lab.qqmgr("kill a").run().code(0);
+    });
+    waited.expect(1, "", &failed);
+}
+
+#[test]
+fn the_death_of_qemu() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for condition in ["serial:x", "paused", "event:STOP", "ssh"] {
+        lab.qqmgr("start a").run().code(0);
+        let qemu = lab.processes().remove(0);
+        let line = format!("wait a --for serial:never --for {condition} --timeout 50s");
+        let outcome = meanwhile(&lab, &line, || qemu.signal(Signal::KILL));
+        outcome.expect(
+            1,
+            "",
+            "error: VM `a` ended while it was waited for\n\
+             crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
+        );
+    }
+    lab.qqmgr("start a").run().code(0);
+    let qemu = lab.processes().remove(0);
+    // What else was waited for can't come any more, but for what came with the end.
+    let line = "wait a --for stopped --for serial:x --timeout 50s --json";
+    let json = meanwhile(&lab, line, || qemu.signal(Signal::KILL)).code(1).stderr("").json();
+    assert_eq!(json["error"]["code"], "vm_died");
+    lab.qqmgr("start a").run().code(0);
+    let waited = meanwhile(&lab, "wait a --for stopped --for event:SHUTDOWN", || {
+        lab.qqmgr("stop a --force").run().code(0);
+    });
+    waited.ok("a: after [SECONDS]: stopped, event:SHUTDOWN\n");
+}
+
+#[test]
+fn a_timeout_tells_what_held_and_how_the_log_ends() {
+    let lab = running();
+    say(&lab, "one\r\ntwo");
+    lab.qqmgr("wait a --for serial:one --for serial:three --for event:STOP --timeout 100ms")
+        .run()
+        .expect(
+            5,
+            "",
+            "error: VM `a`: waited 100ms for serial:three, event:STOP; serial:one held\n\
+             the serial log ends:\none\ntwo\n\
+             hint: the VM goes on running; stop it with: qqmgr stop a\n\
+             crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
+        );
+    let json = lab.qqmgr("wait a --for serial:three --timeout 0.1 --json").run().code(5).json();
+    assert_eq!(json["error"]["code"], "wait_timeout");
+    assert!(std::path::Path::new(json["error"]["bundle"].as_str().unwrap()).is_dir());
+}
+
+#[test]
+fn a_start_that_waits() {
+    let lab = Lab::new(&(vm("a", NO_GUEST) + &fake_qemu("b", "")));
+    lab.qqmgr("start a --for running")
+        .run()
+        .ok("a: started (pid [PID]), SSH on port [PORT]; after [SECONDS]: running\n");
+    let again = lab.qqmgr("start a --for running --json").run();
+    again.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\
+              \"held\":[\"running\"],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("start a --for serial:x --timeout 100ms").run().code(5).stdout("");
+    lab.qqmgr("start b --for nonsense").run().code(2);
+    assert_eq!(lab.qemus().len(), 1);
+}
+
+#[test]
+fn what_only_a_guest_has() {
+    let forward = "127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}";
+    let more = format!("{forward},hostfwd=tcp:127.0.0.1:{}-:8080", free_port());
+    let lab = Lab::new(&guest_vm("a").replace(forward, &more));
+    lab.qqmgr("start a --for 'serial:^~ # ' --for ssh --for port:22").run().ok(
+        "a: started (pid [PID]), SSH on port [PORT]; after [SECONDS]: serial:^~ # , ssh, port:22\n",
+    );
+    lab.qqmgr("wait a --for port:443").run().expect(
+        2,
+        "",
+        "error: VM `a` forwards no port to the guest's 443\n\
+         hint: add hostfwd=tcp::PORT-:443 to its -netdev user\n",
+    );
+    lab.qqmgr("wait a --for port:8080 --for file:/tmp/made --timeout 1s").run().code(5);
+    std::thread::scope(|scope| {
+        let both =
+            scope.spawn(|| lab.qqmgr("wait a --for port:8080 --for \"file:/tmp/it's made\"").run());
+        // A server that says nothing: only QEMU knows that the guest accepts.
+        lab.qqmgr("ssh a 'nc -l -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
+        lab.qqmgr("wait a --for port:8080").run().code(0);
+        assert!(!both.is_finished(), "the file is still to come");
+        lab.qqmgr("ssh a 'nc -ll -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
+        lab.qqmgr("ssh a \"touch \\\"/tmp/it's made\\\"\"").run().code(0);
+        both.join().unwrap().ok("a: after [SECONDS]: port:8080, file:/tmp/it's made\n");
+    });
+    lab.qqmgr("stop a").run().code(0);
+}
