@@ -116,7 +116,7 @@ impl Waiting {
                 timeout: self.timeout,
                 since: self.begun,
             };
-            held = watch.wait(&plan).await?.held;
+            held = watch.bundled(watch.while_well(watch.hold(&plan)).await).await?.held;
         }
         Ok(Report { started, held, seconds: self.begun.elapsed().as_secs_f64() })
     }

@@ -228,15 +228,12 @@ async fn work(
             timeout: job.timeout,
             since: started,
         };
-        watch.wait(&plan).await?;
+        watch.hold(&plan).await?;
         let left = job.timeout.saturating_sub(started.elapsed());
         let steps = steps(config, instance, job);
         tokio::time::timeout(left, steps).await.unwrap_or_else(|_| Err(overdue(instance, job)))
     });
-    match result.await {
-        Err(error) => Err(watch.bundled(error).await),
-        output => output,
-    }
+    watch.bundled(result.await).await
 }
 
 fn overdue(instance: &Instance, job: &Job) -> Error {

@@ -1,0 +1,158 @@
+//! Conditions as futures, each of which ends when its condition holds, and a plan of them.
+
+use super::serial::SerialLog;
+use super::{Condition, Plan, Waited, Watch, guest};
+use crate::vm::{self, Control};
+use crate::{Error, error, events};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How far apart the signs of QEMU's end may be seen.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
+type Holding<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+
+/// Conditions that have not come true yet, by their index.
+struct Pending<'a>(Vec<(usize, Holding<'a>)>);
+
+impl Pending<'_> {
+    /// The next one that does.
+    async fn next(&mut self) -> Result<usize, Error> {
+        let (at, result) = std::future::poll_fn(|context| {
+            for (at, (_, holding)) in self.0.iter_mut().enumerate() {
+                if let Poll::Ready(result) = holding.as_mut().poll(context) {
+                    return Poll::Ready((at, result));
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+        let (index, _) = self.0.swap_remove(at);
+        result.map(|()| index)
+    }
+}
+
+impl Watch<'_> {
+    /// Waits as planned, and for nothing else.
+    ///
+    /// # Errors
+    /// The time is over, the VM ends, or something holds that must not.
+    pub async fn hold(&self, plan: &Plan) -> Result<Waited, Error> {
+        let deadline = plan.since + plan.timeout;
+        let mut pending = self.pending(&plan.conditions);
+        let mut failing = self.pending(&plan.fail_on);
+        let mut held = vec![false; plan.conditions.len()];
+        let ends = plan.conditions.iter().any(|condition| matches!(condition, Condition::Stopped));
+        while !is_enough(&held, plan.any) {
+            tokio::select! {
+                biased;
+                index = pending.next() => held[index?] = true,
+                index = failing.next() => {
+                    let condition = plan.fail_on[index?].to_string();
+                    return Err(Error::WaitFailed { vm: self.name().to_owned(), condition });
+                }
+                error = self.ended_for_good(ends) => return Err(error),
+                () = tokio::time::sleep_until(deadline) => {
+                    return Err(self.timed_out(plan, &held));
+                }
+            }
+        }
+        let held = plan.conditions.iter().zip(&held).filter(|(_, held)| **held);
+        let held = held.map(|(condition, _)| condition.to_string()).collect();
+        let seconds = plan.since.elapsed().as_secs_f64();
+        Ok(Waited { name: self.name().to_owned(), held, seconds })
+    }
+
+    fn pending<'c>(&'c self, conditions: &'c [Condition]) -> Pending<'c> {
+        let holding = |condition| Box::pin(self.holds(condition)) as Holding<'c>;
+        Pending(conditions.iter().map(holding).enumerate().collect())
+    }
+
+    /// Returns when the condition holds.
+    async fn holds(&self, condition: &Condition) -> Result<(), Error> {
+        match self.comes_true(condition).await {
+            Err(error @ (Error::Events { .. } | Error::Qmp { .. } | Error::NotRunning { .. })) => {
+                // QEMU's connections break before its end can be seen, and that is for the
+                // waiting as a whole to say.
+                match tokio::time::timeout(AFTERMATH, self.process.ended()).await {
+                    Ok(Ok(())) => std::future::pending().await,
+                    _ => Err(error),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn comes_true(&self, condition: &Condition) -> Result<(), Error> {
+        match condition {
+            Condition::Running => self.state_is("running").await,
+            Condition::Paused => self.state_is("paused").await,
+            Condition::Stopped => self.process.ended().await.map_err(|error| self.unwatched(error)),
+            Condition::Serial(regex) => SerialLog::open(&self.dir)?.matches(regex).await,
+            Condition::Event(name) => self.event(|event| event == name).await,
+            Condition::Port(port) => guest::port_accepts(self, *port).await,
+            Condition::Ssh => self.log_in().await.map(drop),
+            Condition::File(path) => guest::file_exists(&self.log_in().await?, path).await,
+        }
+    }
+
+    /// Waits for a run state: asks first, then again at each event that changes it.
+    async fn state_is(&self, state: &str) -> Result<(), Error> {
+        let mut events = events::subscribe(self.instance).await?;
+        let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
+        loop {
+            let patience = Duration::from_secs(2);
+            let status = control.qmp(patience, async |client| client.query_status().await).await?;
+            if status.status == state {
+                return Ok(());
+            }
+            while let Some(event) = events.next().await? {
+                if matches!(event.name.as_str(), "STOP" | "RESUME" | "SUSPEND" | "WAKEUP") {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn event(&self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let mut events = events::subscribe(self.instance).await?;
+        while let Some(event) = events.next().await? {
+            if wanted(&event.name) {
+                return Ok(());
+            }
+        }
+        // The VM has ended, which is for the waiting as a whole to say.
+        std::future::pending().await
+    }
+
+    /// Returns when the VM has ended; if that was waited for, when what came with it, such as
+    /// its last events, has been seen too.
+    async fn ended_for_good(&self, awaited: bool) -> Error {
+        let error = self.ended().await;
+        if awaited {
+            tokio::time::sleep(AFTERMATH).await;
+        }
+        error
+    }
+
+    fn timed_out(&self, plan: &Plan, held: &[bool]) -> Error {
+        let names = |wanted: bool| {
+            let zipped = plan.conditions.iter().zip(held).filter(|(_, held)| **held == wanted);
+            let names: Vec<_> = zipped.map(|(condition, _)| condition.to_string()).collect();
+            names.join(", ")
+        };
+        let serial = error::log_end(&vm::last_lines(&self.dir, "serial"));
+        Error::WaitTimeout {
+            vm: self.name().to_owned(),
+            waited: plan.timeout,
+            missing: names(false),
+            held: names(true),
+            detail: error::colon(&self.last_ssh.borrow()) + &serial,
+        }
+    }
+}
+
+fn is_enough(held: &[bool], any: bool) -> bool {
+    if any { held.contains(&true) } else { !held.contains(&false) }
+}
