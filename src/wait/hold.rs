@@ -47,11 +47,11 @@ impl Watch<'_> {
         while !is_enough(&held, plan.any) {
             tokio::select! {
                 biased;
-                index = pending.next() => held[index?] = true,
                 index = failing.next() => {
                     let condition = plan.fail_on[index?].to_string();
                     return Err(Error::WaitFailed { vm: self.name().to_owned(), condition });
                 }
+                index = pending.next() => held[index?] = true,
                 error = self.ended_for_good(ends) => return Err(error),
                 () = tokio::time::sleep_until(deadline) => {
                     return Err(self.timed_out(plan, &held));

@@ -50,15 +50,22 @@ pub struct Waited {
 /// # Errors
 /// As [`Watch::hold`], or the VM is not running.
 pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<Waited, Error> {
-    let has = |wanted: fn(&Condition) -> bool| plan.conditions.iter().any(wanted);
+    let stopped = |condition: &Condition| matches!(condition, Condition::Stopped);
+    let running = |condition: &Condition| matches!(condition, Condition::Running);
     let mut watch = Watch::open(config, instance)?;
-    if watch.is_none() && has(|condition| matches!(condition, Condition::Stopped)) {
-        let held = vec![Condition::Stopped.to_string()];
-        return Ok(Waited { name: instance.name.clone(), held, seconds: 0.0 });
-    }
-    if watch.is_none() && has(|condition| matches!(condition, Condition::Running)) {
-        start::started(instance, plan.since + plan.timeout).await?;
-        watch = Watch::open(config, instance)?;
+    if watch.is_none() {
+        let is_stopped = match plan.any {
+            true => plan.conditions.iter().any(stopped),
+            false => plan.conditions.iter().all(stopped),
+        };
+        if is_stopped {
+            let held = vec![Condition::Stopped.to_string()];
+            return Ok(Waited { name: instance.name.clone(), held, seconds: 0.0 });
+        }
+        if plan.conditions.iter().any(running) {
+            start::started(instance, plan).await?;
+            watch = Watch::open(config, instance)?;
+        }
     }
     let watch = watch.ok_or_else(|| Error::NotRunning { vm: instance.name.clone() })?;
     watch.bundled(watch.observing(watch.hold(plan)).await).await

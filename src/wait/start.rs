@@ -1,5 +1,6 @@
 //! Waiting for a VM to be started by somebody else.
 
+use super::{Condition, Plan};
 use crate::Error;
 use crate::config::Instance;
 use crate::vm::VmDir;
@@ -7,13 +8,13 @@ use rustix::fs::inotify::{CreateFlags, WatchFlags};
 use std::io;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
 
-/// Returns when a start of the VM has come to its end and left it running, or at `deadline`.
+/// Returns when a start of the VM has come to its end and left it running.
 ///
 /// # Errors
-/// The VM's directory can't be used.
-pub async fn started(instance: &Instance, deadline: Instant) -> Result<(), Error> {
+/// The time of `plan` is over, or the VM's directory can't be used.
+pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
+    let deadline = plan.since + plan.timeout;
     let dir = VmDir::create(instance)?;
     let system = |error: io::Error| Error::System {
         vm: instance.name.clone(),
@@ -37,7 +38,14 @@ pub async fn started(instance: &Instance, deadline: Instant) -> Result<(), Error
             }
         }
         let Ok(ready) = tokio::time::timeout_at(deadline, changes.readable()).await else {
-            return Ok(());
+            let missing: Vec<_> = plan.conditions.iter().map(Condition::to_string).collect();
+            return Err(Error::WaitTimeout {
+                vm: instance.name.clone(),
+                waited: plan.timeout,
+                missing: missing.join(", "),
+                held: String::new(),
+                detail: ": nobody started it".to_owned(),
+            });
         };
         let mut ready = ready.map_err(system)?;
         let mut buffer = [0; 4096];
