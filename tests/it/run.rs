@@ -244,7 +244,7 @@ fn signals_end_it_and_leave_nothing() {
 
 /// The rounds of a stress, and how many of them are underway at once.
 const ROUNDS: u64 = 15;
-const AT_ONCE: u64 = 3;
+const AT_ONCE: u64 = 5;
 
 /// The longest that a run may live before it is killed, in milliseconds.
 const LONGEST: u64 = 4000;
