@@ -109,7 +109,7 @@ impl Error {
                 Some(format!("if it hangs for good: qqmgr stop --force {vm}"))
             }
             Error::WaitTimeout { vm, .. } => {
-                Some(format!("the VM goes on running; stop it with: qqmgr stop {vm}"))
+                Some(format!("the VM is left as it is: qqmgr status {vm}"))
             }
             _ => None,
         }

@@ -224,7 +224,7 @@ fn waiting_for_a_login_that_never_works_leaves_the_vm_running() {
         5,
         "",
         "error: VM `a`: waited 1s for ssh\n\
-         hint: the VM goes on running; stop it with: qqmgr stop a\n\
+         hint: the VM is left as it is: qqmgr status a\n\
          crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
     assert_eq!(lab.qemus().len(), 1);

@@ -52,7 +52,13 @@ fn usage() {
         let line = format!("wait a --for {condition}");
         lab.qqmgr(&line).run().expect(4, "", not_running);
     }
-    lab.qqmgr("wait a --for running --timeout 100ms").run().stdout("");
+    lab.qqmgr("wait a --for running --timeout 100ms").run().expect(
+        5,
+        "",
+        "error: VM `a`: waited 100ms for running: nobody started it\n\
+         hint: the VM is left as it is: qqmgr status a\n",
+    );
+    lab.qqmgr("wait a --for stopped --for ssh").run().expect(4, "", not_running);
     lab.qqmgr("wait b --for running").run().code(4);
     let stopped = lab.qqmgr("wait a --for stopped --json").run();
     stopped.ok("{\"name\":\"a\",\"held\":[\"stopped\"],\"seconds\":[SECONDS]}\n");
@@ -180,7 +186,7 @@ fn a_timeout_tells_what_held_and_how_the_log_ends() {
             "",
             "error: VM `a`: waited 100ms for serial:three, event:STOP; serial:one held\n\
              the serial log ends:\none\ntwo\n\
-             hint: the VM goes on running; stop it with: qqmgr stop a\n\
+             hint: the VM is left as it is: qqmgr status a\n\
              crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
         );
     let json = lab.qqmgr("wait a --for serial:three --timeout 0.1 --json").run().code(5).json();
