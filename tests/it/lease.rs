@@ -81,6 +81,7 @@ fn a_keeper_ends_with_its_vm() {
     lab.qqmgr("start bad --ttl 1h").run().code(1);
     nobody(&lab);
     // The lease of a life before is not for this one.
+    std::fs::remove_file(lab.vm_file("a", "lease.json")).unwrap();
     lab.qqmgr("start a --ttl 1s").run().code(0);
     kept(&lab, "a");
     kill_keepers(&lab);

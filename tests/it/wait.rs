@@ -1,7 +1,7 @@
 //! `wait` and `start --for`: each condition, its failures, and what is said of them.
 
 use crate::events::Qmp;
-use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, free_port, guest_vm, until, vm};
+use crate::harness::{Alive, Lab, NO_GUEST, Outcome, fake_qemu, free_port, guest_vm, until, vm};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::Write;
@@ -147,12 +147,19 @@ fn what_must_not_hold() {
     waited.expect(1, "", &failed);
 }
 
+/// QEMU's process; a relay of the life before may be there beside it.
+fn qemu(lab: &Lab) -> Alive {
+    let pid = lab.qemus().remove(0);
+    let mut found = lab.processes().into_iter();
+    found.find(|process| process.pid == pid).unwrap()
+}
+
 #[test]
 fn the_death_of_qemu() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     for condition in ["serial:x", "paused", "event:STOP", "ssh"] {
         lab.qqmgr("start a").run().code(0);
-        let qemu = lab.processes().remove(0);
+        let qemu = qemu(&lab);
         let line = format!("wait a --for serial:never --for {condition} --timeout 50s");
         let outcome = meanwhile(&lab, &line, || qemu.signal(Signal::KILL));
         outcome.expect(
@@ -163,7 +170,7 @@ fn the_death_of_qemu() {
         );
     }
     lab.qqmgr("start a").run().code(0);
-    let qemu = lab.processes().remove(0);
+    let qemu = qemu(&lab);
     // What else was waited for can't come any more, but for what came with the end.
     let line = "wait a --for stopped --for serial:x --timeout 50s --json";
     let json = meanwhile(&lab, line, || qemu.signal(Signal::KILL)).code(1).stderr("").json();
@@ -227,10 +234,9 @@ fn what_only_a_guest_has() {
         let both =
             scope.spawn(|| lab.qqmgr("wait a --for port:8080 --for \"file:/tmp/it's made\"").run());
         // A server that says nothing: only QEMU knows that the guest accepts.
-        lab.qqmgr("ssh a 'nc -l -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
+        lab.qqmgr("ssh a 'nc -ll -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
         lab.qqmgr("wait a --for port:8080").run().code(0);
         assert!(!both.is_finished(), "the file is still to come");
-        lab.qqmgr("ssh a 'nc -ll -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
         lab.qqmgr("ssh a \"touch \\\"/tmp/it's made\\\"\"").run().code(0);
         both.join().unwrap().ok("a: after [SECONDS]: port:8080, file:/tmp/it's made\n");
     });
