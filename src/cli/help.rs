@@ -13,7 +13,8 @@ const GROUPS: [(&str, &[&str]); 5] = [
 ];
 
 /// The command with its verbs in groups; clap itself has no headings for them.
-pub fn grouped(command: Command) -> Command {
+pub fn grouped(mut command: Command) -> Command {
+    command.build();
     let header = command.get_styles().get_header();
     let literal = command.get_styles().get_literal();
     let width = GROUPS.iter().flat_map(|(_, verbs)| *verbs).map(|verb| verb.len()).max();
@@ -44,7 +45,8 @@ mod tests {
 
     #[test]
     fn every_verb_is_in_one_group() {
-        let command = Cli::command();
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
         for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
             let name = verb.get_name();
             let groups = GROUPS.iter().filter(|(_, verbs)| verbs.contains(&name)).count();
@@ -54,7 +56,9 @@ mod tests {
 
     #[test]
     fn every_verb_has_examples() {
-        for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
             let after = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(after.contains("Examples:\n  "), "{}", verb.get_name());
         }

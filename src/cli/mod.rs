@@ -46,10 +46,16 @@ use std::process::ExitCode;
 /// # Errors
 /// It can't be understood, or help or the version was asked for: both have been answered.
 pub fn parse() -> Result<Cli, ExitCode> {
-    let mut command = help::grouped(Cli::command());
-    let matches = command.try_get_matches_from_mut(std::env::args_os());
-    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
-    cli.map_err(|error| output::clap_answer(&error.format(&mut command)))
+    // Verbs are grouped only for who will read of them: it takes as long as all the rest.
+    read(&mut Cli::command()).or_else(|_| {
+        let mut command = help::grouped(Cli::command());
+        read(&mut command).map_err(|error| output::clap_answer(&error.format(&mut command)))
+    })
+}
+
+fn read(command: &mut clap::Command) -> Result<Cli, clap::Error> {
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches)
 }
 
 /// What every verb can use.

@@ -7,7 +7,7 @@ use clap::Args;
 use regex::Regex;
 use std::time::Duration;
 
-/// How much of a log, and until when.
+// How much of a log, and until when.
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// The VM

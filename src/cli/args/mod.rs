@@ -25,7 +25,9 @@ pub struct Cli {
     pub(super) verb: Verb,
 }
 
+// Deferred: what a verb takes is put together only when that verb is being said.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 #[allow(missing_docs)] // Each variant's arguments say what it does.
 pub enum Verb {
     Start(life::StartArgs),
