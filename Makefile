@@ -7,7 +7,11 @@ export QQMGR_ACCEL ?= tcg
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 
-QQMGR := $(TARGET)/release/qqmgr
+# Linked statically, which saves a third of the time that a short command takes, unless there is no
+# static C library to link.
+QQMGR := $(TARGET)/dist/qqmgr
+STATIC := $(if $(filter /%,$(shell cc -print-file-name=libc.a)),-C target-feature=+crt-static)
+BUILD = cargo rustc --locked --profile dist --bin qqmgr -- $(STATIC)
 PREFIX ?= /usr/local
 SHARE = $(DESTDIR)$(PREFIX)/share
 
@@ -18,16 +22,16 @@ help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: guest build ## boot a small Linux guest and show what qqmgr does with it
-	@PATH="$(TARGET)/release:$$PATH" examples/demo.sh
+	@PATH="$(dir $(QQMGR)):$$PATH" examples/demo.sh
 
 test: guest ## run every test, those with a real guest too
 	cargo test
 
-bench: guest ## measure qqmgr against the bare programs that it runs
-	cargo bench --bench paired
+bench: guest build ## measure qqmgr against the bare programs that it runs
+	cargo bench --bench paired -- --qqmgr $(QQMGR)
 
-build: packages ## build target/release/qqmgr
-	cargo build --release
+build: ## build target/dist/qqmgr
+	$(BUILD)
 
 guest: packages ## build the guest of the tests and the demo in target/guest
 	tests/guest/build.sh
@@ -40,7 +44,7 @@ lint: ## check the formatting, and clippy's opinion
 	cargo clippy --all-targets -- -D warnings
 
 $(QQMGR):
-	cargo build --release --locked
+	$(BUILD)
 
 install: $(QQMGR) ## install the program, manual pages and completions under PREFIX=/usr/local
 	install -Dm755 $(QQMGR) $(DESTDIR)$(PREFIX)/bin/qqmgr

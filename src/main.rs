@@ -12,9 +12,3 @@ fn main() -> ExitCode {
         Err(code) => code,
     }
 }
-
-// std's unwinder out of a shared library would be a second one to find, map and relocate at each
-// start; gcc has it as an archive too.
-#[cfg(target_env = "gnu")]
-#[link(name = "gcc_eh", kind = "static", modifiers = "-bundle")]
-unsafe extern "C" {}

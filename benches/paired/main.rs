@@ -13,6 +13,7 @@ mod table;
 use clap::Parser;
 use scratch::Scratch;
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -26,6 +27,9 @@ struct Options {
     /// How many pairs for each row
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// The qqmgr to measure
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_qqmgr"))]
+    qqmgr: PathBuf,
     /// Rows to measure [default: all]
     rows: Vec<Group>,
     /// Given by cargo
@@ -65,7 +69,7 @@ fn measure_all(options: &Options) -> Result<()> {
     interrupt::watch()?;
     // What a measured process leaves running becomes our child, so that we can wait for it.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new(options.qqmgr.canonicalize()?)?;
     println!("{}", table::header());
     let wanted = |group| options.rows.is_empty() || options.rows.contains(&group);
     if wanted(Group::Start) {
@@ -96,7 +100,7 @@ fn measure_all(options: &Options) -> Result<()> {
         }
     }
     if wanted(Group::Size) {
-        println!("{}", rows::size()?);
+        println!("{}", rows::size(&options.qqmgr)?);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::measure::{Pairs, Run, Spread, run};
 use super::scratch::{MANY, Running, Scratch, Site};
 use super::table::{Measured, Row};
 use super::{Result, bare};
+use std::path::Path;
 use std::process::Command;
 
 /// How many of the many VMs run.
@@ -96,7 +97,7 @@ pub fn memory(scratch: &Scratch) -> Result<[Row; 3]> {
 }
 
 /// The binary that is installed.
-pub fn size() -> Result<Row> {
-    let bytes = std::fs::metadata(env!("CARGO_BIN_EXE_qqmgr"))?.len();
+pub fn size(qqmgr: &Path) -> Result<Row> {
+    let bytes = std::fs::metadata(qqmgr)?.len();
     Ok(Row { what: "size of the stripped binary", measured: Measured::Bytes(bytes), target: 6.0 })
 }

@@ -15,17 +15,20 @@ pub const MANY: usize = 1000;
 /// A directory with two configs: one of few VMs, one of [`MANY`].
 pub struct Scratch {
     dir: TempDir,
+    qqmgr: PathBuf,
 }
 
 /// A config file and its VMs.
 pub struct Site {
+    qqmgr: PathBuf,
     dir: PathBuf,
     runtime: PathBuf,
 }
 
 impl Scratch {
-    pub fn new() -> Result<Scratch> {
-        let scratch = Scratch { dir: tempfile::Builder::new().prefix("qqmgr-bench.").tempdir()? };
+    pub fn new(qqmgr: PathBuf) -> Result<Scratch> {
+        let dir = tempfile::Builder::new().prefix("qqmgr-bench.").tempdir()?;
+        let scratch = Scratch { dir, qqmgr };
         for (site, config) in [(scratch.few(), few()), (scratch.many(), many())] {
             std::fs::create_dir(&site.dir)?;
             std::fs::write(site.dir.join("qqmgr.toml"), config)?;
@@ -44,7 +47,8 @@ impl Scratch {
     }
 
     fn site(&self, name: &str) -> Site {
-        Site { dir: self.dir.path().join(name), runtime: self.dir.path().to_owned() }
+        let (qqmgr, runtime) = (self.qqmgr.clone(), self.dir.path().to_owned());
+        Site { qqmgr, dir: self.dir.path().join(name), runtime }
     }
 }
 
@@ -64,7 +68,7 @@ impl Drop for Scratch {
 impl Site {
     /// qqmgr itself, on this config.
     pub fn qqmgr(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_qqmgr"));
+        let mut command = Command::new(&self.qqmgr);
         command.current_dir(&self.dir).env("XDG_RUNTIME_DIR", &self.runtime).args(args);
         command.env_remove("QQMGR_CONFIG");
         command
