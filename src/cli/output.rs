@@ -37,7 +37,10 @@ pub fn text(text: impl Display) {
 /// Prints one JSON document to standard output.
 pub fn document(value: &impl Serialize) {
     match serde_json::to_string(value) {
-        Ok(json) => write(io::stdout(), format!("{json}\n").as_bytes()),
+        Ok(mut json) => {
+            json.push('\n');
+            write(io::stdout(), json.as_bytes());
+        }
         Err(error) => note(format_args!("the result can't be written as JSON: {error}")),
     }
 }

@@ -128,7 +128,8 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
 
 /// The states of many VMs, asked side by side; what goes wrong with one is in its `error`.
 pub async fn list(instances: &[Instance]) -> Vec<Status> {
-    let one = async |instance| match ask(instance, LIST_PATIENCE).await {
+    // On the heap only while it's being asked: most of a thousand VMs don't even run.
+    let one = async |instance| match Box::pin(ask(instance, LIST_PATIENCE)).await {
         Ok((status, None)) => status,
         Ok((status, Some(error))) => status.failed(&error),
         Err(error) => Status::stopped(instance).failed(&error),
