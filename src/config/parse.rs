@@ -1,22 +1,19 @@
 //! TOML text to the typed [`File`]: which keys there are and what they may hold.
 
 use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
-use super::read::{Reader, Section, Value, describe, scalar};
+use super::read::{Reader, Section, scalar};
 use super::source::{Diagnostic, Source, Text};
+use super::tree::{self, Entry as Slot, Kind, Value};
 use std::sync::Arc;
-use toml::de::{DeTable, DeValue};
 
 const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
 const RESERVED_IN_VM: [&str; 3] = ["name", "dir", "ssh"];
 const LONGEST_NAME: usize = 64;
 
 pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
-    let (document, syntax_errors) = DeTable::parse_recoverable(&source.text);
-    if !syntax_errors.is_empty() {
-        return Err(syntax(&source, &syntax_errors));
-    }
+    let mut document = tree::parse(&source)?;
     let mut reader = Reader::default();
-    let root = Section { table: document.get_ref(), name: "the file".to_owned(), span: 0..0 };
+    let root = Section { table: &document, name: "the file".to_owned(), span: 0..0 };
     reader.only(&root, &["qemu", "vars", "ssh", "vm"]);
     let qemu = qemu(&mut reader, &root);
     let vars = match reader.section(&root, "vars", "[vars]".to_owned()) {
@@ -27,28 +24,14 @@ pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
         Some(section) => global_ssh(&mut reader, &section),
         None => Vec::new(),
     };
-    let vms = vms(&mut reader, &root);
+    let vms = document.take("vm").map(|entry| vms(&mut reader, entry.value)).unwrap_or_default();
+    drop(document);
     if reader.diagnostics.is_empty() {
-        drop(document);
         Ok(File { source, qemu, vars, ssh, vms })
     } else {
         reader.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         Err(reader.diagnostics)
     }
-}
-
-/// The first error of each line: what the parser finds after it there is mostly its echo.
-fn syntax(source: &Source, errors: &[toml::de::Error]) -> Vec<Diagnostic> {
-    let end = source.text.len();
-    let diagnostic = |error: &toml::de::Error| {
-        let message = format!("not valid TOML: {}", error.message());
-        Diagnostic::new(error.span().unwrap_or(end..end), message)
-    };
-    let mut diagnostics: Vec<_> = errors.iter().map(diagnostic).collect();
-    let line = |diagnostic: &Diagnostic| source.location(diagnostic.span.start).line;
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    diagnostics.dedup_by_key(|diagnostic| line(diagnostic));
-    diagnostics
 }
 
 fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
@@ -88,36 +71,34 @@ fn vars(reader: &mut Reader, section: &Section, reserved: &[&str]) -> Vars {
 }
 
 fn var(value: &Value) -> Var {
-    match value.get_ref() {
-        DeValue::Table(table) => {
-            let entry = |(key, value): (&toml::Spanned<_>, _)| {
-                let key: &std::borrow::Cow<str> = key.get_ref();
-                (key.to_string(), var(value))
-            };
-            Var::Table(table.iter().map(entry).collect())
+    match &value.kind {
+        Kind::Table(table) => {
+            let variable = |(key, entry): (&str, &Slot)| (key.to_owned(), var(&entry.value));
+            Var::Table(table.iter().map(variable).collect())
         }
-        other => match scalar(other) {
+        other => match scalar(value) {
             Some(text) => Var::Text(Text { value: text, span: value.span() }),
-            None => Var::Other(describe(other)),
+            None => Var::Other(other.describe()),
         },
     }
 }
 
-fn vms(reader: &mut Reader, root: &Section) -> Vec<Definition> {
-    let Some(section) = reader.section(root, "vm", "[vm]".to_owned()) else {
+fn vms(reader: &mut Reader, value: Value) -> Vec<Definition> {
+    let Kind::Table(table) = value.kind else {
+        reader.wrong_type("[vm]", "a table", &value);
         return Vec::new();
     };
-    let mut vms = Vec::with_capacity(section.table.len());
-    for (name, span, value) in section.entries() {
-        if !is_vm_name(name) {
+    let mut vms = Vec::with_capacity(table.len());
+    // Each VM leaves the tree as soon as it's read: a thousand aren't in memory twice.
+    for (name, Slot { key, value }) in *table {
+        if !is_vm_name(&name) {
             let message = format!("`{name}` can't be a VM's name");
-            reader.error(Diagnostic::new(span.clone(), message).hint(NAME_RULE));
+            reader.error(Diagnostic::new(key.span(), message).hint(NAME_RULE));
         }
-        let Some(mut section) = reader.table(value, format!("[vm.{name}]")) else {
-            continue;
-        };
-        section.span = span;
-        vms.extend(definition(reader, &section, name));
+        if let Some(section) = reader.table(&value, format!("[vm.{name}]")) {
+            let section = Section { span: key.span(), ..section };
+            vms.extend(definition(reader, &section, &name));
+        }
     }
     vms
 }
@@ -159,9 +140,10 @@ fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Defi
 }
 
 fn cmd(reader: &mut Reader, what: &str, value: &Value) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for element in reader.list(what, value)? {
-        entries.push(match element.get_ref().as_array() {
+    let elements = reader.list(what, value)?;
+    let mut entries = Vec::with_capacity(elements.len());
+    for element in elements {
+        entries.push(match element.as_array() {
             Some(words) => {
                 let what = format!("a word in {what}");
                 let words = words.iter().filter_map(|word| reader.string(&what, word));
@@ -186,7 +168,7 @@ fn env(reader: &mut Reader, vm: &str, value: &Value) -> Vec<(String, Text)> {
             let message = format!("`{key}` can't be an environment variable's name");
             reader.error(Diagnostic::new(span, message));
         }
-        let Some(text) = scalar(value.get_ref()) else {
+        let Some(text) = scalar(value) else {
             reader.string(&format!("`{key}` in {}", section.name), value);
             continue;
         };
@@ -213,7 +195,7 @@ fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
         let what = format!("`{key}` in {}", section.name);
         if key.eq_ignore_ascii_case("port") {
             has_port = true;
-            port = match value.get_ref().as_str() {
+            port = match value.as_str() {
                 Some("auto") => Some(Port::Auto),
                 _ => reader.port(&what, "a port number or \"auto\"", value).map(Port::Fixed),
             };
@@ -253,17 +235,13 @@ fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
 }
 
 fn ssh_values(reader: &mut Reader, what: &str, value: &Value) -> Vec<Text> {
-    let one = std::slice::from_ref(value);
-    let values: Vec<_> = match value.get_ref().as_array() {
-        Some(array) => array.iter().collect(),
-        None => one.iter().collect(),
-    };
-    let mut texts = Vec::new();
+    let values = value.as_array().unwrap_or(std::slice::from_ref(value));
+    let mut texts = Vec::with_capacity(values.len());
     for value in values {
-        let text = match value.get_ref() {
-            DeValue::Boolean(true) => "yes".to_owned(),
-            DeValue::Boolean(false) => "no".to_owned(),
-            other => match scalar(other) {
+        let text = match &value.kind {
+            Kind::Boolean(true) => "yes".to_owned(),
+            Kind::Boolean(false) => "no".to_owned(),
+            _ => match scalar(value) {
                 Some(text) => text,
                 None => {
                     reader.string(what, value);

@@ -1,12 +1,8 @@
 //! Reading typed values out of a TOML tree, noting everything that is wrong on the way.
 
 use super::source::{Diagnostic, Span, Text};
+use super::tree::{Kind, Table, Value};
 use crate::suggest;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-/// A value of the file with its place.
-pub type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Collects what is wrong, so that all of it can be told at once.
 #[derive(Default)]
@@ -17,7 +13,7 @@ pub struct Reader {
 
 /// A table with the name that messages call it by.
 pub struct Section<'a> {
-    pub table: &'a DeTable<'a>,
+    pub table: &'a Table<'a>,
     pub name: String,
     pub span: Span,
 }
@@ -29,7 +25,7 @@ impl<'a> Section<'a> {
 
     /// Every entry: the key, its place, the value.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, Span, &'a Value<'a>)> {
-        self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+        self.table.iter().map(|(key, entry)| (key, entry.key.span(), &entry.value))
     }
 }
 
@@ -38,8 +34,8 @@ impl Reader {
         self.diagnostics.push(diagnostic);
     }
 
-    fn wrong_type(&mut self, what: &str, wanted: &str, value: &Value) {
-        let found = describe(value.get_ref());
+    pub fn wrong_type(&mut self, what: &str, wanted: &str, value: &Value) {
+        let found = value.kind.describe();
         self.error(Diagnostic::new(value.span(), format!("{what} must be {wanted}, not {found}")));
     }
 
@@ -70,7 +66,7 @@ impl Reader {
     }
 
     pub fn table<'a>(&mut self, value: &'a Value<'a>, name: String) -> Option<Section<'a>> {
-        match value.get_ref().as_table() {
+        match value.as_table() {
             Some(table) => Some(Section { table, name, span: value.span() }),
             None => {
                 self.wrong_type(&name, "a table", value);
@@ -85,7 +81,7 @@ impl Reader {
     }
 
     pub fn string(&mut self, what: &str, value: &Value) -> Option<Text> {
-        match value.get_ref().as_str() {
+        match value.as_str() {
             Some(text) => Some(Text { value: text.to_owned(), span: value.span() }),
             None => {
                 self.wrong_type(what, "a string", value);
@@ -94,23 +90,21 @@ impl Reader {
         }
     }
 
-    pub fn list<'a>(&mut self, what: &str, value: &'a Value<'a>) -> Option<Vec<&'a Value<'a>>> {
-        match value.get_ref().as_array() {
-            Some(array) => Some(array.iter().collect()),
-            None => {
-                self.wrong_type(what, "a list of strings", value);
-                None
-            }
+    pub fn list<'a>(&mut self, what: &str, value: &'a Value<'a>) -> Option<&'a [Value<'a>]> {
+        let elements = value.as_array();
+        if elements.is_none() {
+            self.wrong_type(what, "a list of strings", value);
         }
+        elements
     }
 
     /// A TCP port: 1 to 65535.
     pub fn port(&mut self, what: &str, wanted: &str, value: &Value) -> Option<u16> {
-        let Some(integer) = value.get_ref().as_integer() else {
+        let Kind::Integer(integer) = &value.kind else {
             self.wrong_type(what, wanted, value);
             return None;
         };
-        let port = u16::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let port = u16::from_str_radix(&integer.digits, integer.radix.value()).ok();
         if let Some(port @ 1..) = port {
             return Some(port);
         }
@@ -121,25 +115,11 @@ impl Reader {
 }
 
 /// A scalar as it is written: `0x10` stays `0x10`, `1.50` stays `1.50`.
-pub fn scalar(value: &DeValue) -> Option<String> {
-    match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(integer) => Some(integer.to_string()),
-        DeValue::Float(float) => Some(float.to_string()),
-        DeValue::Boolean(boolean) => Some(boolean.to_string()),
+pub fn scalar(value: &Value) -> Option<String> {
+    match &value.kind {
+        Kind::String(text) | Kind::Float(text) => Some(text.to_string()),
+        Kind::Integer(integer) => Some(integer.to_string()),
+        Kind::Boolean(boolean) => Some(boolean.to_string()),
         _ => None,
-    }
-}
-
-/// A value's type with its article, for messages.
-pub fn describe(value: &DeValue) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
     }
 }

@@ -124,6 +124,30 @@ fn text_that_is_not_toml() {
 }
 
 #[test]
+fn a_vm_that_is_there_twice() {
+    let lab = Lab::new(&(one_vm() + "[vm.b]\n" + &one_vm()));
+    lab.qqmgr("list").run().expect(
+        3,
+        "",
+        "error: not valid TOML: duplicate key\n --> [DIR]/qqmgr.toml:5:5\n  |\n\
+         5 | [vm.a]\n  |     ^\n  |\n  = help: the first one is on line 1\n",
+    );
+}
+
+#[test]
+fn an_array_of_tables_where_none_can_be() {
+    let lab = Lab::new("[vm.a]\nssh = { port = 1 }\n[[vm.a.cmd]]\n[[vm.b]]\n");
+    lab.qqmgr("list").run().expect(
+        3,
+        "",
+        "error: `cmd` in [vm.a] must be a list of strings, not an array of tables\n \
+         --> [DIR]/qqmgr.toml:3:1\n  |\n3 | [[vm.a.cmd]]\n  | ^^^^^^^^^^^^\n\
+         error: [vm.b] must be a table, not an array of tables\n \
+         --> [DIR]/qqmgr.toml:4:1\n  |\n4 | [[vm.b]]\n  | ^^^^^^^^\n",
+    );
+}
+
+#[test]
 fn an_ssh_option_gets_no_line_break_from_a_variable() {
     let lab = Lab::new(
         "[vars]\nbreak = \"a\\nb\"\n\
