@@ -71,6 +71,7 @@ pub mod duration;
 mod error;
 pub mod events;
 pub mod gdb;
+mod helper;
 mod host;
 pub mod lease;
 pub mod logs;

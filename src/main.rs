@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(code) = qqmgr::cli::relay() {
+    if let Some(code) = qqmgr::cli::helper() {
         return code;
     }
     qqmgr::cli::complete();

@@ -6,6 +6,7 @@
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -111,6 +112,27 @@ impl Process {
     }
 }
 
+/// A process that can't be taken for a later one with the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its pid.
+    pub pid: u32,
+    /// When it was started, in clock ticks since boot.
+    pub started: u64,
+}
+
+impl Identity {
+    /// The process that has this pid now.
+    pub fn of(pid: u32) -> Option<Identity> {
+        start_ticks(pid).map(|started| Identity { pid, started })
+    }
+
+    /// Whether it still lives.
+    pub fn lives(&self) -> bool {
+        Identity::of(self.pid) == Some(*self)
+    }
+}
+
 fn holder(file: &OwnedFd) -> io::Result<Option<Pid>> {
     let lock = rustix::process::fcntl_getlk(file, &Flock::from(FlockType::WriteLock))?;
     Ok(lock.and_then(|lock| lock.pid))
@@ -118,7 +140,7 @@ fn holder(file: &OwnedFd) -> io::Result<Option<Pid>> {
 
 /// When a living process was started, in clock ticks after boot: field 22 of `/proc/PID/stat`
 /// (proc_pid_stat(5)).
-pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+fn start_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the command's name in parentheses, with any character inside.
     let (_, fields) = stat.rsplit_once(')')?;

@@ -1,4 +1,4 @@
-//! `qqmgr events`, and the relay that it and others listen through.
+//! `qqmgr events`.
 
 use super::args::view::EventsArgs;
 use super::{Context, output};
@@ -7,20 +7,9 @@ use crate::events::{self, EventStream, Filter};
 use crate::qmp::Event;
 use crate::vm::{self, VmDir};
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Serves as the relay, if this process was started as one.
-pub fn relay() -> Option<ExitCode> {
-    let mut args = std::env::args_os();
-    args.next().filter(|name| name == events::RELAY)?;
-    let dir = args.next()?;
-    // There is nobody to tell what went wrong but the listeners, who see that it ends.
-    let result = events::relay(Path::new(&dir));
-    Some(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
 
 pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error> {
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);

@@ -3,8 +3,8 @@
 use super::{Context, output, stop};
 use crate::Error;
 use crate::config::{Config, Instance};
-use crate::lease::Lease;
-use crate::vm::{From, VmDir};
+use crate::lease;
+use crate::vm::{From, Lease, VmDir};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
@@ -44,21 +44,19 @@ async fn collect(context: &Context, instance: &Instance, report: &mut Report) ->
     let Some(dir) = VmDir::open(instance)? else {
         return Ok(());
     };
-    let process = dir.process()?;
-    let lease = match Lease::read(&dir) {
-        Some(lease) if lease.is_over(process.as_ref().map(|process| process.pid())) => lease,
-        None if instance.is_run() => Lease { throwaway: true, ..Lease::default() },
-        _ => return Ok(()),
-    };
-    if Lease::is_kept(&dir)? {
+    let lease = dir.process()?.and_then(|process| Lease::of(&dir, process.pid()));
+    let should_end = instance.is_run() || lease.is_some_and(|lease| lease.is_over());
+    if !should_end || lease::is_kept(&dir)? {
         return Ok(());
     }
-    let from =
-        if lease.throwaway { From::Sigkill } else { From::Powerdown(Duration::from_secs(20)) };
+    let from = match instance.is_run() {
+        true => From::Sigkill,
+        false => From::Powerdown(Duration::from_secs(20)),
+    };
     if stop::one(context, instance, from).await?.pid.is_some() {
         report.stopped.push(instance.name.clone());
     }
-    if lease.throwaway {
+    if instance.is_run() {
         dir.remove_all()?;
         report.removed.push(instance.name.clone());
     }

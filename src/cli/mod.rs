@@ -9,8 +9,8 @@ mod exit;
 mod gc;
 mod gdb;
 mod help;
+mod helper;
 mod init;
-mod keep;
 mod kill;
 mod list;
 mod logs;
@@ -31,7 +31,7 @@ mod wait;
 
 pub use args::Cli;
 pub use completions::complete;
-pub use events::relay;
+pub use helper::helper;
 
 use crate::Error;
 use crate::config::Config;
@@ -85,7 +85,6 @@ impl Cli {
             Verb::Timeline(args) => timeline::run(&context, &args),
             Verb::Wait(args) => block_on(wait::run(&context, args)),
             Verb::Run(args) => block_on(run::run(&context, args)),
-            Verb::Keep { role } => block_on(keep::run(&role)),
             Verb::Status(args) => block_on(status::run(&context, args)),
             Verb::List => block_on(list::run(&context)),
             Verb::Events(args) => block_on(events::run(&context, args)),

@@ -4,8 +4,9 @@ use super::args::life::StartArgs;
 use super::many::Targets;
 use super::{Context, output};
 use crate::config::{Config, Instance};
-use crate::lease::{Keeper, Lease, Owner, Role};
-use crate::vm::{self, StartOptions, Started};
+use crate::lease;
+use crate::process::Identity;
+use crate::vm::{self, Lease, LeaseStatus, StartOptions, Started};
 use crate::wait::{Condition, Plan, Watch};
 use crate::{Error, bundle};
 use serde::Serialize;
@@ -18,6 +19,11 @@ use tokio::time::Instant;
 pub struct Report {
     #[serde(flatten)]
     started: Started,
+    /// The lease that it has now.
+    lease: Option<LeaseStatus>,
+    /// Whether it was running before, and has that lease only now.
+    #[serde(skip)]
+    is_leased_anew: bool,
     /// What was waited for and holds.
     held: Vec<String>,
     seconds: f64,
@@ -25,9 +31,14 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Started { name, pid, already_running, ssh_port } = &self.started;
+        let Started { name, pid, already_running, ssh_port, .. } = &self.started;
         let what = if *already_running { "is running already" } else { "started" };
         write!(f, "{name}: {what} (pid {pid}), SSH on port {ssh_port}")?;
+        match &self.lease {
+            Some(lease) if self.is_leased_anew => write!(f, "; from now on it {lease}")?,
+            Some(lease) => write!(f, "; {lease}")?,
+            None => {}
+        }
         match self.held.as_slice() {
             [] => Ok(()),
             held => write!(f, "; after {:.1}s: {}", self.seconds, held.join(", ")),
@@ -51,7 +62,8 @@ pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> 
         },
         lease,
     };
-    targets.each(context, async |instance: &_| request.start(&config, instance).await).await
+    let start = async |instance: &_| request.start(context, &config, instance).await;
+    targets.each(context, start).await
 }
 
 /// What is asked of each VM.
@@ -64,29 +76,33 @@ struct Request {
 impl Request {
     /// Starts a VM, with a keeper if it has a lease, and waits for what it is to wait for. What
     /// is known of a VM that does not come up goes into a bundle.
-    async fn start(&self, config: &Config, instance: &Instance) -> Result<Report, Error> {
+    async fn start(
+        &self,
+        context: &Context,
+        config: &Config,
+        instance: &Instance,
+    ) -> Result<Report, Error> {
         let begun = Instant::now();
         let started = match self.launch(config, instance).await {
             Ok(started) => started,
             Err(error) => return Err(bundle::wrap(config, instance, error, &[]).await),
         };
+        if !context.json && !started.ignored_args.is_empty() {
+            let args = shlex::try_join(started.ignored_args.iter().map(String::as_str));
+            let args = args.unwrap_or_default();
+            let name = &instance.name;
+            output::note(format_args!("{name}: goes on without `{args}`; stop it first"));
+        }
+        let is_leased_anew = started.already_running && self.lease.is_some();
         let (conditions, timeout) = (self.conditions.clone(), self.options.timeout);
-        Waiting { conditions, timeout, begun }.report(config, instance, started).await
+        let waiting = Waiting { conditions, timeout, begun };
+        let report = waiting.report(config, instance, started).await?;
+        Ok(Report { is_leased_anew, ..report })
     }
 
     async fn launch(&self, config: &Config, instance: &Instance) -> Result<Started, Error> {
-        let Some(lease) = self.lease.clone() else {
-            return vm::start(config, instance, &self.options).await;
-        };
-        let keeper = Keeper::start(&Role { instance: instance.clone(), lease }).await?;
-        let started = vm::start(config, instance, &self.options).await?;
-        // A VM that was running goes on by the lease that it was started with.
-        if started.already_running {
-            keeper.dismiss().await
-        } else {
-            keeper.detach()
-        }
-        Ok(started)
+        let start = vm::start(config, instance, &self.options);
+        lease::while_starting(instance, self.lease.clone(), start, |started| started.pid).await
     }
 }
 
@@ -118,7 +134,9 @@ impl Waiting {
             };
             held = watch.bundled(watch.while_well(watch.hold(&plan)).await).await?.held;
         }
-        Ok(Report { started, held, seconds: self.begun.elapsed().as_secs_f64() })
+        let lease = Lease::current(instance)?.map(|lease| lease.status());
+        let seconds = self.begun.elapsed().as_secs_f64();
+        Ok(Report { started, lease, is_leased_anew: false, held, seconds })
     }
 }
 
@@ -126,7 +144,7 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
     if args.ttl.is_none() && args.owner_pid.is_none() {
         return Ok(None);
     }
-    let owner = match args.owner_pid.map(|pid| (pid, Owner::of(pid))) {
+    let owner = match args.owner_pid.map(|pid| (pid, Identity::of(pid))) {
         Some((pid, None)) => {
             return Err(Error::Usage { message: format!("there is no process {pid}"), hint: None });
         }

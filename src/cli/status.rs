@@ -3,9 +3,18 @@
 use super::args::view::StatusArgs;
 use super::{Context, exit, output};
 use crate::Error;
-use crate::vm::{self, Forward, Status};
+use crate::vm::{self, Forward, LeaseStatus, Status};
 use std::fmt;
 use std::process::ExitCode;
+
+impl fmt::Display for LeaseStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.left().map(|left| format!("in {}", output::seconds(left.as_secs_f64())));
+        let owner = self.owner_pid.map(|pid| format!("with process {pid}"));
+        let ends: Vec<_> = time.into_iter().chain(owner).collect();
+        write!(f, "ends {}", ends.join(" or "))
+    }
+}
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

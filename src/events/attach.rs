@@ -1,13 +1,13 @@
 //! A listener's way to the relay: the one that is there, or one that it starts.
 
 use super::relay::{LOCK, RELAY, SOCKET};
+use crate::helper;
 use crate::vm::VmDir;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 
 /// What comes from a relay.
@@ -81,12 +81,5 @@ fn bind(dir: &VmDir) -> io::Result<UnixListener> {
 
 /// The relay finds the listening socket on its standard input.
 fn spawn(dir: &VmDir, listener: UnixListener) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
-        .arg0(RELAY)
-        .arg(dir.path())
-        .current_dir("/")
-        .stdin(OwnedFd::from(listener))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
+    helper::command(RELAY, dir.path()).stdin(OwnedFd::from(listener)).spawn()
 }

@@ -48,8 +48,8 @@ enum Link {
 
 /// Listens to a running VM: no event that QEMU emits after this has returned is missed.
 ///
-/// The first listener of a VM starts its relay by executing `/proc/self/exe` under the name
-/// [`RELAY`]; a program other than qqmgr has to call [`relay`] when it is started so.
+/// The first listener of a VM starts its relay, which is this program under another name: one other
+/// than qqmgr has to call [`crate::cli::helper`] before anything else.
 ///
 /// # Errors
 /// The VM is not running, or QEMU does not answer on its second QMP socket.

@@ -43,9 +43,6 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// # Errors
 /// There is no such socket, or the system refuses something.
 pub fn relay(dir: &Path) -> io::Result<()> {
-    close_inherited();
-    // Nobody's terminal and nobody's Ctrl-C.
-    rustix::process::setsid()?;
     let socket = std::os::unix::net::UnixListener::from(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     socket.set_nonblocking(true)?;
@@ -58,23 +55,6 @@ pub fn relay(dir: &Path) -> io::Result<()> {
         let relay = Relay { dir, lock, socket: UnixListener::from_std(socket)? };
         relay.run().await
     })
-}
-
-/// Closes what the first listener's own caller had left open for it, such as a pipe that
-/// somebody else reads to its end.
-fn close_inherited() {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
-        return;
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let open: Vec<i32> = names.filter_map(|name| name.parse().ok()).collect();
-    for fd in open.into_iter().filter(|fd| *fd > 2) {
-        // The descriptor that listed them is gone by now.
-        if std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok() {
-            // SAFETY: this process has opened nothing itself yet, so nothing owns them.
-            unsafe { rustix::io::close(fd) };
-        }
-    }
 }
 
 struct Relay {

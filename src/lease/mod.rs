@@ -1,8 +1,58 @@
 //! VMs that end by themselves: after a time, with a process, or with the command that runs in
 //! them. A keeper, a process of its own for each such VM and for no other, sees to it.
+//!
+//! A keeper and whoever asked for it are joined by a pipe. Its end tells the keeper that the other
+//! is done or dead, and from then on the VM is the keeper's; until then it is the other's.
 
+mod keep;
 mod keeper;
-mod record;
 
-pub use keeper::{Keeper, Role};
-pub use record::{Lease, Owner};
+pub use keep::keep;
+pub use keeper::{Keeper, while_starting};
+
+use crate::Error;
+use crate::config::Instance;
+use crate::process::Process;
+use crate::vm::{Lease, VmDir};
+use serde::{Deserialize, Serialize};
+
+/// The name under which a keeper is executed.
+pub const KEEPER: &str = "qqmgr-keeper";
+
+/// What it locks.
+const LOCK: &str = "keeper.lock";
+
+/// What a keeper says when it has what it is to keep.
+const READY: &[u8] = b"ready\n";
+
+/// What a keeper is there for: the first line that it is told.
+#[derive(Debug, Serialize, Deserialize)]
+struct Role {
+    instance: Instance,
+    /// None for a throwaway instance, which is to end with the command that runs in it.
+    lease: Option<Lease>,
+}
+
+/// What a keeper is told before the pipe ends, unless whoever asked for it was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Word {
+    /// There is nothing to keep.
+    Drop,
+    /// The lease is for this process.
+    Keep { pid: u32 },
+    /// The throwaway instance is to stay until somebody stops it.
+    Stay,
+}
+
+/// Whether a keeper that lives has the VM.
+///
+/// # Errors
+/// Its lock can't be asked.
+pub fn is_kept(dir: &VmDir) -> Result<bool, Error> {
+    Ok(holder(dir)?.is_some())
+}
+
+fn holder(dir: &VmDir) -> Result<Option<Process>, Error> {
+    let path = dir.file(LOCK);
+    Process::holding(&path).map_err(|error| Error::File { action: "read", path, error })
+}

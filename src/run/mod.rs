@@ -3,7 +3,7 @@
 mod protect;
 
 use crate::config::{Config, Instance, Port};
-use crate::lease::{Keeper, Lease, Role};
+use crate::lease::Keeper;
 use crate::ssh::{self, Session};
 use crate::vm::{self, StartOptions};
 use crate::wait::{Condition, Plan, Watch};
@@ -110,8 +110,7 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     let instance = new_instance(config, vm)?;
     protect::check(config, &instance)?;
     let mut signals = Signals::new().map_err(|error| Error::Runtime { error })?;
-    let lease = Lease { throwaway: true, ..Lease::default() };
-    let keeper = Keeper::start(&Role { instance: instance.clone(), lease }).await?;
+    let keeper = Keeper::of_run(&instance).await?;
     let end = tokio::select! {
         number = signals.next() => End::Signal(number),
         result = work(config, &instance, job, started) => match result {

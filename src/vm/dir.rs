@@ -22,7 +22,7 @@ pub const LONGEST_SOCKET_PATH: usize = 107;
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 8] = [
+const OF_ONE_LIFE: [&str; 9] = [
     "pid",
     "monitor.socket",
     "qmp.socket",
@@ -31,6 +31,7 @@ const OF_ONE_LIFE: [&str; 8] = [
     "relay.socket",
     "gdb.socket",
     "known_hosts",
+    super::lease::FILE,
 ];
 
 /// An open runtime directory of one VM.

@@ -46,6 +46,8 @@ pub struct Started {
     pub already_running: bool,
     /// The port for SSH on the host.
     pub ssh_port: u16,
+    /// The arguments that were to be appended, but can't be, since it was running without them.
+    pub ignored_args: Vec<String>,
 }
 
 /// The command line that a start would execute; for a port `auto`, with one that is free now.
@@ -106,9 +108,12 @@ pub async fn start_holding(
     if let Some(process) = dir.process()?
         && stays(&instance.name, &dir, &process).await?
     {
-        let ssh_port = Launch::read(&dir).map_or(vm.ssh.port, |launch| launch.ssh_port);
-        let name = instance.name.clone();
-        return Ok(Started { name, pid: process.pid(), already_running: true, ssh_port });
+        let (name, pid) = (instance.name.clone(), process.pid());
+        let launch = Launch::read(&dir);
+        let ssh_port = launch.as_ref().map_or(vm.ssh.port, |launch| launch.ssh_port);
+        let has_them = launch.is_some_and(|launch| launch.extra == options.extra);
+        let ignored_args = if has_them { Vec::new() } else { options.extra.clone() };
+        return Ok(Started { name, pid, already_running: true, ssh_port, ignored_args });
     }
     let attempt = Attempt { config, dir: &dir, deadline, options };
     for _ in 1..PORT_ATTEMPTS {
@@ -178,7 +183,8 @@ impl Attempt<'_> {
                 // A wrapper that does not exec QEMU is its parent: the pidfile tells them apart.
                 let pid = self.dir.process()?.map_or(process.pid(), |process| process.pid());
                 let name = vm.instance.name.clone();
-                Ok(Started { name, pid, already_running: false, ssh_port: vm.ssh.port })
+                let (ssh_port, ignored_args) = (vm.ssh.port, Vec::new());
+                Ok(Started { name, pid, already_running: false, ssh_port, ignored_args })
             }
             Err(error) => {
                 match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {

@@ -103,6 +103,18 @@ pub async fn stop_and_hold(
     Ok((Stopped { pid, method, seconds, notes, ..nothing }, lock))
 }
 
+/// Removes what a VM has left that has ended by itself, unless it was started again.
+///
+/// # Errors
+/// The directory can't be used.
+pub async fn tidy(instance: &Instance) -> Result<(), Error> {
+    if let Some(dir) = VmDir::open(instance)? {
+        let lock = dir.lock(&instance.name, Instant::now() + GRACE).await;
+        clean_after(&dir, &instance.name, lock).await?;
+    }
+    Ok(())
+}
+
 /// Removes what QEMU left, unless a start was quicker.
 async fn clean_after(
     dir: &VmDir,

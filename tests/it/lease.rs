@@ -1,12 +1,15 @@
 //! `start --ttl`, `start --owner-pid` and `gc`: VMs that end by themselves, and their keepers.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
+use rustix::fs::FlockOperation;
 use rustix::process::Signal;
+use serde_json::Value;
+use std::fs::File;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The living keepers, by their pids.
 fn keepers(lab: &Lab) -> Vec<u32> {
-    let is_keeper = |args: &[String]| args.get(1).is_some_and(|verb| verb == "keep");
+    let is_keeper = |args: &[String]| args.first().is_some_and(|name| name == "qqmgr-keeper");
     let found = lab.processes().into_iter().filter(|process| is_keeper(&process.args));
     found.map(|process| process.pid).collect()
 }
@@ -21,12 +24,6 @@ fn kill_keepers(lab: &Lab) {
 
 fn nobody(lab: &Lab) {
     until("nobody is left", || lab.processes().is_empty().then_some(()));
-}
-
-/// Returns when a VM's lease is written and kept.
-fn kept(lab: &Lab, vm: &str) {
-    let record = || std::fs::read_to_string(lab.vm_file(vm, "lease.json")).unwrap_or_default();
-    until("its lease is written", || record().ends_with('}').then_some(()));
 }
 
 #[test]
@@ -61,7 +58,6 @@ fn the_owner_is_gone() {
     let lab = Lab::new(&fake_qemu("a", ""));
     let mut owner = lab.program("sleep").args(["1000"]).spawn();
     lab.qqmgr(&format!("start a --owner-pid {} --ttl 1h", owner.id())).run().code(0);
-    kept(&lab, "a");
     lab.qqmgr("gc --json").run().ok("{\"stopped\":[],\"removed\":[]}\n");
     assert_eq!(lab.qemus().len(), 1);
     owner.kill().unwrap();
@@ -81,14 +77,13 @@ fn a_keeper_ends_with_its_vm() {
     lab.qqmgr("start bad --ttl 1h").run().code(1);
     nobody(&lab);
     // The lease of a life before is not for this one.
-    std::fs::remove_file(lab.vm_file("a", "lease.json")).unwrap();
     lab.qqmgr("start a --ttl 1s").run().code(0);
-    kept(&lab, "a");
+    let record = lab.read(".qqmgr/vm.a/lease.json");
     kill_keepers(&lab);
     lab.qqmgr("kill a").run().code(0);
     lab.qqmgr("start a").run().code(0);
-    let lease: serde_json::Value =
-        serde_json::from_str(&lab.read(".qqmgr/vm.a/lease.json")).unwrap();
+    lab.write(".qqmgr/vm.a/lease.json", &record);
+    let lease: Value = serde_json::from_str(&record).unwrap();
     until("that lease is over", || {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         (now.as_secs() > lease["expires_at"].as_u64().unwrap()).then_some(())
@@ -104,8 +99,6 @@ fn gc_does_what_a_killed_keeper_can_not() {
     lab.qqmgr(&format!("start a --owner-pid {}", owner.id())).run().code(0);
     lab.qqmgr("start b --ttl 1h").run().code(0);
     lab.qqmgr("start c").run().code(0);
-    kept(&lab, "a");
-    kept(&lab, "b");
     kill_keepers(&lab);
     lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\n");
     assert_eq!(lab.qemus().len(), 3);
@@ -122,7 +115,6 @@ fn gc_does_what_a_killed_keeper_can_not() {
 fn gc_after_the_time_is_over() {
     let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a --ttl 1s").run().code(0);
-    kept(&lab, "a");
     kill_keepers(&lab);
     until("its time is over", || {
         assert_eq!(
@@ -135,18 +127,120 @@ fn gc_after_the_time_is_over() {
 }
 
 #[test]
-fn a_vm_that_runs_already_keeps_its_lease() {
-    let lab = Lab::new(&(vm("a", NO_GUEST) + &vm("b", NO_GUEST)));
+fn a_vm_that_runs_already_gets_the_lease() {
+    let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a").run().code(0);
-    lab.qqmgr("start a --ttl 1s")
+    lab.qqmgr("start a --ttl 1h").run().ok(
+        "a: is running already (pid [PID]), SSH on port [PORT]; from now on it ends in [TIME]\n",
+    );
+    let first = keepers(&lab);
+    assert_eq!(first.len(), 1);
+    let mut owner = lab.program("sleep").args(["1000"]).spawn();
+    // All of it is replaced: the time, too.
+    lab.qqmgr(&format!("start a --owner-pid {}", owner.id())).run().ok(
+        "a: is running already (pid [PID]), SSH on port [PORT]; from now on it ends with process [PID]\n",
+    );
+    let second = keepers(&lab);
+    assert_eq!(second.len(), 1);
+    assert_ne!(first, second);
+    let lease: Value = serde_json::from_str(&lab.read(".qqmgr/vm.a/lease.json")).unwrap();
+    assert_eq!((&lease["expires_at"], &lease["owner"]["pid"]), (&Value::Null, &owner.id().into()));
+    // A start that says nothing of a lease leaves it, and tells it.
+    lab.qqmgr("start a")
         .run()
-        .ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
-    assert!(keepers(&lab).is_empty());
+        .ok("a: is running already (pid [PID]), SSH on port [PORT]; ends with process [PID]\n");
+    // So does one that fails.
+    lab.qqmgr("start a --ttl 1s -- -qmp stdio").run().code(2);
+    assert_eq!(keepers(&lab), second);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    nobody(&lab);
     assert!(!lab.vm_file("a", "lease.json").exists());
-    lab.qqmgr("start b --ttl 1h").run().code(0);
-    kept(&lab, "b");
-    let (lease, keeper) = (lab.read(".qqmgr/vm.b/lease.json"), keepers(&lab));
-    lab.qqmgr("start b --ttl 1s").run().code(0);
-    assert_eq!(lab.read(".qqmgr/vm.b/lease.json"), lease);
-    assert_eq!(keepers(&lab), keeper);
+}
+
+#[test]
+fn a_start_that_is_killed_ends_no_vm_that_ran_before() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    // Somebody works on the VM, so that the start has to wait.
+    let lock = File::open(lab.vm_file("a", "lock")).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let mut start = lab.qqmgr("start a --ttl 1s").spawn();
+    until("there is a keeper", || keepers(&lab).pop());
+    start.kill().unwrap();
+    start.wait().unwrap();
+    drop(lock);
+    until("there is nothing to keep", || keepers(&lab).is_empty().then_some(()));
+    assert_eq!(lab.qemus().len(), 1);
+    assert!(!lab.vm_file("a", "lease.json").exists());
+}
+
+#[test]
+fn a_start_that_is_killed_leaves_its_vm_to_the_keeper() {
+    let lab = Lab::new(&fake_qemu("a", "slow-socket=2000"));
+    let mut start = lab.qqmgr("start a --ttl 1s").spawn();
+    until("QEMU runs", || lab.qemus().pop());
+    start.kill().unwrap();
+    start.wait().unwrap();
+    nobody(&lab);
+    assert!(!lab.vm_file("a", "lease.json").exists());
+}
+
+#[test]
+fn a_lease_in_json() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let pid = std::process::id();
+    lab.qqmgr(&format!("start a --ttl 1h --owner-pid {pid} --json")).run().ok(&format!(
+        "{{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
+         \"ignored_args\":[],\"lease\":{{\"expires_at\":[TIME],\"owner_pid\":{pid}}},\
+         \"held\":[],\"seconds\":[SECONDS]}}\n",
+    ));
+    let end = || lab.qqmgr("start a --json").run().code(0).json()["lease"]["expires_at"].as_u64();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!((now + 3000..=now + 3601).contains(&end().unwrap()), "{:?}", end());
+    lab.qqmgr("start a --ttl 2h").run().code(0);
+    assert!((now + 7200..=now + 7300).contains(&end().unwrap()), "{:?}", end());
+}
+
+#[test]
+fn a_record_ends_with_its_lease() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    let record = lab.vm_file("a", "lease.json");
+    lab.qqmgr("start a --ttl 1h").run().code(0);
+    assert!(record.exists());
+    // QEMU ends by itself, and only its keeper is there to see it.
+    let qemu = lab.qemus()[0];
+    lab.processes().iter().filter(|p| p.pid == qemu).for_each(|p| p.signal(Signal::KILL));
+    nobody(&lab);
+    assert!(!record.exists());
+    lab.qqmgr("start a --ttl 1h").run().code(0);
+    lab.qqmgr("stop a").run().code(0);
+    assert!(!record.exists());
+    nobody(&lab);
+}
+
+#[test]
+fn what_ps_shows_of_a_keeper() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a --ttl 1h").run().code(0);
+    let found = lab.processes().into_iter().find(|process| process.args[0] == "qqmgr-keeper");
+    let keeper = found.unwrap();
+    assert_eq!(keeper.args[1..], [lab.vm_file("a", "").to_str().unwrap().trim_end_matches('/')]);
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", keeper.pid)).unwrap();
+    assert_eq!(name, "qqmgr-keeper\n");
+    // It is no verb of the command line.
+    lab.qqmgr("keep x").run().code(2).stdout("");
+}
+
+#[test]
+fn a_time_of_nothing() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for time in ["0", "0s", "0.0m"] {
+        let refused = lab.qqmgr(&format!("start a --ttl {time} --json")).run();
+        let json = refused.code(2).stderr("").json();
+        assert_eq!(json["error"]["code"], "usage");
+        let message = json["error"]["message"].as_str().unwrap();
+        assert!(message.ends_with("the VM would end at once"), "{message}");
+    }
+    assert!(!lab.path(".qqmgr").exists());
 }

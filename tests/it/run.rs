@@ -215,7 +215,7 @@ fn a_failure_that_is_kept() {
     let json = json.code(125).json();
     let name = json["kept"].as_str().unwrap();
     let processes = lab.processes();
-    let keeper = processes.iter().find(|process| process.args[1] == "keep").unwrap();
+    let keeper = processes.iter().find(|process| process.args[0] == "qqmgr-keeper").unwrap();
     keeper.signal(Signal::KILL);
     until("the keeper is gone", || (lab.processes().len() < processes.len()).then_some(()));
     lab.qqmgr("gc").run().ok(&format!("stopped: {name}\nremoved: {name}\n"));

@@ -21,14 +21,28 @@ fn fresh_then_running_already() {
     lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
     let again = lab.qqmgr("start a --json").run();
     again.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\
-         \"held\":[],\"seconds\":[SECONDS]}\n");
+         \"ignored_args\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
     assert_eq!(again.json()["pid"], pid);
     assert_eq!(again.json()["ssh_port"], 2222);
     lab.qqmgr("stop a --force").run().code(0);
     lab.qqmgr("start a --json")
         .run()
         .ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
-         \"held\":[],\"seconds\":[SECONDS]}\n");
+         \"ignored_args\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
+}
+
+#[test]
+fn extra_arguments_for_one_that_runs_already() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a -- -name 'my vm'").run().code(0);
+    let running = "a: is running already (pid [PID]), SSH on port [PORT]\n";
+    let said = "a: goes on without `-S -name x`; stop it first\n";
+    lab.qqmgr("start a -- -S -name x").run().expect(0, running, said);
+    let json = lab.qqmgr("start a --json -- -S").run().code(0).stderr("").json();
+    assert_eq!(json["ignored_args"], serde_json::json!(["-S"]));
+    // It has these.
+    lab.qqmgr("start a -- -name 'my vm'").run().ok(running);
+    assert_eq!(lab.qemus().len(), 1);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use clap::Args;
 use std::time::Duration;
 
 /// Start VMs and return when QEMU has answered
+///
+/// A VM that runs already is no error: it goes on, and the exit code is 0.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::START)]
 pub struct StartArgs {
@@ -28,15 +30,22 @@ pub struct StartArgs {
     /// Print QEMU's command line instead: quoted for a shell, or as a JSON list
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
-    /// End the VM after this time
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    /// End the VM after this time; of one that runs already, its lease is replaced
+    #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub ttl: Option<Duration>,
-    /// End the VM when this process is gone
+    /// End the VM when this process is gone; likewise
     #[arg(long, value_name = "PID")]
     pub owner_pid: Option<u32>,
-    /// More arguments for QEMU, appended
+    /// More arguments for QEMU, appended; a VM that runs already goes on without them
     #[arg(last = true, value_name = "QEMU ARGS")]
     pub extra: Vec<String>,
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err("the VM would end at once".to_owned()),
+        ttl => Ok(ttl),
+    }
 }
 
 /// Stop VMs and return when their processes are gone
@@ -60,7 +69,10 @@ pub struct StopArgs {
     pub force: bool,
 }
 
-/// Stop a VM and start it again with the arguments that it was started with
+/// Stop a VM and start it again
+///
+/// The config is read anew. What the start was given stays: the QEMU arguments after `--`, and the
+/// lease, whose time goes on to run out when it would have.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::RESTART)]
 pub struct RestartArgs {

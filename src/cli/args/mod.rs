@@ -65,9 +65,4 @@ pub enum Verb {
     Gdb(setup::GdbArgs),
     Man(setup::ManArgs),
     Completions(setup::CompletionsArgs),
-    /// Keep a VM's lease; qqmgr calls this itself
-    #[command(hide = true)]
-    Keep {
-        role: String,
-    },
 }

@@ -16,14 +16,16 @@ pub struct Outcome {
 }
 
 /// What varies, with the name that stands for it.
-static PLACEHOLDERS: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
+static PLACEHOLDERS: LazyLock<[(Regex, &str); 8]> = LazyLock::new(|| {
     let rule = |regex: &str| Regex::new(regex).unwrap();
     [
         (rule(r"(/crashes/)[0-9]+-[0-9]+"), "[BUNDLE]"),
-        (rule(r#"(\bpid"?:? *)[0-9]+"#), "[PID]"),
+        (rule(r#"(\bpid"?:? *|with process )[0-9]+"#), "[PID]"),
         (rule(r#"("ssh_port":|SSH on port )[0-9]+"#), "[PORT]"),
         (rule(r#"("(?:uptime_)?seconds":)[0-9.]+"#), "[SECONDS]"),
         (rule(r"((?:after|uptime) +)[0-9]+\.[0-9]s"), "[SECONDS]"),
+        (rule(r#"("expires_at":)[0-9]+"#), "[TIME]"),
+        (rule(r"(\bends in )[0-9.]+[dhms](?: [0-9.]+[dhms])*"), "[TIME]"),
         (rule(r#"((?:QEMU +|"qemu_version":"))[0-9]+\.[0-9]+\.[0-9]+"#), "[VERSION]"),
     ]
 });

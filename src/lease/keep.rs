@@ -1,0 +1,162 @@
+//! A keeper's own life as a process, from its start to its VM's end.
+
+use super::{LOCK, READY, Role, Word, holder};
+use crate::Error;
+use crate::config::Instance;
+use crate::process::{Identity, Process};
+use crate::ssh;
+use crate::vm::{self, From, Lease, VmDir};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::process::Signal;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio::time::Instant;
+
+/// How long the guest has to power down when its lease is over.
+const POWERDOWN: Duration = Duration::from_secs(20);
+
+/// How long a killed process may take to be gone, and a lock to become free.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What whoever asked for us says.
+type Told = Lines<BufReader<Stdin>>;
+
+/// Lives a keeper's life: what it is to keep comes from standard input.
+///
+/// # Errors
+/// The directory can't be used, or the VM can't be ended.
+pub async fn keep() -> Result<(), Error> {
+    let mut told = BufReader::new(tokio::io::stdin()).lines();
+    let role = told.next_line().await.ok().flatten();
+    // Whoever asked for us may have been killed before it could say what for.
+    let Some(Role { instance, lease }) = role.and_then(|role| serde_json::from_str(&role).ok())
+    else {
+        return Ok(());
+    };
+    match lease {
+        Some(lease) => keep_lease(&instance, lease, told).await,
+        None => keep_run(&instance, told).await,
+    }
+}
+
+async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(), Error> {
+    let word = last_word(told).await;
+    if word == Some(Word::Drop) {
+        return Ok(());
+    }
+    let (process, _held) = answer(take_over(instance, &lease, word).await)?;
+    let owner = lease.owner.filter(Identity::lives).and_then(|owner| Process::open(owner.pid));
+    let orphaned = lease.owner.is_some() && owner.is_none();
+    tokio::select! {
+        _ = process.ended() => return vm::tidy(instance).await,
+        () = sleep_or_never(lease.status().left()) => {}
+        () = ended_or_never(owner.as_ref()), if !orphaned => {}
+        () = std::future::ready(()), if orphaned => {}
+    }
+    vm::stop(instance, From::Powerdown(POWERDOWN)).await?;
+    ssh::close(instance).await
+}
+
+/// Makes the lease that of the VM's process, in place of any that it had.
+async fn take_over(
+    instance: &Instance,
+    lease: &Lease,
+    word: Option<Word>,
+) -> Result<(Process, OwnedFd), Error> {
+    let gone = || Error::NotRunning { vm: instance.name.clone() };
+    let dir = VmDir::open(instance)?.ok_or_else(gone)?;
+    // Under it no other keeper is stopping the VM.
+    let _lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;
+    let process = dir.process()?.ok_or_else(gone)?;
+    let vm = Identity::of(process.pid()).ok_or_else(gone)?;
+    let is_meant = match word {
+        Some(Word::Keep { pid }) => pid == vm.pid,
+        // Whoever asked for us was killed: what it had started by then is not older than we are.
+        _ => Identity::of(std::process::id()).is_some_and(|us| us.started <= vm.started),
+    };
+    if !is_meant {
+        return Err(gone());
+    }
+    if let Some(other) = holder(&dir)? {
+        end(&other).await;
+    }
+    let held = hold(&dir)?;
+    Lease { vm: Some(vm), ..lease.clone() }.write(&dir)?;
+    Ok((process, held))
+}
+
+async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
+    let prepared = VmDir::create_new(instance).and_then(|dir| Ok((hold(&dir)?, dir)));
+    let (_held, dir) = answer(prepared)?;
+    let word = last_word(told).await;
+    // A start that was killed leaves its lock to the QEMU that it forked, until that is executed
+    // and can be seen.
+    let lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await;
+    let process = dir.process()?;
+    drop(lock);
+    if let Some(process) = process {
+        if word == Some(Word::Stay) {
+            let _ = process.ended().await;
+        }
+        // Side by side, because starting ssh takes longer than ending QEMU.
+        let ((), closed) = tokio::join!(end(&process), ssh::close(instance));
+        closed?;
+    } else {
+        ssh::close(instance).await?;
+    }
+    dir.remove_all()
+}
+
+/// Locks what says that a keeper lives, in the name of this process, until the file is closed.
+fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let hold = || -> io::Result<OwnedFd> {
+        let file = rustix::fs::open(dir.file(LOCK), flags, Mode::RUSR | Mode::WUSR)?;
+        rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(file)
+    };
+    hold().map_err(|error| Error::File { action: "lock", path: dir.file(LOCK), error })
+}
+
+/// Kills what nobody needs any more, and waits until it is gone.
+async fn end(process: &Process) {
+    let _ = process.signal(Signal::KILL);
+    let _ = tokio::time::timeout(PATIENCE, process.ended()).await;
+}
+
+/// Listens until the pipe ends: the last thing that was said.
+async fn last_word(mut told: Told) -> Option<Word> {
+    let mut word = None;
+    while let Ok(Some(line)) = told.next_line().await {
+        word = serde_json::from_str(&line).ok();
+    }
+    word
+}
+
+/// Tells whoever waits for it what came of the preparations. They read to the end of standard
+/// output, so that is closed. If they were killed there is nobody to tell, and all goes on.
+fn answer<T>(prepared: Result<T, Error>) -> Result<T, Error> {
+    let text = prepared.as_ref().err().map(Error::to_string);
+    let stdout = rustix::stdio::stdout();
+    let _ = rustix::io::write(stdout, text.as_ref().map_or(READY, String::as_bytes));
+    let closed = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())
+        .and_then(|null| rustix::stdio::dup2_stdout(&null));
+    closed.map_err(|error| Error::Runtime { error: error.into() })?;
+    prepared
+}
+
+async fn sleep_or_never(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ended_or_never(process: Option<&Process>) {
+    match process {
+        Some(process) => drop(process.ended().await),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,86 @@
+//! The record of a lease: when a VM is to end by itself, also if its keeper is killed.
+
+use super::dir::VmDir;
+use crate::Error;
+use crate::config::Instance;
+use crate::process::Identity;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The record's name in the VM's directory.
+pub const FILE: &str = "lease.json";
+
+/// When a VM is to end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// At this time, in seconds since 1970.
+    pub expires_at: Option<u64>,
+    /// When this process is gone.
+    pub owner: Option<Identity>,
+    /// The VM's process that the lease is for.
+    pub vm: Option<Identity>,
+}
+
+/// What is told of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeaseStatus {
+    /// When the VM is to end, in seconds since 1970.
+    pub expires_at: Option<u64>,
+    /// The process with which it is to end.
+    pub owner_pid: Option<u32>,
+}
+
+impl Lease {
+    /// The lease of the VM whose process is `pid`: one of a life before is not for it.
+    pub fn of(dir: &VmDir, pid: u32) -> Option<Lease> {
+        let lease: Lease = serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()?;
+        (lease.vm.is_some() && lease.vm == Identity::of(pid)).then_some(lease)
+    }
+
+    /// The lease of a VM, if it runs and has one.
+    ///
+    /// # Errors
+    /// Its directory can't be used.
+    pub fn current(instance: &Instance) -> Result<Option<Lease>, Error> {
+        let Some(dir) = VmDir::open(instance)? else {
+            return Ok(None);
+        };
+        Ok(dir.process()?.and_then(|process| Lease::of(&dir, process.pid())))
+    }
+
+    /// Puts the record in place of the one before, whole or not at all.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
+        dir.write_record(FILE, self)
+    }
+
+    /// The end of a lease that lasts `time` from now: not before, to the second.
+    pub fn expiry(time: Duration) -> u64 {
+        (since_1970() + time + Duration::from_nanos(999_999_999)).as_secs()
+    }
+
+    /// Whether the VM should have ended.
+    pub fn is_over(&self) -> bool {
+        let expired = self.status().left() == Some(Duration::ZERO);
+        expired || self.owner.is_some_and(|owner| !owner.lives())
+    }
+
+    /// What is told of it.
+    pub fn status(&self) -> LeaseStatus {
+        let owner_pid = self.owner.map(|owner| owner.pid);
+        LeaseStatus { expires_at: self.expires_at, owner_pid }
+    }
+}
+
+impl LeaseStatus {
+    /// How long it lasts yet; `None` when it has no end of its own.
+    pub fn left(&self) -> Option<Duration> {
+        self.expires_at.map(|end| Duration::from_secs(end).saturating_sub(since_1970()))
+    }
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
