@@ -3,8 +3,9 @@
 use super::args::life::RestartArgs;
 use super::start::Waiting;
 use super::{Context, output};
+use crate::vm::{self, Lease};
 use crate::wait::Condition;
-use crate::{Error, bundle, ssh, vm};
+use crate::{Error, bundle, lease, ssh};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
@@ -33,7 +34,10 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     }
     ssh::close(&instance).await?;
     let begun = Instant::now();
-    let (stopped, started) = match vm::restart(&config, &instance, args.timeout).await {
+    let lease = Lease::current(&instance)?;
+    let restart = vm::restart(&config, &instance, args.timeout);
+    let restart = lease::while_starting(&instance, lease, restart, |(_, started)| started.pid);
+    let (stopped, started) = match restart.await {
         Ok(restarted) => restarted,
         Err(error) => return Err(bundle::wrap(&config, &instance, error, &[]).await),
     };

@@ -1,7 +1,7 @@
 //! `restart`: stop and start again as before, or a reset in place.
 
 use crate::events::{Listener, Qmp};
-use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, guest_vm, until, vm};
 use serde_json::Value;
 
 #[test]
@@ -23,6 +23,43 @@ fn with_the_arguments_that_it_was_started_with() {
         "a: is not running\n",
     );
     assert_eq!(lab.processes()[0].args.last().unwrap(), "-S");
+}
+
+#[test]
+fn its_lease_goes_on() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    let mut owner = lab.program("sleep").args(["1000"]).spawn();
+    lab.qqmgr(&format!("start a --ttl 1h --owner-pid {}", owner.id())).run().code(0);
+    let lease = || -> Value { serde_json::from_str(&lab.read(".qqmgr/vm.a/lease.json")).unwrap() };
+    let before = lease();
+    lab.qqmgr("restart a").run().code(0).stdout(
+        "a: started (pid [PID]), SSH on port [PORT]; ends in [TIME] or with process [PID]\n",
+    );
+    let after = lease();
+    assert_eq!(after["expires_at"], before["expires_at"]);
+    assert_eq!(after["owner"], before["owner"]);
+    assert_eq!(after["vm"]["pid"], lab.qemus()[0]);
+    // A config that became wrong changes nothing.
+    let config = lab.read("qqmgr.toml");
+    lab.write("qqmgr.toml", config.replace("cmd = []", "cmd = ['{{.nothing}}']"));
+    lab.qqmgr("restart a").run().code(3);
+    assert_eq!(lease(), after);
+    lab.write("qqmgr.toml", config);
+    // Of one that has ended there is no lease to go on.
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    until("nobody is left", || lab.processes().is_empty().then_some(()));
+    lab.qqmgr("restart a").run().code(0).stdout("a: started (pid [PID]), SSH on port [PORT]\n");
+    assert_eq!(lab.processes().len(), 1, "{:?}", lab.processes());
+}
+
+#[test]
+fn the_time_is_over_all_the_same() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    lab.qqmgr("start a --ttl 3s").run().code(0);
+    lab.qqmgr("restart a").run().code(0);
+    lab.qqmgr("wait a --for stopped --timeout 20s").run().code(0);
+    until("nobody is left", || lab.processes().is_empty().then_some(()));
 }
 
 #[test]
