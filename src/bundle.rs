@@ -10,8 +10,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// As many bundles of a VM are kept.
+/// As many bundles of a VM are kept, those of VMs that came up and died before any others.
 const KEPT: usize = 5;
+
+/// The file of a bundle that tells its error to programs.
+const RECORD: &str = "error.json";
 
 /// How long QEMU may take to draw a screenshot.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,21 +27,24 @@ const FILES: [(&str, &str); 4] = [
     ("timeline.json", "when the boot passed its milestones, in seconds since QEMU was spawned"),
 ];
 
-/// Writes a bundle for an error that is a crash, and returns the error that names it; any other
-/// error as it is.
-pub async fn wrap(config: &Config, instance: &Instance, error: Error, events: &[Event]) -> Error {
-    let is_crash = matches!(
+/// Whether the error alone says that the VM died or did not come up.
+pub fn is_crash(error: &Error) -> bool {
+    matches!(
         error,
         Error::QemuFailed { .. }
             | Error::StartTimeout { .. }
             | Error::Died { .. }
             | Error::Panicked { .. }
-            | Error::WaitTimeout { .. }
-            | Error::WaitFailed { .. }
-    );
-    if !is_crash {
-        return error;
-    }
+    )
+}
+
+/// The error of a start, with a bundle if it is a crash.
+pub async fn of_start(config: &Config, instance: &Instance, error: Error) -> Error {
+    if is_crash(&error) { wrap(config, instance, error, &[]).await } else { error }
+}
+
+/// Writes a bundle for a crash, and returns the error that names it.
+pub async fn wrap(config: &Config, instance: &Instance, error: Error, events: &[Event]) -> Error {
     match write(config, instance, &error, events).await {
         Ok(bundle) => Error::Crashed { error: Box::new(error), bundle },
         // The error matters more than its bundle.
@@ -75,7 +81,9 @@ async fn write(
     let shot = screenshot(instance, &dir, &bundle).await;
     let story = story(instance, error, Timeline::read(&dir).as_ref(), events, shot);
     save(&bundle, "README", &story).map_err(failed)?;
-    prune(&parent);
+    let record = json!({ "code": error.code(), "message": error.to_string() });
+    save(&bundle, RECORD, &format!("{record}\n")).map_err(failed)?;
+    prune(&parent, &bundle);
     Ok(bundle)
 }
 
@@ -139,10 +147,10 @@ fn story(
     for (time, what) in &entries {
         line(*time, what);
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    line(now - timeline.spawned_at, &error.to_string().replace('\n', "\n              "));
+    line(timeline.age(), &error.to_string().replace('\n', "\n              "));
     text.push_str("\nFiles\n  command-line   what QEMU was run with\n");
     text.push_str("  config.json    the VM's config with every variable put in\n");
+    text.push_str("  error.json     the error's code and message\n");
     text.push_str("  events.ndjson  QMP events while qqmgr was listening\n");
     for (name, what) in FILES {
         let _ = writeln!(text, "  {name:<14} {what}");
@@ -153,12 +161,21 @@ fn story(
     text
 }
 
-/// Removes all bundles but the newest.
-fn prune(parent: &Path) {
+/// Removes all bundles but the newest: a VM that only did not come up never costs that of one that
+/// died. `new` has been told of, and stays.
+fn prune(parent: &Path, new: &Path) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut bundles: Vec<_> = entries.map(|entry| entry.path()).collect();
+    let mut bundles: Vec<_> =
+        entries.map(|entry| entry.path()).map(|path| (is_of_death(&path), path)).collect();
     bundles.sort();
-    for old in bundles.iter().rev().skip(KEPT) {
+    for (_, old) in bundles.iter().rev().skip(KEPT).filter(|(_, path)| path != new) {
         let _ = std::fs::remove_dir_all(old);
     }
+}
+
+/// Whether a bundle is that of a VM that came up and died.
+fn is_of_death(bundle: &Path) -> bool {
+    let record = std::fs::read(bundle.join(RECORD)).unwrap_or_default();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
+    matches!(record["code"].as_str(), Some("vm_died" | "guest_panicked" | "wait_failed"))
 }

@@ -39,7 +39,7 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     let restart = lease::while_starting(&instance, lease, restart, |(_, started)| started.pid);
     let (stopped, started) = match restart.await {
         Ok(restarted) => restarted,
-        Err(error) => return Err(bundle::wrap(&config, &instance, error, &[]).await),
+        Err(error) => return Err(bundle::of_start(&config, &instance, error).await),
     };
     if !context.json {
         output::note(&stopped);

@@ -85,7 +85,7 @@ impl Request {
         let begun = Instant::now();
         let started = match self.launch(config, instance).await {
             Ok(started) => started,
-            Err(error) => return Err(bundle::wrap(config, instance, error, &[]).await),
+            Err(error) => return Err(bundle::of_start(config, instance, error).await),
         };
         if !context.json && !started.ignored_args.is_empty() {
             let args = shlex::try_join(started.ignored_args.iter().map(String::as_str));
@@ -132,7 +132,7 @@ impl Waiting {
                 timeout: self.timeout,
                 since: self.begun,
             };
-            held = watch.bundled(watch.while_well(watch.hold(&plan)).await).await?.held;
+            held = watch.bundled(self.begun, watch.while_well(watch.hold(&plan)).await).await?.held;
         }
         let lease = Lease::current(instance)?.map(|lease| lease.status());
         let seconds = self.begun.elapsed().as_secs_f64();

@@ -215,7 +215,7 @@ async fn work(
     let die_with_us = !job.keep_on_failure;
     let options = StartOptions { extra, timeout: job.timeout, die_with_us };
     if let Err(error) = vm::start(config, instance, &options).await {
-        return Err(bundle::wrap(config, instance, error, &[]).await);
+        return Err(bundle::of_start(config, instance, error).await);
     }
     let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
     let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
@@ -232,7 +232,7 @@ async fn work(
         let steps = steps(config, instance, job);
         tokio::time::timeout(left, steps).await.unwrap_or_else(|_| Err(overdue(instance, job)))
     });
-    watch.bundled(result.await).await
+    watch.bundled(started, result.await).await
 }
 
 fn overdue(instance: &Instance, job: &Job) -> Error {

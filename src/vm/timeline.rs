@@ -48,9 +48,14 @@ impl Timeline {
         serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()
     }
 
+    /// How long ago QEMU was spawned, in seconds.
+    pub fn age(&self) -> f64 {
+        now() - self.spawned_at
+    }
+
     /// Notes that a milestone is passed now, unless it was before.
     pub fn pass(&mut self, milestone: Milestone) {
-        let since = ((now() - self.spawned_at) * 1000.0).round() / 1000.0;
+        let since = (self.age() * 1000.0).round() / 1000.0;
         let mark = match milestone {
             Milestone::Qmp => &mut self.qmp,
             Milestone::Serial => &mut self.serial,

@@ -68,5 +68,5 @@ pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<W
         }
     }
     let watch = watch.ok_or_else(|| Error::NotRunning { vm: instance.name.clone() })?;
-    watch.bundled(watch.observing(watch.hold(plan)).await).await
+    watch.bundled(plan.since, watch.observing(watch.hold(plan)).await).await
 }

@@ -8,14 +8,20 @@ use crate::ssh::{self, Session};
 use crate::vm::{self, Milestone, Timeline, VmDir};
 use crate::{Error, bundle, events};
 use regex::Regex;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What a kernel that panics begins to say.
+const PANIC: &str = "Kernel panic";
+
 /// A kernel that panics has said all when it has been silent for this long.
 const PANIC_QUIET: Duration = Duration::from_millis(50);
+
+/// A guest that is up has let somebody in, or refused to, when it was tried for this long.
+const LOGIN: Duration = Duration::from_secs(5);
 
 /// As many of the last events are kept for a bundle.
 const MOST_EVENTS: usize = 10_000;
@@ -28,6 +34,8 @@ pub struct Watch<'a> {
     pub(super) process: Process,
     timeline: RefCell<Timeline>,
     events: RefCell<VecDeque<Event>>,
+    /// Since when an SSH login is tried.
+    login_began: Cell<Option<Instant>>,
     /// What the last SSH login that failed said.
     pub(super) last_ssh: RefCell<String>,
 }
@@ -45,8 +53,16 @@ impl<'a> Watch<'a> {
             return Ok(None);
         };
         let timeline = RefCell::new(Timeline::read(&dir).unwrap_or_default());
-        let (events, last_ssh) = (RefCell::default(), RefCell::default());
-        Ok(Some(Watch { config, instance, dir, process, timeline, events, last_ssh }))
+        Ok(Some(Watch {
+            config,
+            instance,
+            dir,
+            process,
+            timeline,
+            events: RefCell::default(),
+            login_began: Cell::default(),
+            last_ssh: RefCell::default(),
+        }))
     }
 
     /// The VM's name.
@@ -88,14 +104,14 @@ impl<'a> Watch<'a> {
         .await
     }
 
-    /// The result; an error with the bundle of all that is known, if it is of a kind that has
-    /// one.
+    /// The result of a wait that began at `since`; an error with the bundle of all that is known,
+    /// if the VM has died or did not come up.
     ///
     /// # Errors
     /// The error of `result`.
-    pub async fn bundled<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+    pub async fn bundled<T>(&self, since: Instant, result: Result<T, Error>) -> Result<T, Error> {
         match result {
-            Err(error) => {
+            Err(error) if self.is_crash(&error, since).await => {
                 let events = self.events.borrow().iter().cloned().collect::<Vec<_>>();
                 Err(bundle::wrap(self.config, self.instance, error, &events).await)
             }
@@ -103,12 +119,48 @@ impl<'a> Watch<'a> {
         }
     }
 
+    async fn is_crash(&self, error: &Error, since: Instant) -> bool {
+        match error {
+            // Of a throwaway instance nothing else will be left.
+            Error::WaitTimeout { .. } => self.instance.is_run() || self.never_came_up(since),
+            Error::WaitFailed { condition, .. } => {
+                condition == "event:GUEST_PANICKED"
+                    || self.process.has_ended()
+                    || self.has_panicked().await
+            }
+            error => bundle::is_crash(error),
+        }
+    }
+
+    /// Whether the guest has let nobody in since it was started, as far as is known: it was
+    /// started for this wait, or a login was tried for long enough.
+    fn never_came_up(&self, since: Instant) -> bool {
+        let timeline = self.timeline.borrow();
+        let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
+        let was_tried = self.login_began.get().is_some_and(|began| began.elapsed() > LOGIN);
+        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains("Permission denied");
+        !is_up && (is_fresh || was_tried)
+    }
+
+    /// Whether the log tells of a panic, and then also what the kernel says next.
+    async fn has_panicked(&self) -> bool {
+        let log = std::fs::read(self.dir.file("serial")).unwrap_or_default();
+        let has_panicked = String::from_utf8_lossy(&log).contains(PANIC);
+        if has_panicked && let Ok(log) = SerialLog::open(&self.dir) {
+            log.settle(PANIC_QUIET).await;
+        }
+        has_panicked
+    }
+
     /// Waits for a login and notes it as a milestone if it was not possible before.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
         let fresh = self.process.uptime().is_some_and(|uptime| uptime < Duration::from_secs(1));
         let session = Session::open(self.config, self.instance)?;
+        self.login_began.set(Some(began));
         ssh::log_in(&session, &self.last_ssh).await?;
+        self.login_began.take();
+        self.last_ssh.take();
         if fresh || began.elapsed() > Duration::from_secs(1) {
             self.pass(Milestone::Ssh)?;
         }
@@ -157,7 +209,7 @@ impl<'a> Watch<'a> {
     async fn panicked(&self) -> Error {
         let console = async {
             let mut log = SerialLog::open(&self.dir)?;
-            log.matches(&self.regex("Kernel panic - not syncing")?).await?;
+            log.matches(&self.regex(&format!("{PANIC} - not syncing"))?).await?;
             // What the kernel says next is why.
             log.settle(PANIC_QUIET).await;
             Ok(())

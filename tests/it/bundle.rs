@@ -1,6 +1,6 @@
 //! Crash bundles: what is in them, where they are told of, and how many are kept.
 
-use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, guest_vm, vm};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,21 +18,29 @@ fn bundle(json: &serde_json::Value) -> PathBuf {
     PathBuf::from(json["error"]["bundle"].as_str().unwrap())
 }
 
+const PANIC: &str = "Kernel panic - not syncing: the last words\n";
+
+/// Has a VM panic, as far as a wait can tell, and returns the bundle.
+fn panic(lab: &Lab) -> PathBuf {
+    fs::write(lab.vm_file("a", "serial"), PANIC).unwrap();
+    let line = "wait a --for serial:x --fail-on 'serial:Kernel panic' --json";
+    bundle(&lab.qqmgr(line).run().code(1).json())
+}
+
 #[test]
-fn what_is_known_of_a_vm_that_never_came_up() {
+fn what_is_known_of_a_vm_that_panicked() {
     let lab = Lab::new(
         &vm("a", "-machine q35,accel=tcg -display none")
             .replace("[vm.a]", "[vm.a]\nenv = { COLOUR = 'red' }"),
     );
     lab.qqmgr("start a").run().code(0);
-    fs::write(lab.vm_file("a", "serial"), "the last words\n").unwrap();
-    let dir =
-        bundle(&lab.qqmgr("wait a --for serial:x --timeout 100ms --json").run().code(5).json());
+    let dir = panic(&lab);
     assert_eq!(dir.parent().unwrap(), lab.vm_file("a", "crashes"));
     let files = [
         "README",
         "command-line",
         "config.json",
+        "error.json",
         "events.ndjson",
         "screenshot.png",
         "serial",
@@ -42,14 +50,17 @@ fn what_is_known_of_a_vm_that_never_came_up() {
     ];
     assert_eq!(names(&dir), files);
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
-    assert_eq!(read("serial"), "the last words\n");
+    assert_eq!(read("serial"), PANIC);
+    let error: serde_json::Value = serde_json::from_str(&read("error.json")).unwrap();
+    assert_eq!(error["code"], "wait_failed");
+    assert!(error["message"].as_str().unwrap().contains("serial:Kernel panic holds"), "{error}");
     let line = shlex::split(&read("command-line")).unwrap();
     assert_eq!(line, lab.processes()[0].args);
     let config: serde_json::Value = serde_json::from_str(&read("config.json")).unwrap();
     assert_eq!(config["env"], serde_json::json!([["COLOUR", "red"]]), "{config}");
     assert!(fs::read(dir.join("screenshot.png")).unwrap().starts_with(b"\x89PNG"));
     let story = read("README");
-    let order = ["QEMU was spawned", "QMP answered", "waited 100ms for serial:x", "Files"];
+    let order = ["QEMU was spawned", "QMP answered", "serial:Kernel panic holds", "Files"];
     let places = order.map(|text| story.find(text).unwrap_or_else(|| panic!("{text}: {story}")));
     assert!(places.is_sorted(), "{story}");
     for file in &files[1..] {
@@ -75,10 +86,73 @@ fn the_newest_five_are_kept() {
 }
 
 #[test]
+fn deaths_are_kept_before_all_others() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let mut wanted: Vec<_> = (0..6).map(|_| panic(&lab)).skip(1).collect();
+    lab.qqmgr("stop a --force").run().code(0);
+    let failed: Vec<_> = (0..2)
+        .map(|_| bundle(&lab.qqmgr("start a --json -- -machine nonsense").run().code(1).json()))
+        .collect();
+    // The newest is always there for whoever was told of it.
+    wanted.push(failed[1].clone());
+    let paths = |dir: &Path| names(dir).iter().map(|name| dir.join(name)).collect::<Vec<_>>();
+    assert_eq!(paths(&lab.vm_file("a", "crashes")), wanted);
+    lab.qqmgr("start a").run().code(0);
+    wanted.remove(0);
+    wanted.remove(4);
+    wanted.push(panic(&lab));
+    assert_eq!(paths(&lab.vm_file("a", "crashes")), wanted);
+}
+
+#[test]
+fn a_guest_that_did_not_come_up() {
+    let lab = Lab::new(&vm("a", NO_GUEST).replace("2222", &free_port().to_string()));
+    // It was started for this.
+    let started = lab.qqmgr("start a --for serial:x --timeout 1s --json").run().code(5).json();
+    assert!(bundle(&started).is_dir());
+    // A login was tried for long.
+    let waited = lab.qqmgr("wait a --for ssh --timeout 6s --json").run().code(5).json();
+    assert!(bundle(&waited).is_dir());
+}
+
+#[test]
 fn no_bundle_where_nothing_crashed() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("wait a --for ssh").run().code(4);
-    lab.qqmgr("start a -- -qmp stdio").run();
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("start a -- -qmp stdio").run().code(2);
     lab.qqmgr("start a --owner-pid 4194303").run().code(2);
+    fs::write(lab.vm_file("a", "serial"), "Oops\n").unwrap();
+    for line in [
+        "wait a --for serial:x --timeout 100ms",
+        "wait a --for ssh --timeout 0",
+        "wait a --for paused --timeout 0",
+        "wait a --for serial:x --fail-on serial:Oops",
+        "start a --for serial:x --timeout 100ms",
+    ] {
+        let outcome = lab.qqmgr(&format!("{line} --json")).run();
+        assert!([1, 5].contains(&outcome.code), "{outcome}");
+        assert!(outcome.json()["error"].get("bundle").is_none(), "{outcome}");
+    }
     assert!(!lab.vm_file("a", "crashes").exists());
+}
+
+#[test]
+fn a_guest_that_is_up() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --wait").run().code(0);
+    for condition in ["file:/nonexistent", "port:22 --for event:STOP", "serial:nonsense"] {
+        let line = format!("wait a --for {condition} --timeout 2s --json");
+        let json = lab.qqmgr(&line).run().code(5).json();
+        assert!(json["error"].get("bundle").is_none(), "{json}");
+    }
+    lab.qqmgr("kill a").run().code(0);
+    // One that lets nobody in is up, too.
+    let wrong_key = guest_vm("a").replace("User = \"root\"", "User = \"nobody\"");
+    lab.write("qqmgr.toml", wrong_key);
+    let json = lab.qqmgr("start a --wait --timeout 15s --json").run().code(5).json();
+    assert!(json["error"]["message"].as_str().unwrap().contains("Permission denied"), "{json}");
+    assert!(json["error"].get("bundle").is_none(), "{json}");
+    lab.qqmgr("kill a").run().code(0);
 }
