@@ -37,7 +37,8 @@ pub async fn on_qemu(
     dir.clean();
     // The serial log is QEMU's own to open; whoever follows it sees that another boot begins.
     dir.begin_log("serial")?;
-    Launch { argv: line.words(), ssh_port: vm.ssh.port, extra: Vec::new() }.write(&dir)?;
+    let (extra, file) = (Vec::new(), config.file.source.path.clone());
+    Launch { argv: line.words(), extra, config: file, ssh_port: vm.ssh.port }.write(&dir)?;
     let mut command = Command::new(gdb);
     command.args(["-ex", PASS_SIGNALS]).args(args).arg("--args").args(line.words());
     command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);

@@ -4,7 +4,7 @@
 //! POSIX lock on its pidfile for as long as it lives, so the lock's holder is the process.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -110,6 +110,18 @@ impl Process {
         let started = Duration::from_millis(started.saturating_mul(1000) / hertz);
         Some(now.saturating_sub(started))
     }
+}
+
+/// Takes the POSIX lock on a file, which is made where it is missing, in the name of this process:
+/// until it is closed, [`Process::holding`] finds us.
+///
+/// # Errors
+/// Somebody else has it, or the file can't be opened.
+pub fn hold(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+    rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
 }
 
 /// A process that can't be taken for a later one with the same pid.

@@ -4,7 +4,7 @@ use super::{Context, output, stop};
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::lease;
-use crate::vm::{From, Lease, VmDir};
+use crate::vm::{self, From, Lease, VmDir};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
@@ -17,6 +17,8 @@ struct Report {
     stopped: Vec<String>,
     /// Directories that dead instances had left.
     removed: Vec<String>,
+    /// VMs that run though the config has them no more.
+    unconfigured: Vec<String>,
 }
 
 impl fmt::Display for Report {
@@ -25,16 +27,22 @@ impl fmt::Display for Report {
             [] => "none".to_owned(),
             names => names.join(", "),
         };
-        write!(f, "stopped: {}\nremoved: {}", or_none(&self.stopped), or_none(&self.removed))
+        write!(f, "stopped: {}\nremoved: {}", or_none(&self.stopped), or_none(&self.removed))?;
+        match self.unconfigured.as_slice() {
+            [] => Ok(()),
+            names => write!(f, "\nnot in the config, but running: {}", names.join(", ")),
+        }
     }
 }
 
 pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     let config: Config = context.load()?;
     let mut report = Report::default();
-    for instance in config.instances() {
+    for instance in [config.instances(), vm::strays(&config)].concat() {
         collect(context, &instance, &mut report).await?;
     }
+    let left = vm::running_strays(&config).into_iter().map(|stray| stray.name);
+    report.unconfigured = left.collect();
     output::report(&report, context.json);
     Ok(ExitCode::SUCCESS)
 }

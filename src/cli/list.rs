@@ -22,16 +22,23 @@ impl fmt::Display for Table {
             cells.chain([HEADER[column].len()]).max().unwrap_or(0)
         };
         let widths: [usize; 5] = std::array::from_fn(width);
-        let line = |f: &mut fmt::Formatter<'_>, row: [&str; 5], style: Style| {
+        let line = |f: &mut fmt::Formatter<'_>, row: [&str; 5], note: &str, style: Style| {
             let [name, state, pid, uptime, ssh] = row;
-            let [name_width, state_width, pid_width, uptime_width, _] = widths;
+            let [name_width, state_width, pid_width, uptime_width, ssh_width] = widths;
             write!(f, "{name:name_width$}  {style}{state:state_width$}{style:#}  ")?;
-            write!(f, "{pid:>pid_width$}  {uptime:>uptime_width$}  {ssh}")
+            write!(f, "{pid:>pid_width$}  {uptime:>uptime_width$}  ")?;
+            match note {
+                "" => f.write_str(ssh),
+                note => write!(f, "{ssh:ssh_width$}  {note}"),
+            }
         };
-        line(f, HEADER, Style::new())?;
-        for (row, status) in rows.iter().zip(&self.0) {
+        let notes: Vec<_> = self.0.iter().map(note).collect();
+        // A column for what few VMs have is there only when one of them has it.
+        let has_notes = notes.iter().any(|note| !note.is_empty());
+        line(f, HEADER, if has_notes { "NOTE" } else { "" }, Style::new())?;
+        for ((row, note), status) in rows.iter().zip(&notes).zip(&self.0) {
             writeln!(f)?;
-            line(f, std::array::from_fn(|column| row[column].as_str()), style(status))?;
+            line(f, std::array::from_fn(|column| row[column].as_str()), note, style(status))?;
         }
         Ok(())
     }
@@ -41,15 +48,22 @@ fn cells(status: &Status) -> [String; 5] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     [
         status.name.clone(),
-        status.state.clone(),
+        if status.stopping { "stopping".to_owned() } else { status.state.clone() },
         or_dash(status.pid.map(|pid| pid.to_string())),
         or_dash(status.uptime_seconds.map(output::seconds)),
         status.ssh.port.map_or("auto".to_owned(), |port| port.to_string()),
     ]
 }
 
+fn note(status: &Status) -> String {
+    let lease = status.lease.as_ref().map(ToString::to_string);
+    let stray = (!status.configured).then(|| "not in the config".to_owned());
+    lease.into_iter().chain(stray).collect::<Vec<_>>().join(", ")
+}
+
 fn style(status: &Status) -> Style {
     match status.state.as_str() {
+        _ if status.stopping => AnsiColor::Yellow.on_default(),
         "running" => AnsiColor::Green.on_default(),
         "stopped" => Style::new().dimmed(),
         _ => AnsiColor::Yellow.on_default(),
@@ -57,8 +71,11 @@ fn style(status: &Status) -> Style {
 }
 
 pub async fn run(context: &Context) -> Result<ExitCode, Error> {
-    // The config itself goes at once: with a thousand VMs it takes more memory than all the rest.
-    let instances = context.load()?.instances();
+    let config = context.load()?;
+    let mut instances = config.instances();
+    instances.extend(vm::running_strays(&config));
+    // With a thousand VMs it takes more memory than all the rest.
+    drop(config);
     let statuses = vm::list(&instances).await;
     if !context.json {
         for status in &statuses {

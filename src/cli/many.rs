@@ -2,7 +2,7 @@
 
 use super::{Context, output};
 use crate::Error;
-use crate::config::{Config, Instance};
+use crate::config::Instance;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
@@ -20,16 +20,16 @@ pub struct Targets {
 impl Targets {
     /// Those that are named, each once, or `all`.
     pub fn new(
-        config: &Config,
         names: &[String],
         all: Option<Vec<Instance>>,
+        find: impl Fn(&str) -> Result<Instance, Error>,
     ) -> Result<Targets, Error> {
         if let Some(instances) = all {
             return Ok(Targets { instances, single: false });
         }
         let mut instances: Vec<Instance> = Vec::new();
         for name in names {
-            let instance = config.instance(name)?;
+            let instance = find(name)?;
             if !instances.contains(&instance) {
                 instances.push(instance);
             }

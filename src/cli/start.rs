@@ -49,7 +49,8 @@ impl fmt::Display for Report {
 pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let all = || config.file.vms.iter().filter_map(|vm| config.instance(&vm.name).ok()).collect();
-    let targets = Targets::new(&config, &args.vms, args.all.then(all))?;
+    let find = |name: &str| Ok(config.instance(name)?);
+    let targets = Targets::new(&args.vms, args.all.then(all), find)?;
     if args.dry_run {
         return dry_run(context, &config, &args);
     }

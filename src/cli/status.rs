@@ -18,7 +18,8 @@ impl fmt::Display for LeaseStatus {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.state)?;
+        let stopping = if self.stopping { ", being stopped" } else { "" };
+        write!(f, "{}: {}{stopping}", self.name, self.state)?;
         let mut line = |key: &str, value: &str| write!(f, "\n  {key:<8} {value}");
         if let Some(pid) = self.pid {
             line("pid", &pid.to_string())?;
@@ -31,6 +32,12 @@ impl fmt::Display for Status {
         }
         let port = self.ssh.port.map_or("auto".to_owned(), |port| port.to_string());
         line("SSH", &format!("port {port}"))?;
+        if let Some(lease) = &self.lease {
+            line("lease", &lease.to_string())?;
+        }
+        if !self.configured {
+            line("note", "the config has it no more")?;
+        }
         for Forward { protocol, host_address, host_port, guest_port } in &self.forwards {
             line("forward", &format!("{protocol} {host_address}:{host_port} -> {guest_port}"))?;
         }
@@ -47,7 +54,7 @@ impl fmt::Display for Status {
 }
 
 pub async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode, Error> {
-    let instance = context.load()?.instance(&args.vm)?;
+    let instance = vm::find(&context.load()?, &args.vm)?;
     let status = vm::status(&instance).await?;
     output::report(&status, context.json);
     let missed = args.exit_code && !status.is_running();

@@ -26,7 +26,9 @@ impl fmt::Display for Stopped {
 
 pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let targets = Targets::new(&config, &args.vms, args.all.then(|| config.instances()))?;
+    let all = || [config.instances(), vm::running_strays(&config)].concat();
+    let find = |name: &str| vm::find(&config, name);
+    let targets = Targets::new(&args.vms, args.all.then(all), find)?;
     let from = if args.force { From::Quit } else { From::Powerdown(args.timeout) };
     targets.each(context, async |instance: &_| one(context, instance, from).await).await
 }

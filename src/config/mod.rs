@@ -23,6 +23,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What the name of a VM's directory begins with.
+const DIR_PREFIX: &str = "vm.";
+
 /// A config file and the directories that belong to it.
 #[derive(Debug)]
 pub struct Config {
@@ -45,12 +48,33 @@ pub struct Instance {
     pub dir: PathBuf,
     /// The port for SSH that the config names.
     pub port: Port,
+    /// Whether the config has that definition.
+    pub configured: bool,
 }
 
 impl Instance {
     /// Whether it is a throwaway instance of its VM.
     pub fn is_run(&self) -> bool {
         self.name != self.definition
+    }
+
+    /// The throwaway instance of this VM that is called `id`.
+    fn run(&self, id: &str) -> Instance {
+        Instance {
+            name: format!("{}+{id}", self.name),
+            dir: self.dir.join("runs").join(id),
+            port: Port::Auto,
+            ..self.clone()
+        }
+    }
+
+    /// The throwaway instances of this VM.
+    fn runs(&self) -> Vec<Instance> {
+        let entries = std::fs::read_dir(self.dir.join("runs")).into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut ids: Vec<_> = ids.filter(|id| parse::is_vm_name(id)).collect();
+        ids.sort();
+        ids.iter().map(|id| self.run(id)).collect()
     }
 }
 
@@ -141,13 +165,7 @@ impl Config {
     /// # Errors
     /// There is no such VM.
     pub fn run_instance(&self, vm: &str, id: &str) -> Result<Instance, Error> {
-        let vm = self.instance(vm)?;
-        Ok(Instance {
-            name: format!("{}+{id}", vm.name),
-            dir: vm.dir.join("runs").join(id),
-            port: Port::Auto,
-            ..vm
-        })
+        Ok(self.instance(vm)?.run(id))
     }
 
     /// The identities of all VMs, in the order of the file, each with its runs behind it.
@@ -157,27 +175,40 @@ impl Config {
         let dirs: HashSet<PathBuf> = entries.map(|entry| entry.path()).collect();
         let with_runs = |definition| {
             let vm = self.identify(definition);
-            let runs = if dirs.contains(&vm.dir) { self.runs(&vm) } else { Vec::new() };
+            let runs = if dirs.contains(&vm.dir) { vm.runs() } else { Vec::new() };
             std::iter::once(vm).chain(runs)
         };
         self.file.vms.iter().flat_map(with_runs).collect()
     }
 
-    /// The identities of a VM's throwaway instances.
-    pub fn runs(&self, vm: &Instance) -> Vec<Instance> {
-        let entries = std::fs::read_dir(vm.dir.join("runs")).into_iter().flatten().flatten();
-        let ids = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut ids: Vec<_> = ids.filter(|id| parse::is_vm_name(id)).collect();
-        ids.sort();
-        ids.iter().filter_map(|id| self.run_instance(&vm.name, id).ok()).collect()
+    /// The identities of what has a directory in the runtime directory but no definition in the
+    /// file, in the order of the names, each with its runs behind it.
+    pub fn undefined(&self) -> Vec<Instance> {
+        let entries = std::fs::read_dir(&self.runtime).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let names = names.filter_map(|name| name.strip_prefix(DIR_PREFIX).map(str::to_owned));
+        let is_undefined = |name: &String| parse::is_vm_name(name) && self.file.vm(name).is_none();
+        let mut names: Vec<_> = names.filter(is_undefined).collect();
+        names.sort();
+        let with_runs = |name: &String| {
+            let vm = Instance { configured: false, ..self.identity(name, Port::Auto) };
+            let runs = vm.runs();
+            std::iter::once(vm).chain(runs)
+        };
+        names.iter().flat_map(with_runs).collect()
     }
 
     fn identify(&self, definition: &Definition) -> Instance {
+        self.identity(&definition.name, definition.ssh.port)
+    }
+
+    fn identity(&self, name: &str, port: Port) -> Instance {
         Instance {
-            name: definition.name.clone(),
-            definition: definition.name.clone(),
-            dir: self.runtime.join(format!("vm.{}", definition.name)),
-            port: definition.ssh.port,
+            name: name.to_owned(),
+            definition: name.to_owned(),
+            dir: self.runtime.join(format!("{DIR_PREFIX}{name}")),
+            port,
+            configured: true,
         }
     }
 

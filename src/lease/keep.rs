@@ -3,12 +3,11 @@
 use super::{LOCK, READY, Role, Word, holder};
 use crate::Error;
 use crate::config::Instance;
-use crate::process::{Identity, Process};
+use crate::process::{self, Identity, Process};
 use crate::ssh;
 use crate::vm::{self, From, Lease, VmDir};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
@@ -109,15 +108,10 @@ async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
     dir.remove_all()
 }
 
-/// Locks what says that a keeper lives, in the name of this process, until the file is closed.
+/// Locks what says that a keeper lives, until it is closed.
 fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let hold = || -> io::Result<OwnedFd> {
-        let file = rustix::fs::open(dir.file(LOCK), flags, Mode::RUSR | Mode::WUSR)?;
-        rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(file)
-    };
-    hold().map_err(|error| Error::File { action: "lock", path: dir.file(LOCK), error })
+    let path = dir.file(LOCK);
+    process::hold(&path).map_err(|error| Error::File { action: "lock", path, error })
 }
 
 /// Kills what nobody needs any more, and waits until it is gone.

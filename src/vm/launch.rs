@@ -5,6 +5,7 @@
 use super::dir::VmDir;
 use crate::Error;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The record's name in the VM's directory.
 pub const FILE: &str = "launch.json";
@@ -16,6 +17,8 @@ pub struct Launch {
     pub argv: Vec<String>,
     /// The arguments among them that were appended to the config's.
     pub extra: Vec<String>,
+    /// The config file that it was started by.
+    pub config: PathBuf,
     /// The port for SSH, picked if the config said `auto`.
     pub ssh_port: u16,
 }

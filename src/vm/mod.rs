@@ -14,6 +14,7 @@ mod spawn;
 mod start;
 mod status;
 mod stop;
+mod stray;
 mod timeline;
 
 pub use argv::{CommandLine, Forward, forwards};
@@ -29,4 +30,5 @@ pub use restart::{reset, restart};
 pub use start::{StartOptions, Started, plan, start};
 pub use status::{SshStatus, Status, list, status};
 pub use stop::{From, Method, Stopped, stop, tidy};
+pub use stray::{find, running_strays, strays};
 pub use timeline::{Milestone, Timeline};

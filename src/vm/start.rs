@@ -139,7 +139,8 @@ impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         self.dir.clean();
         let extra = self.options.extra.clone();
-        Launch { argv: line.words(), extra, ssh_port: vm.ssh.port }.write(self.dir)?;
+        let config = self.config.file.source.path.clone();
+        Launch { argv: line.words(), extra, config, ssh_port: vm.ssh.port }.write(self.dir)?;
         let mut timeline = Timeline::begin();
         timeline.write(self.dir)?;
         let spawned = spawn::spawn(vm, self.dir, line, self.options.die_with_us);

@@ -4,6 +4,8 @@ use super::argv::{Forward, forwards};
 use super::connect::Control;
 use super::dir::VmDir;
 use super::launch::Launch;
+use super::lease::{Lease, LeaseStatus};
+use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};
 use crate::{Error, qmp};
@@ -41,6 +43,12 @@ pub struct Status {
     pub ssh: SshStatus,
     /// The host's ports that QEMU forwards into the guest.
     pub forwards: Vec<Forward>,
+    /// Whether a `stop`, or the end of its lease, is underway.
+    pub stopping: bool,
+    /// When it is to end by itself.
+    pub lease: Option<LeaseStatus>,
+    /// Whether the config has its definition: it may have been renamed or removed meanwhile.
+    pub configured: bool,
     /// Its runtime directory.
     pub dir: PathBuf,
     /// QEMU's pidfile.
@@ -87,6 +95,9 @@ impl Status {
             qemu_version: None,
             ssh: SshStatus { port },
             forwards: Vec::new(),
+            stopping: false,
+            lease: None,
+            configured: instance.configured,
             dir: instance.dir.clone(),
             pid_file: file("pid"),
             serial_file: file("serial"),
@@ -110,6 +121,8 @@ impl Status {
         let hundredths = |uptime: Duration| (uptime.as_secs_f64() * 100.0).round() / 100.0;
         status.uptime_seconds = process.uptime().map(hundredths);
         status.ssh.port = Launch::read(dir).map(|launch| launch.ssh_port).or(status.ssh.port);
+        status.stopping = is_stopping(dir);
+        status.lease = Lease::of(dir, process.pid()).map(|lease| lease.status());
         status.forwards = forwards(process::command_line(process.pid()).iter().map(String::as_str));
         status
     }

@@ -5,6 +5,7 @@ use super::dir::{Lock, VmDir};
 use crate::Error;
 use crate::config::Instance;
 use crate::error::no_answer;
+use crate::process::{self, Process};
 use crate::qmp::{self, Client};
 use rustix::process::Signal;
 use serde::Serialize;
@@ -19,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// A guest that is still booting misses the power button: it is pressed again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What a stop locks for as long as it is underway, so that others can tell.
+pub const MARK: &str = "stopping";
 
 /// The rung of the ladder to begin at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,8 @@ pub async fn stop_and_hold(
         }
         return Ok((nothing, lock.ok()));
     };
+    // If that can't be, another stop has it, or nobody is told.
+    let _mark = process::hold(&dir.file(MARK));
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
     let mut ladder = Ladder { control, notes: Vec::new() };
     let method = ladder.descend(from, started).await?;
@@ -101,6 +107,11 @@ pub async fn stop_and_hold(
     let (pid, method) = (Some(process.pid()), Some(method));
     let seconds = started.elapsed().as_secs_f64();
     Ok((Stopped { pid, method, seconds, notes, ..nothing }, lock))
+}
+
+/// Whether another process is stopping the VM.
+pub fn is_stopping(dir: &VmDir) -> bool {
+    Process::holding(&dir.file(MARK)).is_ok_and(|stopper| stopper.is_some())
 }
 
 /// Removes what a VM has left that has ended by itself, unless it was started again.

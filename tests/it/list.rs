@@ -35,6 +35,18 @@ fn an_aligned_table_of_the_objects_that_status_gives() {
     assert_eq!(listed, shown);
 }
 
+#[test]
+fn a_lease_is_a_note() {
+    let lab = Lab::new(&(vm("a", NO_GUEST) + &vm("b", NO_GUEST)));
+    lab.qqmgr("start a b").run().code(0);
+    lab.qqmgr("start b --ttl 1h").run().code(0);
+    let text = lab.qqmgr("list").run().code(0).stderr("").text();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].ends_with("  SSH   NOTE"), "{text}");
+    assert!(lines[1].ends_with("  2222"), "{text}");
+    assert!(lines[2].contains("  2222  ends in "), "{text}");
+}
+
 fn without_uptime(status: &mut Value) -> Value {
     status.as_object_mut().unwrap().remove("uptime_seconds").unwrap();
     status.take()

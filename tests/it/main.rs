@@ -33,6 +33,7 @@ mod ssh_config;
 mod start;
 mod status;
 mod stop;
+mod stray;
 mod timeline;
 mod usage;
 mod wait;

@@ -1,6 +1,6 @@
 //! `status`: text, JSON and exit code.
 
-use crate::harness::{Lab, NO_GUEST, vm};
+use crate::harness::{Lab, NO_GUEST, until, vm};
 
 const FILES: &str = "  pidfile  [DIR]/.qqmgr/vm.a/pid
   serial   [DIR]/.qqmgr/vm.a/serial
@@ -10,7 +10,8 @@ const FILES: &str = "  pidfile  [DIR]/.qqmgr/vm.a/pid
   stderr   [DIR]/.qqmgr/vm.a/stderr
 ";
 
-const FILES_JSON: &str = "\"dir\":\"[DIR]/.qqmgr/vm.a\",\
+const FILES_JSON: &str = "\"stopping\":false,\"lease\":null,\"configured\":true,\
+    \"dir\":\"[DIR]/.qqmgr/vm.a\",\
     \"pid_file\":\"[DIR]/.qqmgr/vm.a/pid\",\
     \"serial_file\":\"[DIR]/.qqmgr/vm.a/serial\",\
     \"qmp_file\":\"[DIR]/.qqmgr/vm.a/qmp.socket\",\
@@ -59,6 +60,41 @@ fn running_with_forwarded_ports_then_paused() {
         "a: prelaunch\n  pid      [PID]\n  uptime   [SECONDS]\n  QEMU     [VERSION]\n  \
          SSH      port 2222\n  forward  tcp 127.0.0.1:{web} -> 80\n  forward  udp :{udp} -> 53\n{FILES}"
     ));
+}
+
+#[test]
+fn a_lease() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr(&format!("start a --ttl 1h --owner-pid {}", std::process::id())).run().code(0);
+    lab.qqmgr("status a").run().ok(&format!(
+        "a: running\n  pid      [PID]\n  uptime   [SECONDS]\n  QEMU     [VERSION]\n  \
+         SSH      port 2222\n  lease    ends in [TIME] or with process [PID]\n{FILES}"
+    ));
+    let lease = &lab.qqmgr("status a --json").run().code(0).json()["lease"];
+    assert_eq!(lease["owner_pid"], std::process::id());
+    assert!(lease["expires_at"].is_u64(), "{lease}");
+    lab.qqmgr("kill a").run().code(0);
+    assert!(lab.qqmgr("status a --json").run().code(0).json()["lease"].is_null());
+}
+
+#[test]
+fn one_that_is_being_stopped() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    // There is no guest to power down, so that it takes its time.
+    let mut stop = lab.qqmgr("stop a --timeout 50s").spawn();
+    let stopping = || lab.qqmgr("status a --json").run().code(0).json()["stopping"] == true;
+    until("it is being stopped", || stopping().then_some(()));
+    let text = lab.qqmgr("status a").run().code(0).text();
+    assert!(text.starts_with("a: running, being stopped\n"), "{text}");
+    let text = lab.qqmgr("list").run().code(0).text();
+    assert!(text.contains("\na     stopping  "), "{text}");
+    // A stop that was killed does not stop it any more.
+    stop.kill().unwrap();
+    stop.wait().unwrap();
+    assert!(!stopping());
+    lab.qqmgr("stop a --force").run().code(0);
+    assert!(!lab.vm_file("a", "stopping").exists());
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub struct StopArgs {
     /// The VMs
     #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
     pub vms: Vec<String>,
-    /// Every VM of the config, runs too
+    /// Every VM of the config, runs too, and those that were in it when they were started
     #[arg(long, conflicts_with = "vms")]
     pub all: bool,
     /// How long the guest has to power down: 500ms, 20s, 2m or plain seconds

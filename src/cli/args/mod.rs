@@ -35,10 +35,15 @@ pub enum Verb {
     Restart(life::RestartArgs),
     Kill(life::KillArgs),
     /// End the VMs that have outlived their lease, and remove what dead instances left
+    ///
+    /// VMs that run though they were renamed in the config or removed from it are named, not ended:
+    /// `qqmgr stop` and `qqmgr kill` know them by their old names.
     #[command(after_help = examples::GC)]
     Gc,
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
+    ///
+    /// A note tells when a VM ends by itself, or that the config has it no more though it runs.
     #[command(visible_alias = "ls", after_help = examples::LIST)]
     List,
     Events(view::EventsArgs),

@@ -13,7 +13,7 @@ pub struct StatusArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
-    /// Exit with 4 when the VM is not running
+    /// Exit with 4 when the VM is stopped; a paused one has a process, and exits with 0
     #[arg(long)]
     pub exit_code: bool,
 }

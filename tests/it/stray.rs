@@ -1,0 +1,73 @@
+//! VMs that were renamed in the config, or removed from it, while they run.
+
+use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
+use rustix::process::Signal;
+
+/// A VM `old` that the config had until now.
+fn renamed() -> Lab {
+    let lab = Lab::new(&vm("old", NO_GUEST));
+    lab.qqmgr("start old").run().code(0);
+    lab.write("qqmgr.toml", vm("new", NO_GUEST));
+    lab
+}
+
+#[test]
+fn a_vm_that_the_config_has_no_more() {
+    let lab = renamed();
+    let text = lab.qqmgr("list").run().code(0).stderr("").text();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[1].starts_with("new   stopped"), "{text}");
+    assert!(lines[2].starts_with("old   running"), "{text}");
+    assert!(lines[2].ends_with("  2222  not in the config"), "{text}");
+    let json = lab.qqmgr("list --json").run().code(0).json();
+    assert_eq!((&json[0]["configured"], &json[1]["configured"]), (&true.into(), &false.into()));
+    let text = lab.qqmgr("status old").run().code(0).text();
+    assert!(text.contains("\n  note     the config has it no more\n"), "{text}");
+    lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\nnot in the config, but running: old\n");
+    assert_eq!(lab.qqmgr("gc --json").run().code(0).json()["unconfigured"][0], "old");
+    // It can be ended, but not begun.
+    lab.qqmgr("start old").run().code(4).stdout("");
+    lab.qqmgr("restart old").run().code(4).stdout("");
+    assert_eq!(lab.qemus().len(), 1);
+    lab.qqmgr("stop old --force").run().ok("old: stopped (pid [PID]) after [SECONDS]: QMP quit\n");
+    // What has ended is no VM any more.
+    assert_eq!(lab.qqmgr("list").run().code(0).text().lines().count(), 2);
+    for verb in ["stop", "kill", "status"] {
+        lab.qqmgr(&format!("{verb} old")).run().code(4).stdout("");
+    }
+}
+
+#[test]
+fn it_is_killed_and_stopped_with_all_others() {
+    let lab = renamed();
+    lab.qqmgr("kill old").run().ok("old: stopped (pid [PID]) after [SECONDS]: SIGKILL\n");
+    let lab = renamed();
+    let all = lab.qqmgr("stop --all --force").run().code(0).text();
+    assert!(all.contains("old: stopped (pid "), "{all}");
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+}
+
+#[test]
+fn a_lease_holds_without_a_definition() {
+    let lab = Lab::new(&fake_qemu("old", ""));
+    let mut owner = lab.program("sleep").args(["1000"]).spawn();
+    lab.qqmgr(&format!("start old --owner-pid {}", owner.id())).run().code(0);
+    lab.write("qqmgr.toml", "");
+    let keeper = lab.processes().into_iter().find(|process| process.args[0] == "qqmgr-keeper");
+    keeper.unwrap().signal(Signal::KILL);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    lab.qqmgr("gc").run().ok("stopped: old\nremoved: none\n");
+}
+
+#[test]
+fn vms_of_another_config_beside_this_one() {
+    let lab = Lab::empty();
+    lab.write("one.toml", vm("a", NO_GUEST));
+    lab.write("two.toml", vm("b", NO_GUEST));
+    lab.qqmgr("start a -c one.toml").run().code(0);
+    assert_eq!(lab.qqmgr("list -c two.toml").run().code(0).text().lines().count(), 2);
+    lab.qqmgr("stop a -c two.toml --force").run().code(4).stdout("");
+    lab.qqmgr("stop --all -c two.toml --force").run().ok("b: is not running\n");
+    assert_eq!(lab.qemus().len(), 1);
+}
