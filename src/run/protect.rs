@@ -18,7 +18,8 @@ pub fn check(config: &Config, instance: &Instance) -> Result<(), Error> {
     if !has_own_port(&vm) {
         let span = config.file.vm(&instance.definition).map(|definition| definition.span.clone());
         let message = format!("`run` can't reach an instance of VM `{}`", instance.definition);
-        let hint = "forward the port that each instance gets: hostfwd=tcp::{{.vm.ssh.port}}-:22";
+        let hint = "forward the port that each instance gets: \
+                    hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
         diagnostics.push(Diagnostic::new(span.unwrap_or_default(), message).hint(hint));
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(config.invalid(diagnostics).into()) }

@@ -24,7 +24,7 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
     let Some(rule) = rule else {
         return Err(Error::Usage {
             message: format!("VM `{}` forwards no port to the guest's {port}", watch.name()),
-            hint: Some(format!("add hostfwd=tcp::PORT-:{port} to its -netdev user")),
+            hint: Some(format!("add hostfwd=tcp:127.0.0.1:PORT-:{port} to its -netdev user")),
         });
     };
     loop {

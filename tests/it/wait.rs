@@ -230,7 +230,7 @@ fn what_only_a_guest_has() {
         2,
         "",
         "error: VM `a` forwards no port to the guest's 443\n\
-         hint: add hostfwd=tcp::PORT-:443 to its -netdev user\n",
+         hint: add hostfwd=tcp:127.0.0.1:PORT-:443 to its -netdev user\n",
     );
     lab.qqmgr("wait a --for port:8080 --for file:/tmp/made --timeout 1s").run().code(5);
     std::thread::scope(|scope| {
