@@ -1,7 +1,7 @@
 //! `qqmgr restart`.
 
 use super::args::life::RestartArgs;
-use super::start::Waiting;
+use super::start::{Waiting, startable};
 use super::{Context, output};
 use crate::vm::{self, Lease};
 use crate::wait::Condition;
@@ -26,12 +26,13 @@ impl fmt::Display for Reset {
 
 pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let instance = config.instance(&args.vm)?;
     if args.reset {
+        let instance = config.instance(&args.vm)?;
         let pid = vm::reset(&instance).await?;
         output::report(&Reset { name: instance.name, pid, reset: true }, context.json);
         return Ok(ExitCode::SUCCESS);
     }
+    let instance = startable(&config, &args.vm)?;
     ssh::close(&instance).await?;
     let begun = Instant::now();
     let lease = Lease::current(&instance)?;

@@ -49,7 +49,7 @@ impl fmt::Display for Report {
 pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let all = || config.file.vms.iter().filter_map(|vm| config.instance(&vm.name).ok()).collect();
-    let find = |name: &str| Ok(config.instance(name)?);
+    let find = |name: &str| startable(&config, name);
     let targets = Targets::new(&args.vms, args.all.then(all), find)?;
     if args.dry_run {
         return dry_run(context, &config, &args);
@@ -65,6 +65,17 @@ pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> 
     };
     let start = async |instance: &_| request.start(context, &config, instance).await;
     targets.each(context, start).await
+}
+
+/// The VM called `name`. A throwaway instance ends with its first life, and its keeper with it.
+pub fn startable(config: &Config, name: &str) -> Result<Instance, Error> {
+    let instance = config.instance(name)?;
+    if instance.is_run() {
+        let message = format!("`{name}` is a throwaway instance, which can't be started again");
+        let hint = Some(format!("start another one: qqmgr run {}", instance.definition));
+        return Err(Error::Usage { message, hint });
+    }
+    Ok(instance)
 }
 
 /// What is asked of each VM.

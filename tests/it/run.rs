@@ -53,6 +53,7 @@ fn definitions_that_it_refuses() {
     let refused = lab.qqmgr("run b -- true").run();
     let stderr = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(stderr.contains("`run` can't reach an instance of VM `b`"), "{refused}");
+    assert!(stderr.contains("hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22"), "{refused}");
     refused.code(125);
     lab.qqmgr("run nobody -- true").run().code(125).stdout("");
     lab.qqmgr("run a --put nowhere -- true").run().code(2);
@@ -203,6 +204,18 @@ fn a_failure_that_is_kept() {
     let name = json["kept"].as_str().unwrap();
     lab.qqmgr(&format!("ssh {name} ls /tmp/here")).run().ok("/tmp/here\n");
     lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\n");
+    // Its keeper would end what was started in its place.
+    for verb in ["start", "start --ttl 1h", "restart"] {
+        lab.qqmgr(&format!("{verb} {name}")).run().expect(
+            2,
+            "",
+            &format!(
+                "error: `{name}` is a throwaway instance, which can't be started again\n\
+                 hint: start another one: qqmgr run a\n"
+            ),
+        );
+    }
+    lab.qqmgr(&format!("ssh {name} true")).run().ok("");
     lab.qqmgr(&format!("stop {name}")).run().code(0);
     gone(&lab);
     // Killed before it has failed, it has nothing to keep.
