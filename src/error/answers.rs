@@ -6,6 +6,15 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// A place in a config file, with the text to show it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The place.
+    pub span: config::Span,
+}
+
 impl Error {
     /// The stable name of this kind of error; the JSON reference lists them.
     pub fn code(&self) -> &'static str {

@@ -1,13 +1,16 @@
-//! Everything that can go wrong, in one place, and what to say then; `answers` has the rest:
-//! stable codes, exit codes, hints and places.
+//! Everything that can go wrong, in one place, and what to say then, in the words of `phrases`;
+//! `answers` has the rest: stable codes, exit codes, hints and places.
 
 mod answers;
+mod phrases;
 
-use crate::config::{self, Source};
-use crate::{console, duration, qmp};
+pub use answers::Place;
+pub(crate) use phrases::{colon, log_end, no_answer};
+
+use crate::{config, console, duration, qmp};
+use phrases::{also_held, user};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Why qqmgr could not do what it was asked.
@@ -292,35 +295,4 @@ pub enum Error {
         /// QEMU's process.
         pid: u32,
     },
-}
-
-/// A place in a config file, with the text to show it.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The file.
-    pub source: Arc<Source>,
-    /// The place.
-    pub span: config::Span,
-}
-
-pub(crate) fn colon(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {text}") }
-}
-
-fn user(pid: Option<u32>) -> String {
-    pid.map_or("another program".to_owned(), |pid| format!("another qqmgr (pid {pid})"))
-}
-
-fn also_held(held: &str) -> String {
-    if held.is_empty() { String::new() } else { format!("; {held} held") }
-}
-
-pub(crate) fn log_end(serial: &str) -> String {
-    if serial.is_empty() { String::new() } else { format!("\nthe serial log ends:\n{serial}") }
-}
-
-/// How QMP failed to answer.
-pub(crate) fn no_answer(waited: Duration, held: bool) -> String {
-    let who = if held { ": another client holds the socket" } else { "" };
-    format!("QMP did not answer within {}{who}", duration::format(waited))
 }

@@ -1,0 +1,30 @@
+//! Parts of messages that depend on what is known.
+
+use crate::duration;
+use std::time::Duration;
+
+/// What is added if there is anything to add.
+pub fn colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// Who is attached to a port.
+pub fn user(pid: Option<u32>) -> String {
+    pid.map_or("another program".to_owned(), |pid| format!("another qqmgr (pid {pid})"))
+}
+
+/// The conditions that did hold.
+pub fn also_held(held: &str) -> String {
+    if held.is_empty() { String::new() } else { format!("; {held} held") }
+}
+
+/// How the serial log ends.
+pub fn log_end(serial: &str) -> String {
+    if serial.is_empty() { String::new() } else { format!("\nthe serial log ends:\n{serial}") }
+}
+
+/// How QMP failed to answer.
+pub fn no_answer(waited: Duration, held: bool) -> String {
+    let who = if held { ": another client holds the socket" } else { "" };
+    format!("QMP did not answer within {}{who}", duration::format(waited))
+}
