@@ -1,7 +1,7 @@
 //! `qqmgr console`, and the attached session of `qqmgr monitor`.
 
 use super::args::attach::{AttachArgs, ConsoleArgs};
-use super::{Context, output};
+use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
 use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, RawMode, Relay, Signals};
@@ -118,7 +118,10 @@ impl Session {
         };
         match result {
             Ok(by) => Ok(Ok(by)),
-            Err(error) => output::closed(error).map(Err),
+            Err(error) => {
+                stdout::failed(error);
+                Ok(Err(ExitCode::SUCCESS))
+            }
         }
     }
 

@@ -19,3 +19,8 @@ const OWN_FAILURE: u8 = 125;
 pub fn of_error(error: &Error, passes_through: bool) -> ExitCode {
     ExitCode::from(if passes_through { OWN_FAILURE } else { error.exit_code() })
 }
+
+/// The code for a verb that did its work and could not tell.
+pub fn of_loss(passes_through: bool) -> ExitCode {
+    ExitCode::from(if passes_through { OWN_FAILURE } else { 1 })
+}

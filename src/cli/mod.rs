@@ -24,6 +24,7 @@ mod ssh;
 mod ssh_config;
 mod start;
 mod status;
+mod stdout;
 mod stop;
 mod timeline;
 mod transfer;
@@ -104,10 +105,11 @@ impl Cli {
             Verb::Man(args) => man::run(&args.dir),
             Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
         };
-        result.unwrap_or_else(|error| {
+        let code = result.unwrap_or_else(|error| {
             output::error(&error, context.json);
             exit::of_error(&error, passes_through)
-        })
+        });
+        stdout::checked(code, exit::of_loss(passes_through))
     }
 }
 
