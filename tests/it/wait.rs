@@ -185,7 +185,7 @@ fn the_death_of_qemu() {
 #[test]
 fn a_timeout_tells_what_held_and_how_the_log_ends() {
     let lab = running();
-    say(&lab, "one\r\ntwo");
+    say(&lab, "one\r\n\x1b[1mtw\x1b]0;title\x07o\x1b[m\x1b[6n");
     lab.qqmgr("wait a --for serial:one --for serial:three --for event:STOP --timeout 100ms")
         .run()
         .expect(
