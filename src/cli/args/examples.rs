@@ -122,6 +122,9 @@ Examples:
   qqmgr console test-vm --until 'login: $' </dev/null   wait for a prompt";
 
 pub const MONITOR: &str = "\
+Commands are given by way of QMP, one after the other, and only their answers are printed. With one
+that QEMU does not know the exit code is 1; --timeout is for each of them.
+
 Examples:
   qqmgr monitor test-vm info block         one command and its answer
   qqmgr monitor test-vm sendkey ctrl-alt-delete
