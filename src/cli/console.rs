@@ -82,7 +82,11 @@ impl Session {
     async fn into_text(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
         let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), false, ends);
-        match self.relay(&mut relay).await? {
+        let result = self.relay(&mut relay).await?;
+        if relay.is_in_line() {
+            stdout::write(b"\n");
+        }
+        match result {
             Ok(by) => self.check(by, !awaits && relay.delivered()).map(|_| ExitCode::SUCCESS),
             Err(code) => Ok(code),
         }

@@ -53,9 +53,15 @@ fn both_ways_on_a_real_guest() {
     let outcome = lab.qqmgr("console a --json --until '^x4$'").stdin("echo x$((2+2))\n").run();
     let answer = outcome.code(0).json();
     assert_eq!(answer["ended_by"], "until");
-    // How much of what came after it is with it is chance.
-    let output = answer["output"].as_str().unwrap();
-    assert!(output.starts_with("echo x$((2+2))\r\nx4"), "{output:?}");
+    assert_eq!(answer["output"], "echo x$((2+2))\r\nx4\r\n");
+    // All of the line comes out, and nothing behind it.
+    let echoed =
+        lab.qqmgr("console a --until '^b=gun'").stdin("echo b''=gun so; echo more\n").run();
+    echoed.ok("echo b''=gun so; echo more\r\nb=gun so\r\n");
+    lab.qqmgr("console a").stdin("\n").run().code(0);
+    // One that does not end, such as a prompt, is ended for it.
+    let outcome = lab.qqmgr("console a --until '^=# $'").stdin("PS1='=''# '\n").run();
+    outcome.ok("PS1='=''# '\r\n=# \x1b[6n\n");
     // An end that was asked for is no failure.
     let outcome = lab.qqmgr("console a").stdin("poweroff -f\n").run();
     outcome.code(0);

@@ -113,7 +113,8 @@ Its question to the terminal passes through, as all escape sequences do, both wa
 
 Without a terminal, standard input goes to the guest as it is and its output to standard output.
 It ends when the input has ended and the guest is silent (--idle) or has written --until, which
-is looked for in each line of the output since attaching, control sequences left out.
+is looked for in each line of the output since attaching, control sequences left out. The rest of
+that line still comes out.
 
 Examples:
   qqmgr console test-vm
