@@ -82,6 +82,9 @@ impl Session {
     async fn into_text(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
         let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), false, ends);
+        if io::stdout().is_terminal() {
+            relay = relay.harmless();
+        }
         let result = self.relay(&mut relay).await?;
         if relay.is_in_line() {
             stdout::write(b"\n");

@@ -1,6 +1,7 @@
 //! Passes bytes between a user and a port, both ways, until something ends it.
 
 use super::Awaited;
+use crate::sanitize::Sanitizer;
 use serde::Serialize;
 use std::io;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct Relay<I, O> {
     /// A person at a terminal: Ctrl-] and the end of input end it. Without, what else ends it
     /// counts only when all input has been delivered.
     interactive: bool,
+    /// For an output that is a terminal which can't answer the guest.
+    sanitizer: Option<Sanitizer>,
     ends: Ends,
     to_guest: Vec<u8>,
     to_user: Vec<u8>,
@@ -72,6 +75,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
             input,
             output,
             interactive,
+            sanitizer: None,
             ends,
             to_guest: Vec::new(),
             to_user: Vec::new(),
@@ -81,6 +85,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
             in_line: false,
             quiet_since: Instant::now(),
         }
+    }
+
+    /// Makes the output harmless for a terminal.
+    #[must_use]
+    pub fn harmless(self) -> Relay<I, O> {
+        Relay { sanitizer: Some(Sanitizer::default()), ..self }
     }
 
     /// Whether the input has come to its end and gone out.
@@ -172,7 +182,10 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
             self.found = Some(self.quiet_since);
         }
         let shown = &bytes[..end_of_line.filter(|_| self.may_end()).unwrap_or(bytes.len())];
-        self.to_user.extend_from_slice(shown);
+        match &mut self.sanitizer {
+            Some(sanitizer) => sanitizer.push(shown, &mut self.to_user),
+            None => self.to_user.extend_from_slice(shown),
+        }
         self.in_line = !shown.ends_with(b"\n");
         self.unshown = true;
     }
@@ -186,6 +199,9 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
     }
 
     async fn end(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+        if let Some(sanitizer) = &mut self.sanitizer {
+            sanitizer.finish(&mut self.to_user);
+        }
         show(&mut self.output, &mut self.to_user).await?;
         // What was awaited may have been QEMU's last word.
         Ok(if self.found.is_some() { EndedBy::Until } else { by })

@@ -62,6 +62,13 @@ fn both_ways_on_a_real_guest() {
     // One that does not end, such as a prompt, is ended for it.
     let outcome = lab.qqmgr("console a --until '^=# $'").stdin("PS1='=''# '\n").run();
     outcome.ok("PS1='=''# '\r\n=# \x1b[6n\n");
+    // A terminal is not asked what it could only answer to the shell there.
+    let line = r#"printf '%s\n' "printf 'one\\033[6n\\n'" 'echo two' | "$0" console a --until '^two'
+        echo over"#;
+    let shell = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
+    let mut terminal = shell.at_terminal();
+    terminal.shows("\none\r").shows("\ntwo\r").shows("over");
+    assert!(!terminal.text().contains('\x1b'), "{:?}", terminal.text());
     // An end that was asked for is no failure.
     let outcome = lab.qqmgr("console a").stdin("poweroff -f\n").run();
     outcome.code(0);
