@@ -1,15 +1,13 @@
 //! Conditions as futures, each of which ends when its condition holds, and a plan of them.
 
 use super::serial::SerialLog;
+use super::watch::AFTERMATH;
 use super::{Condition, Plan, Waited, Watch, guest};
 use crate::vm::{self, Control};
 use crate::{Error, error, events};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
-
-/// How far apart the signs of QEMU's end may be seen.
-const AFTERMATH: Duration = Duration::from_millis(500);
 
 type Holding<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 

@@ -12,10 +12,20 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
+
+/// What a kernel says that panics.
+const PANIC: &str = "Kernel panic - not syncing";
+
+/// QEMU's event for a panic that the guest tells it of.
+const PANIC_EVENT: &str = "GUEST_PANICKED";
 
 /// A kernel that panics has said all when it has been silent for this long.
 const PANIC_QUIET: Duration = Duration::from_millis(50);
+
+/// How far apart the signs of QEMU's end may be seen.
+pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// As many of the last events are kept for a bundle.
 const MOST_EVENTS: usize = 10_000;
@@ -28,6 +38,8 @@ pub struct Watch<'a> {
     pub(super) process: Process,
     timeline: RefCell<Timeline>,
     events: RefCell<VecDeque<Event>>,
+    /// There is nothing more to come of them.
+    heard_all: SetOnce<()>,
     /// What the last SSH login that failed said.
     pub(super) last_ssh: RefCell<String>,
 }
@@ -46,7 +58,8 @@ impl<'a> Watch<'a> {
         };
         let timeline = RefCell::new(Timeline::read(&dir).unwrap_or_default());
         let (events, last_ssh) = (RefCell::default(), RefCell::default());
-        Ok(Some(Watch { config, instance, dir, process, timeline, events, last_ssh }))
+        let heard_all = SetOnce::new();
+        Ok(Some(Watch { config, instance, dir, process, timeline, events, heard_all, last_ssh }))
     }
 
     /// The VM's name.
@@ -123,6 +136,7 @@ impl<'a> Watch<'a> {
         };
         let events = async {
             let _ = self.note_events().await;
+            let _ = self.heard_all.set(());
         };
         tokio::join!(milestones, events);
         std::future::pending().await
@@ -157,17 +171,30 @@ impl<'a> Watch<'a> {
     async fn panicked(&self) -> Error {
         let console = async {
             let mut log = SerialLog::open(&self.dir)?;
-            log.matches(&self.regex("Kernel panic - not syncing")?).await?;
+            log.matches(&self.regex(PANIC)?).await?;
             // What the kernel says next is why.
             log.settle(PANIC_QUIET).await;
             Ok(())
         };
         tokio::select! {
             () = seen(console) => {}
-            () = seen(self.event(|event| event == "GUEST_PANICKED")) => {}
+            () = seen(self.event(|event| event == PANIC_EVENT)) => {}
         }
+        self.panic()
+    }
+
+    fn panic(&self) -> Error {
         let serial = vm::last_lines(&self.dir, "serial");
         Error::Panicked { vm: self.name().to_owned(), serial }
+    }
+
+    /// Whether the guest of a VM that has ended told of a panic before.
+    async fn has_panicked(&self) -> bool {
+        // The last events come after the end can be seen.
+        let _ = tokio::time::timeout(AFTERMATH, self.heard_all.wait()).await;
+        let in_log = || SerialLog::open(&self.dir)?.has(&self.regex(PANIC)?);
+        self.events.borrow().iter().any(|event| event.name == PANIC_EVENT)
+            || in_log().is_ok_and(|panicked| panicked)
     }
 
     fn regex(&self, pattern: &str) -> Result<Regex, Error> {
@@ -180,9 +207,10 @@ impl<'a> Watch<'a> {
         timeline.write(&self.dir)
     }
 
-    /// Returns when the VM has ended.
+    /// Returns when the VM has ended, with a panic of its guest as the reason if there was one.
     pub(super) async fn ended(&self) -> Error {
         match self.process.ended().await {
+            Ok(()) if self.has_panicked().await => self.panic(),
             Ok(()) => Error::Died { vm: self.name().to_owned(), stderr: vm::last_words(&self.dir) },
             Err(error) => self.unwatched(error),
         }

@@ -1,6 +1,6 @@
 //! `wait` and `start --for`: each condition, its failures, and what is said of them.
 
-use crate::events::Qmp;
+use crate::events::{Listener, Qmp, relay};
 use crate::harness::{Alive, Lab, NO_GUEST, Outcome, fake_qemu, free_port, guest_vm, until, vm};
 use rustix::process::Signal;
 use std::fs::File;
@@ -180,6 +180,43 @@ fn the_death_of_qemu() {
         lab.qqmgr("stop a --force").run().code(0);
     });
     waited.ok("a: after [SECONDS]: stopped, event:SHUTDOWN\n");
+}
+
+#[test]
+fn a_panic_before_the_end_is_told() {
+    let lab = running();
+    let said = "Kernel panic - not syncing: no init";
+    let panicked = "error: VM `a`: the guest panicked\nthe serial log ends:\nKernel panic - not \
+                    syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    let death = || {
+        say(&lab, said);
+        qemu(&lab).signal(Signal::KILL);
+    };
+    meanwhile(&lab, "wait a --for serial:never", death).expect(1, "", panicked);
+    lab.qqmgr("start a").run().code(0);
+    let json = meanwhile(&lab, "wait a --for serial:never --json", death).code(1).json();
+    assert_eq!(json["error"]["code"], "guest_panicked");
+}
+
+#[test]
+fn a_panic_that_only_qemu_tells() {
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -device pvpanic")));
+    lab.qqmgr("start a").run().code(0);
+    let other = Listener::start(&lab, "out", "");
+    other.hears(&mut Qmp::open(&lab));
+    let descriptors = || {
+        let relay = relay(&lab).unwrap().pid();
+        std::fs::read_dir(format!("/proc/{relay}/fd")).unwrap().count()
+    };
+    let before = descriptors();
+    let outcome = meanwhile(&lab, "wait a --for serial:never", || {
+        until("it listens", || (descriptors() > before).then_some(()));
+        // As the guest's driver does it.
+        lab.qqmgr("monitor a o /b 0x505 1").run().code(0);
+    });
+    let bundle = "crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    outcome.expect(1, "", &format!("error: VM `a`: the guest panicked\n{bundle}"));
+    assert_eq!(other.end(), 0);
 }
 
 #[test]
