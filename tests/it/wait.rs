@@ -97,6 +97,7 @@ fn states_and_events() {
         });
         waiter.join().unwrap().ok("a: after [SECONDS]: event:RESET\n");
     });
+    Qmp::open(&lab).run(&["cont"]);
     let line = "wait a --for stopped --for serial:x --any";
     let waited = meanwhile(&lab, line, || {
         lab.qqmgr("stop a --force").run().code(0);
@@ -217,6 +218,43 @@ fn a_panic_that_only_qemu_tells() {
     let bundle = "crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
     outcome.expect(1, "", &format!("error: VM `a`: the guest panicked\n{bundle}"));
     assert_eq!(other.end(), 0);
+}
+
+#[test]
+fn a_guest_that_stands_still() {
+    let lab = running();
+    lab.qqmgr("monitor a stop").run().code(0);
+    say(&lab, "one\n");
+    let paused = "its state is `paused`; `qqmgr monitor a cont` resumes it";
+    let expected = |state: &str, end: &str| {
+        format!(
+            "a: {state}\nerror: VM `a`: waited 200ms for ssh: {state}\n{end}\
+             hint: the VM is left as it is: qqmgr status a\n\
+             crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n"
+        )
+    };
+    let wait = || lab.qqmgr("wait a --for ssh --timeout 200ms").run();
+    wait().expect(5, "", &expected(paused, "the serial log ends:\none\n"));
+    let json = lab.qqmgr("wait a --for ssh --timeout 200ms --json").run().code(5).stderr("").json();
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains(paused), "{message}");
+    lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
+
+    lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a -- -S").run().code(0);
+    wait().expect(5, "", &expected(&paused.replace("paused", "prelaunch"), ""));
+}
+
+#[test]
+fn an_event_that_qemu_does_not_have() {
+    let lab = running();
+    lab.qqmgr("wait a --for event:STPO").run().expect(
+        2,
+        "",
+        "error: VM `a`: its QEMU has no event `STPO`\nhint: did you mean `STOP`?\n",
+    );
+    let json = lab.qqmgr("wait a --for serial:x --fail-on event:x --json").run().code(2).json();
+    assert_eq!(json["error"]["code"], "usage");
 }
 
 #[test]
