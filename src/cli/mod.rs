@@ -100,7 +100,7 @@ impl Cli {
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
             Verb::Check(args) => block_on(check::run(&context, args)),
             Verb::SshConfig(args) => ssh_config::run(&context, &args),
-            Verb::Init(args) => init::run(&context, &args.vm),
+            Verb::Init(args) => block_on(init::run(&context, &args.vm)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
             Verb::Man(args) => man::run(&args.dir),
             Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
