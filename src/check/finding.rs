@@ -80,7 +80,7 @@ codes! {
     FileUnwritable "file_unwritable" Warning,
     /// A disk image is in use by another process.
     ImageLocked "image_locked" Error,
-    /// `/dev/kvm` can't be opened, and nothing but KVM is asked for.
+    /// `/dev/kvm` can't be opened or makes no machine, and nothing but KVM is asked for.
     KvmUnavailable "kvm_unavailable" Error,
     /// A port of the host can't be listened on.
     PortUnavailable "port_unavailable" Error,
