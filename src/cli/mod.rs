@@ -102,8 +102,8 @@ impl Cli {
             Verb::SshConfig(args) => ssh_config::run(&context, &args),
             Verb::Init(args) => block_on(init::run(&context, &args.vm)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
-            Verb::Man(args) => man::run(&args.dir),
-            Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
+            Verb::Man(args) => man::run(&context, &args.dir),
+            Verb::Completions(args) => completions::run(&context, &mut Cli::command(), args.shell),
         };
         let code = result.unwrap_or_else(|error| {
             output::error(&error, context.json);
