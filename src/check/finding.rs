@@ -52,6 +52,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The VM's config is wrong, so that nothing else of it could be looked at.
+    ConfigInvalid "config_invalid" Error,
     /// The QEMU binary can't be run.
     QemuNotRun "qemu_not_run" Error,
     /// The binary does not answer as QEMU does.

@@ -9,6 +9,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 config, 4 no such VM or not in the stat
 command needs, 5 timed out. `ssh`, `put`, `get` and `run` pass on the code of ssh, scp or the guest's \
 command; there, qqmgr's own failure is 125.";
 
+/// A config that `check` finds wrong.
+pub const CONFIG: u8 = 3;
+
 /// A VM that `status --exit-code` finds not running.
 pub const NOT_RUNNING: u8 = 4;
 
