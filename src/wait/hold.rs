@@ -3,6 +3,7 @@
 use super::serial::SerialLog;
 use super::watch::AFTERMATH;
 use super::{Condition, Plan, Waited, Watch, guest};
+use crate::events::EventStream;
 use crate::qmp::Client;
 use crate::vm::{self, Control};
 use crate::{Error, error, events, suggest};
@@ -118,19 +119,20 @@ impl Watch<'_> {
         Some(format!("its state is `{state}`; `qqmgr monitor {vm} {command}` {does} it"))
     }
 
-    /// Waits for a run state: asks first, then again at each event that changes it.
+    /// Waits for a run state: asks first, then again at each event that changes it, and where one
+    /// may have been missed.
     async fn state_is(&self, state: &str) -> Result<(), Error> {
-        let mut events = events::subscribe(self.instance).await?;
         let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
         loop {
+            // Before it is asked, so that nothing falls between.
+            let mut events = events::subscribe(self.instance).await?;
             let status = control.qmp(PATIENCE, async |client| client.query_status().await).await?;
             if status.status == state {
                 return Ok(());
             }
-            while let Some(event) = events.next().await? {
-                if matches!(event.name.as_str(), "STOP" | "RESUME" | "SUSPEND" | "WAKEUP") {
-                    break;
-                }
+            match state_changes(&mut events).await {
+                Ok(()) | Err(Error::EventsLost { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -189,6 +191,15 @@ impl Watch<'_> {
             detail: error::colon(&reason) + &serial,
         }
     }
+}
+
+async fn state_changes(events: &mut EventStream) -> Result<(), Error> {
+    while let Some(event) = events.next().await? {
+        if matches!(event.name.as_str(), "STOP" | "RESUME" | "SUSPEND" | "WAKEUP") {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn is_enough(held: &[bool], any: bool) -> bool {

@@ -156,14 +156,20 @@ impl<'a> Watch<'a> {
 
     async fn note_events(&self) -> Result<(), Error> {
         let mut events = events::subscribe(self.instance).await?;
-        while let Some(event) = events.next().await? {
+        loop {
+            let event = match events.next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                // A gap is no reason to miss what follows.
+                Err(Error::EventsLost { .. }) => continue,
+                Err(error) => return Err(error),
+            };
             let mut noted = self.events.borrow_mut();
             noted.push_back(event);
             if noted.len() > MOST_EVENTS {
                 noted.pop_front();
             }
         }
-        Ok(())
     }
 
     /// Returns when the guest's kernel has panicked: it says so on its console, or through a
@@ -176,9 +182,17 @@ impl<'a> Watch<'a> {
             log.settle(PANIC_QUIET).await;
             Ok(())
         };
+        let event = async {
+            loop {
+                match self.event(|event| event == PANIC_EVENT).await {
+                    Err(Error::EventsLost { .. }) => {}
+                    result => return result,
+                }
+            }
+        };
         tokio::select! {
             () = seen(console) => {}
-            () = seen(self.event(|event| event == PANIC_EVENT)) => {}
+            () = seen(event) => {}
         }
         self.panic()
     }

@@ -199,19 +199,22 @@ fn a_panic_before_the_end_is_told() {
     assert_eq!(json["error"]["code"], "guest_panicked");
 }
 
+/// How many descriptors the relay has: each listener adds one.
+fn descriptors(lab: &Lab) -> usize {
+    let fds =
+        relay(lab).and_then(|relay| std::fs::read_dir(format!("/proc/{}/fd", relay.pid())).ok());
+    fds.map_or(0, Iterator::count)
+}
+
 #[test]
 fn a_panic_that_only_qemu_tells() {
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -device pvpanic")));
     lab.qqmgr("start a").run().code(0);
     let other = Listener::start(&lab, "out", "");
     other.hears(&mut Qmp::open(&lab));
-    let descriptors = || {
-        let relay = relay(&lab).unwrap().pid();
-        std::fs::read_dir(format!("/proc/{relay}/fd")).unwrap().count()
-    };
-    let before = descriptors();
+    let before = descriptors(&lab);
     let outcome = meanwhile(&lab, "wait a --for serial:never", || {
-        until("it listens", || (descriptors() > before).then_some(()));
+        until("it listens", || (descriptors(&lab) > before).then_some(()));
         // As the guest's driver does it.
         lab.qqmgr("monitor a o /b 0x505 1").run().code(0);
     });
@@ -243,6 +246,38 @@ fn a_guest_that_stands_still() {
     lab.qqmgr("stop a --force").run().code(0);
     lab.qqmgr("start a -- -S").run().code(0);
     wait().expect(5, "", &expected(&paused.replace("paused", "prelaunch"), ""));
+}
+
+#[test]
+fn events_that_are_lost() {
+    let lab = running();
+    let other = Listener::start(&lab, "out", "");
+    other.hears(&mut Qmp::open(&lab));
+    // An event that may have been missed can't be waited for any longer, a state can be asked for.
+    let lost = "error: VM `a`: events may have been missed here: the relay was killed\n";
+    for (condition, code, stdout, stderr) in
+        [("event:STOP", 1, "", lost), ("paused", 0, "a: after [SECONDS]: paused\n", "")]
+    {
+        let before = descriptors(&lab);
+        let line = format!("wait a --for {condition} --for serial:x --any --timeout 20s");
+        let outcome = meanwhile(&lab, &line, || {
+            until("it listens", || (descriptors(&lab) == before + 2).then_some(()));
+            // What the other one has got went to this one as well.
+            let heard = other.events().len();
+            Qmp::open(&lab).run(&["system_reset"]);
+            until("the other one hears", || (other.events().len() > heard).then_some(()));
+            relay(&lab).unwrap().signal(Signal::KILL).unwrap();
+            if condition == "paused" {
+                Qmp::open(&lab).run(&["stop"]);
+            }
+        });
+        outcome.expect(code, stdout, stderr);
+        until("the next relay is alone with the other one", || {
+            (relay(&lab).is_some() && descriptors(&lab) == before).then_some(())
+        });
+    }
+    lab.qqmgr("stop a --force").run().code(0);
+    assert_eq!(other.end(), 0);
 }
 
 #[test]
