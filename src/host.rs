@@ -2,11 +2,38 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-/// Opens `/dev/kvm` as QEMU does.
+/// `KVM_CREATE_VM` (linux/kvm.h).
+const KVM_CREATE_VM: libc::Ioctl = 0xae01;
+
+/// Makes a virtual machine with KVM and throws it away.
 ///
 /// # Errors
-/// It is not there or not ours to open.
-pub fn open_kvm() -> io::Result<File> {
-    File::options().read(true).write(true).open("/dev/kvm")
+/// What could not be done, as verb, and why not.
+pub fn try_kvm() -> Result<(), (&'static str, io::Error)> {
+    let kvm = File::options().read(true).write(true).open("/dev/kvm");
+    let kvm = kvm.map_err(|error| ("open /dev/kvm", error))?;
+    make_vm(kvm).map(drop).map_err(|error| ("make a virtual machine with /dev/kvm", error))
+}
+
+fn make_vm(kvm: impl AsFd) -> io::Result<OwnedFd> {
+    // SAFETY: it takes a number, the machine's type, of which 0 is the usual one.
+    let vm = unsafe { libc::ioctl(kvm.as_fd().as_raw_fd(), KVM_CREATE_VM, 0) };
+    if vm < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(vm) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_device_makes_no_machine() {
+        let error = make_vm(File::open("/dev/null").unwrap()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
+    }
 }

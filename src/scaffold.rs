@@ -1,24 +1,35 @@
 //! A config file to start from.
 
-use crate::{Error, config, host};
+use crate::{Error, config};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 pub use crate::config::FILE_NAME;
+
+/// With QEMU's own emulation behind it.
+const KVM: &str = "accel=kvm:tcg";
+
+/// QEMU comes up within a fraction of this, if it does.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Writes a config file with one VM where there is none yet, and tells its absolute path.
 ///
 /// # Errors
 /// The name can't be a VM's, the file is there already or can't be written.
-pub fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
+pub async fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
     if !config::is_vm_name(vm) {
         let message = format!("`{vm}` can't be a VM's name");
         return Err(Error::Usage { message, hint: Some(config::NAME_RULE.to_owned()) });
     }
+    let host = Machine::of_this_host();
+    let works = host.kvm_works().await;
     let write = || -> io::Result<PathBuf> {
         let mut file = File::create_new(path)?;
-        file.write_all(text(vm, &Machine::of_this_host()).as_bytes())?;
+        file.write_all(text(vm, &host, works).as_bytes())?;
         path.canonicalize()
     };
     write().map_err(|error| match error.kind() {
@@ -31,8 +42,6 @@ pub fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
 struct Machine {
     bin: String,
     machine: &'static str,
-    accel: &'static str,
-    cpu: &'static str,
     console: &'static str,
 }
 
@@ -45,13 +54,37 @@ impl Machine {
             _ => ("virt", "ttyS0"),
         };
         let arch = if arch == "x86" { "i386" } else { arch };
-        let (accel, cpu) = if host::open_kvm().is_ok() { ("kvm", "host") } else { ("tcg", "max") };
-        Machine { bin: format!("qemu-system-{arch}"), machine, accel, cpu, console }
+        Machine { bin: format!("qemu-system-{arch}"), machine, console }
+    }
+
+    /// Whether QEMU comes up with KVM or falls back: where KVM is there but broken, as inside of
+    /// some virtual machines, it does neither.
+    async fn kvm_works(&self) -> bool {
+        let mut command = tokio::process::Command::new(&self.bin);
+        let machine = format!("{},{KVM}", self.machine);
+        command.args(["-nodefaults", "-S", "-display", "none", "-m", "64", "-monitor", "stdio"]);
+        command.args(["-machine", &machine, "-cpu", "max"]).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Without QEMU, nothing speaks against it.
+        let Ok(mut qemu) = command.spawn() else { return true };
+        let quit = async {
+            let mut monitor = qemu.stdin.take()?;
+            monitor.write_all(b"quit\n").await.ok()?;
+            qemu.wait().await.ok()
+        };
+        let ended = tokio::time::timeout(PATIENCE, quit).await;
+        ended.ok().flatten().is_some_and(|status| status.success())
     }
 }
 
-fn text(vm: &str, host: &Machine) -> String {
-    let Machine { bin, machine, accel, cpu, console } = host;
+fn text(vm: &str, host: &Machine, kvm_works: bool) -> String {
+    let (accel, why) = match kvm_works {
+        true => (KVM, "KVM, or where there is none QEMU's own emulation, which is slow."),
+        false => {
+            ("accel=tcg", "KVM does not work on this host; where it does, write accel=kvm:tcg.")
+        }
+    };
+    let Machine { bin, machine, console } = host;
     // A name with a dot in it would be two keys.
     let key = if vm.contains('.') { format!("\"{vm}\"") } else { vm.to_owned() };
     format!(
@@ -75,7 +108,8 @@ User = "root"
 # QEMU's own options, split into words as by a shell. qqmgr adds the pidfile, the monitor, QMP and
 # a serial port.
 cmd = [
-    "-nodefaults -machine {machine},accel={accel} -cpu {cpu} -smp 2 -m 1G",
+    # {why}
+    "-nodefaults -machine {machine},{accel} -cpu max -smp 2 -m 1G",
     "-display none",
     # SSH from this host alone; more ports by more `hostfwd`.
     "-netdev user,id=net0,hostfwd=tcp:127.0.0.1:{{{{.vm.ssh.port}}}}-:{{{{.vm.ssh.vm_port}}}}",
@@ -102,7 +136,7 @@ mod tests {
     #[test]
     fn what_is_written_can_be_read() {
         for vm in ["vm", "a.b-c"] {
-            let text = text(vm, &Machine::of_this_host());
+            let text = text(vm, &Machine::of_this_host(), true);
             let source = Arc::new(Source { path: "/c/qqmgr.toml".into(), text });
             let file = config::File::parse(source).unwrap();
             assert_eq!(file.vms[0].name, vm);

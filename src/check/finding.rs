@@ -52,6 +52,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The VM's config is wrong, so that nothing else of it could be looked at.
+    ConfigInvalid "config_invalid" Error,
     /// The QEMU binary can't be run.
     QemuNotRun "qemu_not_run" Error,
     /// The binary does not answer as QEMU does.
@@ -80,7 +82,7 @@ codes! {
     FileUnwritable "file_unwritable" Warning,
     /// A disk image is in use by another process.
     ImageLocked "image_locked" Error,
-    /// `/dev/kvm` can't be opened, and nothing but KVM is asked for.
+    /// `/dev/kvm` can't be opened or makes no machine, and nothing but KVM is asked for.
     KvmUnavailable "kvm_unavailable" Error,
     /// A port of the host can't be listened on.
     PortUnavailable "port_unavailable" Error,

@@ -45,12 +45,12 @@ fn kvm(subject: &Subject) -> Option<Finding> {
     if asked.iter().any(|(_, name)| name != "kvm") {
         return None;
     }
-    let error = host::open_kvm().err()?;
+    let (action, error) = host::try_kvm().err()?;
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => "join the group that owns /dev/kvm, often `kvm`",
         _ => "enable virtualization, or write `accel=kvm:tcg` to do without",
     };
-    let message = format!("KVM is not available: can't open /dev/kvm: {error}");
+    let message = format!("KVM is not available: can't {action}: {error}");
     Some(subject.about(Code::KvmUnavailable, arg, "kvm", message).hint(hint))
 }
 

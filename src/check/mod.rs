@@ -13,11 +13,12 @@ mod table;
 
 pub use finding::{Code, Finding, Severity};
 
-use crate::config::{self, Config, Instance, Port, Vm};
+use crate::config::{self, Config, Diagnostic, Instance, Port, Vm};
 use crate::process::Process;
 use crate::vm::{Opt, VmDir, options};
 use crate::{Error, Place};
 use ask::{Program, Qemus};
+use std::collections::HashSet;
 use table::Table;
 
 /// One VM being looked at.
@@ -31,12 +32,13 @@ struct Subject<'a> {
     process: Option<Process>,
 }
 
-/// Looks at VMs and tells what is wrong with them, in the order of the file for each VM.
+/// Looks at VMs and tells what is wrong with them, in the order of the file for each VM. First
+/// comes what keeps VMs from being looked at: their variables can't be put in.
 ///
 /// # Errors
-/// The config can't be resolved, with all that is wrong with it, or a VM's directory is refused.
+/// A VM's directory is refused.
 pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Finding>, Error> {
-    let vms = resolve(config, instances)?;
+    let (vms, mut found) = resolve(config, instances)?;
     let mut qemus = Qemus::default();
     let programs: Vec<_> = vms.iter().map(Program::of).collect();
     qemus.ask(programs.iter().map(|program| (program, table::question()))).await;
@@ -66,7 +68,8 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
         });
         qemus.ask(questions).await;
     }
-    Ok(subjects.iter().flat_map(|subject| findings(subject, &qemus)).collect())
+    found.extend(subjects.iter().flat_map(|subject| findings(subject, &qemus)));
+    Ok(found)
 }
 
 fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
@@ -77,10 +80,11 @@ fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
     findings
 }
 
-/// Puts the variables of all VMs in, and tells everything that is wrong with any.
-fn resolve(config: &Config, instances: &[Instance]) -> Result<Vec<Vm>, Error> {
+/// Puts the variables of all VMs in, and tells everything that is wrong with any; of several that
+/// share it, with the first.
+fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Finding>), Error> {
     let mut vms = Vec::with_capacity(instances.len());
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<(&str, Diagnostic)> = Vec::new();
     for instance in instances {
         let port = match instance.port {
             Port::Fixed(port) => port,
@@ -88,15 +92,22 @@ fn resolve(config: &Config, instances: &[Instance]) -> Result<Vec<Vm>, Error> {
         };
         match config.resolve(instance, port) {
             Ok(vm) => vms.push(vm),
-            Err(config::Error::Invalid { diagnostics, .. }) => wrong.extend(diagnostics),
+            Err(config::Error::Invalid { diagnostics, .. }) => {
+                wrong.extend(diagnostics.into_iter().map(|it| (instance.name.as_str(), it)));
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    wrong.dedup();
-    match wrong.is_empty() {
-        true => Ok(vms),
-        false => Err(config.invalid(wrong).into()),
-    }
+    let mut told = HashSet::new();
+    wrong.retain(|(_, it)| told.insert((it.span.clone(), it.message.clone())));
+    let finding = |(vm, Diagnostic { message, hint, span }): (&str, _)| Finding {
+        vm: vm.to_owned(),
+        code: Code::ConfigInvalid,
+        message,
+        hint,
+        place: Some(Place { source: config.file.source.clone(), span }),
+    };
+    Ok((vms, wrong.into_iter().map(finding).collect()))
 }
 
 impl Subject<'_> {

@@ -1,9 +1,9 @@
 //! `qqmgr check`.
 
 use super::args::setup::CheckArgs;
-use super::{Context, output};
+use super::{Context, exit, output};
 use crate::Error;
-use crate::check::{self, Finding, Severity};
+use crate::check::{self, Code, Finding, Severity};
 use crate::config::{Diagnostic, Location};
 use annotate_snippets::Level;
 use anstyle::{AnsiColor, Style};
@@ -80,11 +80,14 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> 
     let found = check::check(&config, &instances).await?;
     let errors = found.iter().filter(|finding| finding.severity() == Severity::Error).count();
     let warnings = found.len() - errors;
+    let code = match found.iter().any(|finding| finding.code == Code::ConfigInvalid) {
+        true => exit::CONFIG,
+        false => u8::from(errors > 0 || args.strict && warnings > 0),
+    };
     let findings = found.iter().map(json).collect();
     let vms = instances.len();
     output::report(&Report { findings, errors, warnings, found, vms }, context.json);
-    let failed = errors > 0 || args.strict && warnings > 0;
-    Ok(ExitCode::from(u8::from(failed)))
+    Ok(ExitCode::from(code))
 }
 
 fn json(finding: &Finding) -> JsonFinding {

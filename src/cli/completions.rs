@@ -1,12 +1,14 @@
 //! `qqmgr completions`: scripts that ask qqmgr itself, so that VM names complete too.
 
-use super::{Cli, output};
+use super::{Cli, Context, output};
 use crate::Error;
 use crate::config::Config;
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
+use serde::Serialize;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,7 +27,23 @@ pub fn complete() {
     CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
 }
 
-pub fn run(command: &mut clap::Command, shell: Shell) -> Result<ExitCode, Error> {
+#[derive(Serialize)]
+struct Report {
+    shell: &'static str,
+    script: String,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.script.trim_end())
+    }
+}
+
+pub fn run(
+    context: &Context,
+    command: &mut clap::Command,
+    shell: Shell,
+) -> Result<ExitCode, Error> {
     let name = match shell {
         Shell::Bash => "bash",
         Shell::Zsh => "zsh",
@@ -38,7 +56,8 @@ pub fn run(command: &mut clap::Command, shell: Shell) -> Result<ExitCode, Error>
         let written = completer.write_registration(VARIABLE, bin, bin, bin, &mut script);
         written.map_err(|error| Error::Runtime { error })?;
     }
-    output::text(String::from_utf8_lossy(&script).trim_end());
+    let script = String::from_utf8_lossy(&script).into_owned();
+    output::report(&Report { shell: name, script }, context.json);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! `qqmgr console`, and the attached session of `qqmgr monitor`.
 
 use super::args::attach::{AttachArgs, ConsoleArgs};
-use super::{Context, output};
+use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
 use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, RawMode, Relay, Signals};
@@ -82,7 +82,14 @@ impl Session {
     async fn into_text(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
         let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), false, ends);
-        match self.relay(&mut relay).await? {
+        if io::stdout().is_terminal() {
+            relay = relay.harmless();
+        }
+        let result = self.relay(&mut relay).await?;
+        if relay.is_in_line() {
+            stdout::write(b"\n");
+        }
+        match result {
             Ok(by) => self.check(by, !awaits && relay.delivered()).map(|_| ExitCode::SUCCESS),
             Err(code) => Ok(code),
         }
@@ -118,7 +125,10 @@ impl Session {
         };
         match result {
             Ok(by) => Ok(Ok(by)),
-            Err(error) => output::closed(error).map(Err),
+            Err(error) => {
+                stdout::failed(error);
+                Ok(Err(ExitCode::SUCCESS))
+            }
         }
     }
 

@@ -1,12 +1,11 @@
 //! `qqmgr events`.
 
 use super::args::view::EventsArgs;
-use super::{Context, output};
+use super::{Context, output, stdout};
 use crate::Error;
 use crate::events::{self, EventStream, Filter};
 use crate::qmp::Event;
 use crate::vm::{self, VmDir};
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,7 +24,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     let end = tokio::select! {
         end = shown.all(&mut stream, args.count) => end?,
         () = at(deadline) => End::Timeout,
-        () = output::reader_left() => End::Enough,
+        () = stdout::reader_left() => End::Enough,
     };
     let (vm, seen) = (args.vm, shown.count);
     match (end, args.count, args.timeout) {
@@ -70,7 +69,7 @@ impl Shown {
             if !self.filter.matches(&event.name) {
                 continue;
             }
-            if self.show(&event).is_err() {
+            if !self.show(&event) {
                 return Ok(End::Enough);
             }
             self.count += 1;
@@ -80,8 +79,8 @@ impl Shown {
         }
     }
 
-    fn show(&self, event: &Event) -> io::Result<()> {
-        output::line(if self.json { serde_json::to_string(event)? } else { line(event) })
+    fn show(&self, event: &Event) -> bool {
+        if self.json { output::document(event) } else { output::text(line(event)) }
     }
 }
 

@@ -31,14 +31,14 @@ impl fmt::Display for Report {
     }
 }
 
-pub fn run(context: &Context, vm: &str) -> Result<ExitCode, Error> {
+pub async fn run(context: &Context, vm: &str) -> Result<ExitCode, Error> {
     let named = context.config.as_deref();
     let path = named.unwrap_or(Path::new(scaffold::FILE_NAME));
     let option = named.map(|path| {
         let path = path.display().to_string();
         format!(" -c {}", shlex::try_quote(&path).unwrap_or(path.as_str().into()))
     });
-    let file = scaffold::write(path, vm)?;
+    let file = scaffold::write(path, vm).await?;
     let report = Report { file, vm: vm.to_owned(), option: option.unwrap_or_default() };
     output::report(&report, context.json);
     Ok(ExitCode::SUCCESS)

@@ -1,12 +1,13 @@
 //! `qqmgr serial`, `stdout` and `stderr`.
 
 use super::args::attach::LogArgs;
-use super::{Context, output};
+use super::{Context, output, stdout};
 use crate::Error;
 use crate::logs::{self, Follower, Log, Next};
 use crate::sanitize::Sanitizer;
 use serde::Serialize;
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
 /// A log's last lines, for `--json`.
@@ -31,37 +32,28 @@ pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode,
     }
     let mut file = logs::open(&instance, log, args.lines)?;
     let path = instance.dir.join(log.file_name());
+    let failed = |error| Error::File { action: "read", path: path.clone(), error };
     if !context.json {
-        let mut sink = Sink::new(false);
-        return copy(&mut file, &mut sink, path);
+        copy(&mut file).map_err(failed)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let mut bytes = Vec::new();
-    let failed = |error| Error::File { action: "read", path: path.clone(), error };
     file.read_to_end(&mut bytes).map_err(failed)?;
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect();
     output::document(&Tail { name: args.vm, file: path, lines });
     Ok(ExitCode::SUCCESS)
 }
 
-fn copy(
-    file: &mut std::fs::File,
-    sink: &mut Sink,
-    path: std::path::PathBuf,
-) -> Result<ExitCode, Error> {
+fn copy(file: &mut File) -> io::Result<()> {
+    let mut sink = Sink::new(false);
     let mut bytes = vec![0; 64 << 10];
     loop {
-        match file.read(&mut bytes) {
-            Ok(0) => break,
-            Ok(length) => {
-                if let Err(error) = sink.write(&bytes[..length]) {
-                    return output::closed(error);
-                }
-            }
-            Err(error) => return Err(Error::File { action: "read", path, error }),
+        let length = file.read(&mut bytes)?;
+        if length == 0 || !sink.write(&bytes[..length]) {
+            sink.finish();
+            return Ok(());
         }
     }
-    sink.finish();
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn follow(
@@ -77,7 +69,7 @@ async fn follow(
     let was_running = follower.is_running();
     let mut sink = Sink::new(context.json);
     let mut bytes = Vec::new();
-    let gone = output::reader_left();
+    let gone = stdout::reader_left();
     tokio::pin!(gone);
     loop {
         let next = tokio::select! {
@@ -85,11 +77,8 @@ async fn follow(
             () = &mut gone => return Ok(ExitCode::SUCCESS),
         };
         match next {
-            Next::Bytes => {
-                if let Err(error) = sink.write(&bytes) {
-                    return output::closed(error);
-                }
-            }
+            Next::Bytes if sink.write(&bytes) => {}
+            Next::Bytes => return Ok(ExitCode::SUCCESS),
             Next::Anew => sink.finish(),
             Next::End => break,
         }
@@ -124,52 +113,47 @@ impl Sink {
         Sink { form, buffer: Vec::new() }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Whether there is any use in writing more.
+    fn write(&mut self, bytes: &[u8]) -> bool {
         match &mut self.form {
-            Form::Exact => put(bytes),
+            Form::Exact => stdout::write(bytes),
             Form::Harmless(sanitizer) => {
                 self.buffer.clear();
                 sanitizer.push(bytes, &mut self.buffer);
-                put(&self.buffer)
+                stdout::write(&self.buffer)
             }
             Form::Json => {
                 for part in bytes.split_inclusive(|byte| *byte == b'\n') {
                     self.buffer.extend_from_slice(part);
-                    if part.ends_with(b"\n") {
-                        put_line(&mut self.buffer)?;
+                    if part.ends_with(b"\n") && !put_line(&mut self.buffer) {
+                        return false;
                     }
                 }
-                Ok(())
+                true
             }
         }
     }
 
-    /// What is underway ends here. Whoever closed the pipe wants no more, now as before.
+    /// What is underway ends here.
     fn finish(&mut self) {
-        let _ = match &mut self.form {
-            Form::Exact => Ok(()),
+        match &mut self.form {
             Form::Harmless(sanitizer) => {
                 self.buffer.clear();
                 sanitizer.finish(&mut self.buffer);
-                put(&self.buffer)
+                stdout::write(&self.buffer);
             }
-            Form::Json if self.buffer.is_empty() => Ok(()),
-            Form::Json => put_line(&mut self.buffer),
-        };
+            Form::Json if !self.buffer.is_empty() => {
+                put_line(&mut self.buffer);
+            }
+            Form::Exact | Form::Json => {}
+        }
     }
 }
 
-fn put(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
-}
-
-fn put_line(buffer: &mut Vec<u8>) -> io::Result<()> {
-    let mut json = serde_json::to_vec(&Line { line: line(buffer) })?;
-    json.push(b'\n');
+fn put_line(buffer: &mut Vec<u8>) -> bool {
+    let line = line(buffer);
     buffer.clear();
-    put(&json)
+    output::document(&Line { line })
 }
 
 /// A line as text, without what ends it.

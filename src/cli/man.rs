@@ -1,28 +1,39 @@
 //! `qqmgr man`: the manual pages, from the same text as the help.
 
-use super::Cli;
+use super::{Cli, Context, output};
 use crate::Error;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
+use serde::Serialize;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub fn run(dir: &Path) -> Result<ExitCode, Error> {
+#[derive(Serialize)]
+struct Report {
+    files: Vec<PathBuf>,
+}
+
+pub fn run(context: &Context, dir: &Path) -> Result<ExitCode, Error> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    let write = || -> io::Result<()> {
+    let write = || -> io::Result<Vec<PathBuf>> {
         std::fs::create_dir_all(dir)?;
-        verbs.chain([&command]).try_for_each(|command| write_page(command.clone(), dir))
+        let dir = dir.canonicalize()?;
+        verbs.chain([&command]).map(|command| write_page(command.clone(), &dir)).collect()
     };
     let path = dir.to_owned();
-    write().map_err(|error| Error::File { action: "write manual pages to", path, error })?;
+    let files =
+        write().map_err(|error| Error::File { action: "write manual pages to", path, error })?;
+    if context.json {
+        output::document(&Report { files });
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a page, what follows the options in the help as it is: examples in lines of their own.
-fn write_page(command: Command, dir: &Path) -> io::Result<()> {
+/// Writes a page and tells its path; what follows the options in the help as it is: examples in lines of their own.
+fn write_page(command: Command, dir: &Path) -> io::Result<PathBuf> {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let man = Man::new(command.after_help(None::<&str>));
     let mut page = Vec::new();
@@ -31,7 +42,8 @@ fn write_page(command: Command, dir: &Path) -> io::Result<()> {
         Some((_, examples)) => write!(page, ".SH EXAMPLES\n.nf\n{}\n.fi\n", escape(examples))?,
         None => write!(page, ".SH \"EXIT STATUS\"\n{}\n", escape(&after))?,
     }
-    std::fs::write(dir.join(man.get_filename()), page)
+    let path = dir.join(man.get_filename());
+    std::fs::write(&path, page).map(|()| path)
 }
 
 /// Text with nothing in it that roff(7) would obey.

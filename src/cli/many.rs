@@ -61,7 +61,9 @@ impl Targets {
                 continue;
             }
             match result {
-                Ok(report) => output::text(report),
+                Ok(report) => {
+                    output::text(report);
+                }
                 Err(error) => output::error(&error, false),
             }
         }

@@ -24,6 +24,7 @@ mod ssh;
 mod ssh_config;
 mod start;
 mod status;
+mod stdout;
 mod stop;
 mod timeline;
 mod transfer;
@@ -98,15 +99,16 @@ impl Cli {
             Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
             Verb::Check(args) => block_on(check::run(&context, args)),
             Verb::SshConfig(args) => ssh_config::run(&context, &args),
-            Verb::Init(args) => init::run(&context, &args.vm),
+            Verb::Init(args) => block_on(init::run(&context, &args.vm)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
-            Verb::Man(args) => man::run(&args.dir),
-            Verb::Completions(args) => completions::run(&mut Cli::command(), args.shell),
+            Verb::Man(args) => man::run(&context, &args.dir),
+            Verb::Completions(args) => completions::run(&context, &mut Cli::command(), args.shell),
         };
-        result.unwrap_or_else(|error| {
+        let code = result.unwrap_or_else(|error| {
             output::error(&error, context.json);
             exit::of_error(&error, passes_through)
-        })
+        });
+        stdout::checked(code, exit::of_loss(passes_through))
     }
 }
 

@@ -1,14 +1,18 @@
-//! `qqmgr monitor`.
+//! `qqmgr monitor`: commands and their answers by way of QMP, which goes on beside a session.
 
 use super::args::attach::MonitorArgs;
 use super::{Context, console, output};
 use crate::Error;
 use crate::console::Port;
+use crate::process::Process;
+use crate::qmp::Client;
 use crate::vm::{Control, VmDir};
 use serde::Serialize;
 use std::fmt;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// How long a command may take; `savevm` of a large guest takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,21 +29,93 @@ impl fmt::Display for Answer {
     }
 }
 
+impl Answer {
+    /// Prints it; whether that could be written.
+    fn show(&self, json: bool) -> bool {
+        !json && self.output.is_empty() || output::report(self, json)
+    }
+}
+
 pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error> {
-    if args.command.is_empty() {
+    let by_hand = io::stdin().is_terminal() && !context.json;
+    if args.command.is_empty() && by_hand {
         return console::attached(context, Port::Monitor, &args.vm, args.attach).await;
+    }
+    if args.attach.force || args.attach.until.is_some() || args.attach.idle.is_some() {
+        let message = "--force, --until and --idle are for a session at a terminal".to_owned();
+        return Err(Error::Usage { message, hint: None });
     }
     let instance = context.load()?.instance(&args.vm)?;
     let not_running = || Error::NotRunning { vm: instance.name.clone() };
     let dir = VmDir::open(&instance)?.ok_or_else(not_running)?;
     let process = dir.process()?.ok_or_else(not_running)?;
-    let control = Control { vm: &instance.name, dir: &dir, process: &process };
     let patience = args.attach.timeout.unwrap_or(PATIENCE);
-    let command = args.command.join(" ");
-    let output = control.qmp(patience, async |qmp| qmp.human_monitor_command(&command).await);
-    let answer = Answer { output: output.await?, command };
-    if context.json || !answer.output.is_empty() {
-        output::report(&answer, context.json);
+    let monitor = Monitor { vm: instance.name, dir, process, patience };
+    if args.command.is_empty() {
+        return monitor.script(context.json).await;
     }
+    monitor.answer(args.command.join(" ")).await?.show(context.json);
     Ok(ExitCode::SUCCESS)
+}
+
+/// A running VM's monitor.
+struct Monitor {
+    vm: String,
+    dir: VmDir,
+    process: Process,
+    patience: Duration,
+}
+
+impl Monitor {
+    /// Gives the commands on standard input, a line each, and shows the answers as they come.
+    async fn script(&self, json: bool) -> Result<ExitCode, Error> {
+        let unreadable =
+            |error| Error::File { action: "read", path: "standard input".into(), error };
+        let mut input = BufReader::new(tokio::io::stdin());
+        let mut line = Vec::new();
+        let mut code = ExitCode::SUCCESS;
+        while input.read_until(b'\n', &mut line).await.map_err(unreadable)? > 0 {
+            let command = String::from_utf8_lossy(&line).trim().to_owned();
+            line.clear();
+            if command.is_empty() {
+                continue;
+            }
+            match self.answer(command).await {
+                Ok(answer) if answer.show(json) => {}
+                Ok(_) => break,
+                // As with a shell, the commands after it are given all the same.
+                Err(error @ Error::UnknownCommand { .. }) => {
+                    output::error(&error, json);
+                    code = ExitCode::FAILURE;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(code)
+    }
+
+    async fn answer(&self, command: String) -> Result<Answer, Error> {
+        let vm = self.vm.clone();
+        let control = Control { vm: &self.vm, dir: &self.dir, process: &self.process };
+        let exchange = async |qmp: &mut Client| qmp.human_monitor_command(&command).await;
+        let output = match control.qmp(self.patience, exchange).await {
+            // The command before may have ended it: `quit` is answered first.
+            Err(_) if self.process.has_ended() => return Err(Error::NotRunning { vm }),
+            output => output?,
+        };
+        match (Answer { command, output }) {
+            Answer { command, output } if is_unknown(&command, &output) => {
+                Err(Error::UnknownCommand { vm, command })
+            }
+            answer => Ok(answer),
+        }
+    }
+}
+
+/// Whether QEMU says that it has no such command: it repeats as much of the line as it took for
+/// one.
+fn is_unknown(command: &str, output: &str) -> bool {
+    let name = output.trim_end().strip_prefix("unknown command: '");
+    let name = name.and_then(|name| name.strip_suffix('\''));
+    name.is_some_and(|name| command.trim_start().starts_with(name))
 }

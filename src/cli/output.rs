@@ -1,5 +1,6 @@
 //! What is printed: reports as text or JSON, errors with their place in the config.
 
+use super::{exit, stdout};
 use crate::Error;
 use crate::config::{Diagnostic, Location, Source};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -10,44 +11,41 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// Prints what a verb reports: its JSON, or its text.
-pub fn report(report: &(impl Serialize + Display), json: bool) {
-    if json {
-        document(report);
-    } else {
-        text(report);
-    }
+/// Prints what a verb reports, its JSON or its text; whether that could be written.
+pub fn report(report: &(impl Serialize + Display), json: bool) -> bool {
+    if json { document(report) } else { text(report) }
 }
 
 /// Prints text to standard output; colours only where they are welcome.
-pub fn text(text: impl Display) {
-    styled(io::stdout(), text);
+pub fn text(text: impl Display) -> bool {
+    stdout::write(&styled(&io::stdout(), text))
 }
 
 /// Prints one JSON document to standard output.
-pub fn document(value: &impl Serialize) {
+pub fn document(value: &impl Serialize) -> bool {
     match serde_json::to_string(value) {
         Ok(mut json) => {
             json.push('\n');
-            write(io::stdout(), json.as_bytes());
+            stdout::write(json.as_bytes())
         }
-        Err(error) => note(format_args!("the result can't be written as JSON: {error}")),
+        Err(error) => {
+            stdout::failed(error.into());
+            false
+        }
     }
 }
 
 /// Tells something beside the result, on standard error.
 pub fn note(text: impl Display) {
-    styled(io::stderr(), text);
+    // Where this can't be told, nothing can.
+    let _ = io::stderr().write_all(&styled(&io::stderr(), text));
 }
 
 /// Tells a failure that is no [`Error`] on standard error.
@@ -55,52 +53,12 @@ pub fn failure(text: impl Display) {
     note(format_args!("{RED}error{RED:#}: {text}"));
 }
 
-/// Prints a line of a stream.
-///
-/// # Errors
-/// Nobody reads it any more.
-pub fn line(text: impl Display) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    stdout.flush()
-}
-
-/// Waits until whoever reads our output has closed the pipe; for ever if it is none.
-pub async fn reader_left() {
-    let stdout = io::stdout();
-    // SAFETY: standard output stays open for as long as the program runs.
-    let stdout = unsafe { AsyncFd::register_with_interest(stdout.as_fd(), Interest::ERROR) };
-    if let Ok(stdout) = stdout
-        && stdout.ready(Interest::ERROR).await.is_ok()
-    {
-        return;
-    }
-    std::future::pending().await
-}
-
-/// Writes a text, with its colours if they are welcome there.
-fn styled(stream: impl RawStream, text: impl Display) {
-    let mut buffer = AutoStream::new(Vec::new(), AutoStream::choice(&stream));
+/// A text and a line end, with its colours if they are welcome on that stream.
+fn styled(stream: &impl RawStream, text: impl Display) -> Vec<u8> {
+    let mut buffer = AutoStream::new(Vec::new(), AutoStream::choice(stream));
     // Memory takes it all.
     let _ = writeln!(buffer, "{text}");
-    write(stream, &buffer.into_inner());
-}
-
-/// Writes it at once: line by line, a table of a thousand VMs would be a thousand writes.
-fn write(mut stream: impl Write, bytes: &[u8]) {
-    // Whoever closed the pipe wants no more: that is no failure of ours.
-    let _ = stream.write_all(bytes).and_then(|()| stream.flush());
-}
-
-/// The end of a verb whose standard output takes no more.
-///
-/// # Errors
-/// There is another reason than that nobody reads it.
-pub fn closed(error: io::Error) -> Result<ExitCode, Error> {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        _ => Err(Error::File { action: "write", path: "standard output".into(), error }),
-    }
+    buffer.into_inner()
 }
 
 #[derive(Serialize)]
@@ -203,7 +161,7 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     let asked = matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let json = std::env::args().any(|arg| arg == "--json");
     if asked || !json {
-        let _ = answer.print();
+        let _ = answer.print().map_err(stdout::failed);
     } else {
         let text = answer.to_string();
         let mut lines = text.lines().map(str::trim);
@@ -214,7 +172,7 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
         let hint = tip.or_else(|| Some("see `qqmgr --help`".to_owned()));
         document(&JsonError { error: json_body(&Error::Usage { message, hint }) });
     }
-    ExitCode::from(if asked { 0 } else { 2 })
+    stdout::checked(ExitCode::from(if asked { 0 } else { 2 }), exit::of_loss(false))
 }
 
 /// A moment in the user's time zone, `2026-03-01 14:03:05`.

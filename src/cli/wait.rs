@@ -3,7 +3,9 @@
 use super::args::guest::WaitArgs;
 use super::{Context, output};
 use crate::Error;
-use crate::wait::{self, Plan, Waited};
+use crate::config::{Config, Instance};
+use crate::wait::{self, Condition, Plan, Waited, Watch};
+use std::convert::Infallible;
 use std::fmt;
 use std::process::ExitCode;
 use tokio::time::Instant;
@@ -24,6 +26,28 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
         timeout: args.timeout,
         since: Instant::now(),
     };
-    output::report(&wait::wait(&config, &instance, &plan).await?, context.json);
+    let told = !context.json && is_news(&plan.conditions);
+    let waited = tokio::select! {
+        waited = wait::wait(&config, &instance, &plan) => waited?,
+        never = tell_standstill(&config, &instance), if told => match never {},
+    };
+    output::report(&waited, context.json);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether that the guest stands still is news to who waits for these: it needs the guest, and is
+/// not about its standing still.
+fn is_news(conditions: &[Condition]) -> bool {
+    let state = |condition: &_| matches!(condition, Condition::Running | Condition::Paused);
+    conditions.iter().any(Condition::needs_guest) && !conditions.iter().any(state)
+}
+
+/// Says at once that the guest stands still, if it does: it may be long until the waiting is over.
+async fn tell_standstill(config: &Config, instance: &Instance) -> Infallible {
+    if let Ok(Some(watch)) = Watch::open(config, instance)
+        && let Some(text) = watch.standstill().await
+    {
+        output::note(format_args!("{}: {text}", instance.name));
+    }
+    std::future::pending().await
 }

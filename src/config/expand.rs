@@ -83,6 +83,8 @@ impl<'a> Expander<'a> {
     pub fn words(&mut self, text: &Text) -> Vec<(String, Range<usize>)> {
         let words = words::split(&text.value).unwrap_or_else(|error| {
             self.bad_syntax(text, error);
+            // Its variables may be wrong as well.
+            self.text(text);
             Vec::new()
         });
         let mut result = Vec::new();

@@ -88,6 +88,23 @@ fn tells_every_bad_variable_of_one_text() {
 }
 
 #[test]
+fn tells_bad_variables_beside_an_open_quote() {
+    let text = "[vars]\nopts = 'x {{.z}} \"'\n[vm.a]\ncmd = [\"{{.x}} '{{.y}}\", '{{.opts}}', \"'{{oops\"]\n\
+                ssh = { port = 1 }\n";
+    assert_eq!(
+        complaints(resolve(text)),
+        [
+            "2:11 there is no variable `{{.z}}`",
+            "2:18 a \" that is never closed",
+            "4:9 there is no variable `{{.x}}`",
+            "4:16 a ' that is never closed",
+            "4:17 there is no variable `{{.y}}`",
+            "4:40 a ' that is never closed",
+        ]
+    );
+}
+
+#[test]
 fn variables_that_double_each_other_come_to_an_end() {
     let doubled: String =
         (0..60).map(|n| format!("v{n} = '{{{{.v{m}}}}}{{{{.v{m}}}}}'\n", m = n + 1)).collect();

@@ -13,29 +13,32 @@ pub struct Awaited {
     regex: Regex,
     sanitizer: Sanitizer,
     line: Vec<u8>,
-    found: bool,
 }
 
 impl Awaited {
     /// Looks for `regex`.
     pub fn new(regex: Regex) -> Awaited {
-        Awaited { regex, sanitizer: Sanitizer::plain(), line: Vec::new(), found: false }
+        Awaited { regex, sanitizer: Sanitizer::plain(), line: Vec::new() }
     }
 
-    /// Whether it has been found in what was pushed so far, these bytes included.
-    pub fn push(&mut self, bytes: &[u8]) -> bool {
-        let mut clean = Vec::new();
-        self.sanitizer.push(bytes, &mut clean);
-        for part in clean.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(part);
-            self.found |= self.line_matches();
+    /// How many of these bytes there are up to the end of the line in which it is found, as far
+    /// as that has come; `None` as long as it isn't.
+    pub fn push(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut end = 0;
+        // A line feed is one within any control sequence, too.
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            end += part.len();
+            self.sanitizer.push(part, &mut self.line);
+            if self.line_matches() {
+                return Some(end);
+            }
             if part.ends_with(b"\n") {
                 self.line.clear();
             }
             let excess = self.line.len().saturating_sub(LONGEST_LINE);
             self.line.drain(..excess);
         }
-        self.found
+        None
     }
 
     fn line_matches(&self) -> bool {
@@ -51,7 +54,7 @@ mod tests {
 
     fn found(regex: &str, chunks: &[&str]) -> bool {
         let mut awaited = Awaited::new(Regex::new(regex).unwrap());
-        chunks.iter().fold(false, |_, chunk| awaited.push(chunk.as_bytes()))
+        chunks.iter().any(|chunk| awaited.push(chunk.as_bytes()).is_some())
     }
 
     #[test]
@@ -59,9 +62,16 @@ mod tests {
         assert!(found("login: $", &["Debian\r\nguest lo", "gin", ": "]));
         assert!(found("# $", &["\x1b[1m~ # \x1b[m\x1b[6n"]));
         assert!(found("^done$", &["begun\r\ndone\r\nmore\r\n"]));
-        assert!(found("first", &["first\n", "second\n"]), "what was found stays found");
         assert!(!found("a.*b", &["a\r\nb\r\n"]));
         assert!(!found("login: $", &["login: root\r\n"]));
+    }
+
+    #[test]
+    fn tells_the_end_of_its_line() {
+        let mut awaited = Awaited::new(Regex::new("b").unwrap());
+        assert_eq!(awaited.push(b"a\n"), None);
+        assert_eq!(awaited.push(b"a\x1b]0;\na b c\r\nd\n"), Some(13));
+        assert_eq!(awaited.push(b" and"), Some(4));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Passes bytes between a user and a port, both ways, until something ends it.
 
 use super::Awaited;
+use crate::sanitize::Sanitizer;
 use serde::Serialize;
 use std::io;
 use std::time::Duration;
@@ -14,10 +15,13 @@ const ESCAPE: u8 = 0x1d;
 /// One read takes this much, in bytes, and so much input waits for a guest that takes none.
 const CHUNK: usize = 16 << 10;
 
+/// The rest of the line in which something was found comes within this time, unless it is a prompt.
+const REST_OF_LINE: Duration = Duration::from_millis(100);
+
 /// What ends a relay, besides either side.
 #[derive(Debug, Default)]
 pub struct Ends {
-    /// This in the port's output.
+    /// This in the port's output; the rest of its line still comes out.
     pub until: Option<Awaited>,
     /// So long a silence of the port.
     pub idle: Option<Duration>,
@@ -49,13 +53,18 @@ pub struct Relay<I, O> {
     /// A person at a terminal: Ctrl-] and the end of input end it. Without, what else ends it
     /// counts only when all input has been delivered.
     interactive: bool,
+    /// For an output that is a terminal which can't answer the guest.
+    sanitizer: Option<Sanitizer>,
     ends: Ends,
     to_guest: Vec<u8>,
     to_user: Vec<u8>,
     input_ended: bool,
     /// Bytes for the user are still on their way.
     unshown: bool,
-    found: bool,
+    /// When what is awaited was found.
+    found: Option<Instant>,
+    /// The output has come to the middle of a line.
+    in_line: bool,
     quiet_since: Instant,
 }
 
@@ -66,19 +75,32 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
             input,
             output,
             interactive,
+            sanitizer: None,
             ends,
             to_guest: Vec::new(),
             to_user: Vec::new(),
             input_ended: false,
             unshown: false,
-            found: false,
+            found: None,
+            in_line: false,
             quiet_since: Instant::now(),
         }
+    }
+
+    /// Makes the output harmless for a terminal.
+    #[must_use]
+    pub fn harmless(self) -> Relay<I, O> {
+        Relay { sanitizer: Some(Sanitizer::default()), ..self }
     }
 
     /// Whether the input has come to its end and gone out.
     pub fn delivered(&self) -> bool {
         self.input_ended && self.to_guest.is_empty()
+    }
+
+    /// Whether the output ends in the middle of a line.
+    pub fn is_in_line(&self) -> bool {
+        self.in_line
     }
 
     /// The output, for one that keeps it.
@@ -97,12 +119,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         let timeout = self.ends.timeout.map(|timeout| Instant::now() + timeout);
         self.quiet_since = Instant::now();
         loop {
-            let may_end = self.interactive || self.delivered();
-            if may_end && self.found {
+            if self.may_end() && self.found.is_some() && !self.in_line {
                 return self.end(EndedBy::Until).await;
             }
-            let idle = self.ends.idle.filter(|_| may_end && !self.unshown);
-            let idle = idle.map(|idle| self.quiet_since + idle);
+            let found = self.found.map(|found| found + REST_OF_LINE);
+            let idle = self.ends.idle.map(|idle| self.quiet_since + idle);
+            let idle = found.or(idle).filter(|_| self.may_end() && !self.unshown);
             let taken = !self.input_ended && self.to_guest.len() < CHUNK;
             tokio::select! {
                 read = self.input.read(&mut typed), if taken => {
@@ -135,6 +157,11 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         }
     }
 
+    /// Whether what is awaited, or a silence, would end it.
+    fn may_end(&self) -> bool {
+        self.interactive || self.delivered()
+    }
+
     /// Takes what the user typed; true when they leave.
     fn typed(&mut self, bytes: &[u8]) -> bool {
         self.input_ended = bytes.is_empty();
@@ -145,10 +172,22 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
     }
 
     fn said(&mut self, bytes: &[u8]) {
-        self.to_user.extend_from_slice(bytes);
-        self.unshown = true;
-        self.found = self.ends.until.as_mut().is_some_and(|until| until.push(bytes));
         self.quiet_since = Instant::now();
+        let end_of_line = match (&mut self.ends.until, self.found) {
+            (Some(until), None) => until.push(bytes),
+            (_, Some(_)) => bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1),
+            (None, None) => None,
+        };
+        if self.found.is_none() && end_of_line.is_some() {
+            self.found = Some(self.quiet_since);
+        }
+        let shown = &bytes[..end_of_line.filter(|_| self.may_end()).unwrap_or(bytes.len())];
+        match &mut self.sanitizer {
+            Some(sanitizer) => sanitizer.push(shown, &mut self.to_user),
+            None => self.to_user.extend_from_slice(shown),
+        }
+        self.in_line = !shown.ends_with(b"\n");
+        self.unshown = true;
     }
 
     async fn drain(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> io::Result<EndedBy> {
@@ -160,9 +199,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
     }
 
     async fn end(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+        if let Some(sanitizer) = &mut self.sanitizer {
+            sanitizer.finish(&mut self.to_user);
+        }
         show(&mut self.output, &mut self.to_user).await?;
         // What was awaited may have been QEMU's last word.
-        Ok(if self.found { EndedBy::Until } else { by })
+        Ok(if self.found.is_some() { EndedBy::Until } else { by })
     }
 }
 
@@ -179,5 +221,44 @@ async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex::Regex;
+
+    /// What comes out when the port says this, piece by piece, and how it ends.
+    async fn relayed(pieces: &[&str]) -> (String, EndedBy) {
+        let (mut port, mut guest) = UnixStream::pair().unwrap();
+        let until = Some(Awaited::new(Regex::new("begun").unwrap()));
+        let ends = Ends { until, ..Ends::default() };
+        let (input, _typing) = tokio::io::duplex(1);
+        let mut relay = Relay::new(input, Vec::new(), true, ends);
+        let speaking = async {
+            for piece in pieces {
+                guest.write_all(piece.as_bytes()).await.unwrap();
+                // The relay's turn, that it may read this piece alone.
+                tokio::task::yield_now().await;
+            }
+            std::future::pending::<()>().await
+        };
+        let by = tokio::select! {
+            by = relay.run(&mut port) => by.unwrap(),
+            () = speaking => unreachable!(),
+        };
+        (String::from_utf8(relay.into_output()).unwrap(), by)
+    }
+
+    #[tokio::test]
+    async fn the_line_with_what_is_awaited_is_the_last() {
+        for (pieces, output) in [
+            (&["a\nbegun and done\nmore\n"][..], "a\nbegun and done\n"),
+            (&["be", "gun", " and", " done\nmore", "\n"], "begun and done\n"),
+            (&["a\n", "begun> "], "a\nbegun> "),
+        ] {
+            assert_eq!(relayed(pieces).await, (output.to_owned(), EndedBy::Until), "{pieces:?}");
+        }
     }
 }

@@ -31,6 +31,7 @@ impl Error {
             Error::ConsoleHeld { .. } => "console_held",
             Error::ConsoleTaken { .. } => "console_taken",
             Error::ConsoleTimeout { .. } => "console_timeout",
+            Error::UnknownCommand { .. } => "monitor_command_unknown",
             Error::AlreadyRunning { .. } => "vm_running",
             Error::SshPortUnknown { .. } => "ssh_port_unknown",
             Error::FileExists { .. } => "file_exists",
@@ -98,6 +99,9 @@ impl Error {
             Error::AlreadyRunning { vm, .. } => Some(format!(
                 "stop it: qqmgr stop {vm}; or debug its guest: qqmgr gdb --guest {vm}"
             )),
+            Error::UnknownCommand { vm, .. } => {
+                Some(format!("`qqmgr monitor {vm} help` lists them"))
+            }
             Error::SshPortUnknown { vm } => {
                 Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
             }

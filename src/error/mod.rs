@@ -69,6 +69,14 @@ pub enum Error {
         /// How long we waited.
         waited: Duration,
     },
+    /// QEMU's human monitor has no such command.
+    #[error("VM `{vm}`: QEMU's monitor does not know this command: {command}")]
+    UnknownCommand {
+        /// The VM.
+        vm: String,
+        /// The whole line.
+        command: String,
+    },
     /// The VM has to be stopped.
     #[error("VM `{vm}` is running (pid {pid})")]
     AlreadyRunning {

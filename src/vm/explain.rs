@@ -6,6 +6,7 @@ use super::options::{Opt, options};
 use super::port;
 use super::properties::Properties;
 use crate::config::{Arg, Config, Span, Vm};
+use crate::sanitize::Sanitizer;
 use crate::{Error, Place};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
@@ -69,9 +70,12 @@ fn end_of(dir: &VmDir, log: &str) -> String {
     harmless(&read().unwrap_or_default())
 }
 
-/// Foreign output as one can print it: control characters other than line breaks are dropped.
+/// Foreign output as one can print it: control sequences, and control characters other than line
+/// breaks, are dropped.
 pub fn harmless(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let mut clean = Vec::new();
+    Sanitizer::plain().push(bytes, &mut clean);
+    let text = String::from_utf8_lossy(&clean);
     let kept = text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control());
     kept.collect::<String>().trim().to_owned()
 }
@@ -168,6 +172,6 @@ mod tests {
 
     #[test]
     fn drops_what_a_terminal_would_obey() {
-        assert_eq!(harmless(b"a\x1b[2Jb\r\nc\x07\xff\n"), "a[2Jb\nc\u{fffd}");
+        assert_eq!(harmless(b"a\x1b[2Jb\r\nc\x07\xff\n"), "ab\nc\u{fffd}");
     }
 }

@@ -25,6 +25,18 @@ pub enum Condition {
     File(String),
 }
 
+impl Condition {
+    /// Whether only a guest that runs can make it hold.
+    pub fn needs_guest(&self) -> bool {
+        match self {
+            Condition::Ssh | Condition::Serial(_) | Condition::Port(_) | Condition::File(_) => true,
+            Condition::Running | Condition::Stopped | Condition::Paused | Condition::Event(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// The forms, for help and errors.
 pub const FORMS: &str =
     "running, stopped, paused, ssh, serial:REGEX, event:NAME, port:N or file:PATH";

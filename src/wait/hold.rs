@@ -1,15 +1,18 @@
 //! Conditions as futures, each of which ends when its condition holds, and a plan of them.
 
+use super::crash::AFTERMATH;
 use super::serial::SerialLog;
 use super::{Condition, Plan, Waited, Watch, guest};
+use crate::events::EventStream;
+use crate::qmp::Client;
 use crate::vm::{self, Control};
-use crate::{Error, error, events};
+use crate::{Error, error, events, suggest};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How far apart the signs of QEMU's end may be seen.
-const AFTERMATH: Duration = Duration::from_millis(500);
+/// How long QEMU may take to answer a question.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 type Holding<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
@@ -54,7 +57,7 @@ impl Watch<'_> {
                 index = pending.next() => held[index?] = true,
                 error = self.ended_for_good(ends) => return Err(error),
                 () = tokio::time::sleep_until(deadline) => {
-                    return Err(self.timed_out(plan, &held));
+                    return Err(self.timed_out(plan, &held).await);
                 }
             }
         }
@@ -90,29 +93,65 @@ impl Watch<'_> {
             Condition::Paused => self.state_is("paused").await,
             Condition::Stopped => self.process.ended().await.map_err(|error| self.unwatched(error)),
             Condition::Serial(regex) => SerialLog::open(&self.dir)?.matches(regex).await,
-            Condition::Event(name) => self.event(|event| event == name).await,
+            Condition::Event(name) => tokio::select! {
+                seen = self.event(|event| event == name) => seen,
+                error = self.has_no_event(name) => Err(error),
+            },
             Condition::Port(port) => guest::port_accepts(self, *port).await,
             Condition::Ssh => self.log_in().await.map(drop),
             Condition::File(path) => guest::file_exists(&self.log_in().await?, path).await,
         }
     }
 
-    /// Waits for a run state: asks first, then again at each event that changes it.
+    /// What keeps the guest from going on, if something does, and what would help.
+    pub async fn standstill(&self) -> Option<String> {
+        let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
+        let status = control.qmp(AFTERMATH, async |client| client.query_status().await).await;
+        let state = status.ok()?.status;
+        let remedy = match state.as_str() {
+            "running" => return None,
+            "paused" | "prelaunch" | "io-error" => ("cont", "resumes"),
+            "suspended" => ("system_wakeup", "wakes"),
+            _ => return Some(format!("its state is `{state}`")),
+        };
+        let (command, does) = remedy;
+        let vm = self.name();
+        Some(format!("its state is `{state}`; `qqmgr monitor {vm} {command}` {does} it"))
+    }
+
+    /// Waits for a run state: asks first, then again at each event that changes it, and where one
+    /// may have been missed.
     async fn state_is(&self, state: &str) -> Result<(), Error> {
-        let mut events = events::subscribe(self.instance).await?;
         let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
         loop {
-            let patience = Duration::from_secs(2);
-            let status = control.qmp(patience, async |client| client.query_status().await).await?;
+            // Before it is asked, so that nothing falls between.
+            let mut events = events::subscribe(self.instance).await?;
+            let status = control.qmp(PATIENCE, async |client| client.query_status().await).await?;
             if status.status == state {
                 return Ok(());
             }
-            while let Some(event) = events.next().await? {
-                if matches!(event.name.as_str(), "STOP" | "RESUME" | "SUSPEND" | "WAKEUP") {
-                    break;
-                }
+            match state_changes(&mut events).await {
+                Ok(()) | Err(Error::EventsLost { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns when it turns out that this QEMU has no such event.
+    async fn has_no_event(&self, name: &str) -> Error {
+        let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
+        let question = async |client: &mut Client| client.execute("query-qmp-schema", None).await;
+        // Where QEMU does not tell, it may have it.
+        let schema = control.qmp(PATIENCE, question).await.unwrap_or_default();
+        let entities = schema.as_array().into_iter().flatten();
+        let events = entities.filter(|entity| entity["meta-type"] == "event");
+        let names: Vec<_> = events.filter_map(|event| event["name"].as_str()).collect();
+        if names.is_empty() || names.contains(&name) {
+            return std::future::pending().await;
+        }
+        let hint = suggest::nearest(name, names).map(|near| format!("did you mean `{near}`?"));
+        let message = format!("VM `{}`: its QEMU has no event `{name}`", self.name());
+        Error::Usage { message, hint }
     }
 
     pub(super) async fn event(&self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
@@ -136,21 +175,31 @@ impl Watch<'_> {
         error
     }
 
-    fn timed_out(&self, plan: &Plan, held: &[bool]) -> Error {
+    async fn timed_out(&self, plan: &Plan, held: &[bool]) -> Error {
         let names = |wanted: bool| {
             let zipped = plan.conditions.iter().zip(held).filter(|(_, held)| **held == wanted);
             let names: Vec<_> = zipped.map(|(condition, _)| condition.to_string()).collect();
             names.join(", ")
         };
+        let reason = self.standstill().await.unwrap_or_else(|| self.last_ssh.borrow().clone());
         let serial = error::log_end(&vm::last_lines(&self.dir, "serial"));
         Error::WaitTimeout {
             vm: self.name().to_owned(),
             waited: plan.timeout,
             missing: names(false),
             held: names(true),
-            detail: error::colon(&self.last_ssh.borrow()) + &serial,
+            detail: error::colon(&reason) + &serial,
         }
     }
+}
+
+async fn state_changes(events: &mut EventStream) -> Result<(), Error> {
+    while let Some(event) = events.next().await? {
+        if matches!(event.name.as_str(), "STOP" | "RESUME" | "SUSPEND" | "WAKEUP") {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn is_enough(held: &[bool], any: bool) -> bool {

@@ -1,6 +1,7 @@
 //! Waiting for things to become true of a running VM, all at once, each by the event itself.
 
 mod condition;
+mod crash;
 mod guest;
 mod hold;
 mod serial;

@@ -49,8 +49,19 @@ impl SerialLog {
     /// # Errors
     /// The log can't be read.
     pub async fn matches(&mut self, regex: &Regex) -> Result<(), Error> {
-        let result = self.find(regex).await;
-        result.map_err(|error| Error::File { action: "read", path: self.path.clone(), error })
+        self.find(regex).await.map_err(|error| self.unreadable(error))
+    }
+
+    fn unreadable(&self, error: io::Error) -> Error {
+        Error::File { action: "read", path: self.path.clone(), error }
+    }
+
+    /// Whether a line of what is there now, and has not been read yet, matches.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn has(&mut self, regex: &Regex) -> Result<bool, Error> {
+        self.read_on(regex).map_err(|error| self.unreadable(error))
     }
 
     /// Waits until the guest has said nothing for the time of `quiet`, or for ten times that.

@@ -5,23 +5,15 @@ use crate::config::{Config, Instance};
 use crate::process::Process;
 use crate::qmp::Event;
 use crate::ssh::{self, Session};
-use crate::vm::{self, Milestone, Timeline, VmDir};
-use crate::{Error, bundle, events};
+use crate::vm::{Milestone, Timeline, VmDir};
+use crate::{Error, events};
 use regex::Regex;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
-
-/// What a kernel that panics begins to say.
-const PANIC: &str = "Kernel panic";
-
-/// A kernel that panics has said all when it has been silent for this long.
-const PANIC_QUIET: Duration = Duration::from_millis(50);
-
-/// A guest that is up has let somebody in, or refused to, when it was tried for this long.
-const LOGIN: Duration = Duration::from_secs(5);
 
 /// As many of the last events are kept for a bundle.
 const MOST_EVENTS: usize = 10_000;
@@ -32,10 +24,12 @@ pub struct Watch<'a> {
     pub(super) instance: &'a Instance,
     pub(super) dir: VmDir,
     pub(super) process: Process,
-    timeline: RefCell<Timeline>,
-    events: RefCell<VecDeque<Event>>,
+    pub(super) timeline: RefCell<Timeline>,
+    pub(super) events: RefCell<VecDeque<Event>>,
     /// Since when an SSH login is tried.
-    login_began: Cell<Option<Instant>>,
+    pub(super) login_began: Cell<Option<Instant>>,
+    /// There is nothing more to come of them.
+    pub(super) heard_all: SetOnce<()>,
     /// What the last SSH login that failed said.
     pub(super) last_ssh: RefCell<String>,
 }
@@ -60,6 +54,7 @@ impl<'a> Watch<'a> {
             process,
             timeline,
             events: RefCell::default(),
+            heard_all: SetOnce::new(),
             login_began: Cell::default(),
             last_ssh: RefCell::default(),
         }))
@@ -104,54 +99,6 @@ impl<'a> Watch<'a> {
         .await
     }
 
-    /// The result of a wait that began at `since`; an error with the bundle of all that is known,
-    /// if the VM has died or did not come up.
-    ///
-    /// # Errors
-    /// The error of `result`.
-    pub async fn bundled<T>(&self, since: Instant, result: Result<T, Error>) -> Result<T, Error> {
-        match result {
-            Err(error) if self.is_crash(&error, since).await => {
-                let events = self.events.borrow().iter().cloned().collect::<Vec<_>>();
-                Err(bundle::wrap(self.config, self.instance, error, &events).await)
-            }
-            result => result,
-        }
-    }
-
-    async fn is_crash(&self, error: &Error, since: Instant) -> bool {
-        match error {
-            // Of a throwaway instance nothing else will be left.
-            Error::WaitTimeout { .. } => self.instance.is_run() || self.never_came_up(since),
-            Error::WaitFailed { condition, .. } => {
-                condition == "event:GUEST_PANICKED"
-                    || self.process.has_ended()
-                    || self.has_panicked().await
-            }
-            error => bundle::is_crash(error),
-        }
-    }
-
-    /// Whether the guest has let nobody in since it was started, as far as is known: it was
-    /// started for this wait, or a login was tried for long enough.
-    fn never_came_up(&self, since: Instant) -> bool {
-        let timeline = self.timeline.borrow();
-        let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
-        let was_tried = self.login_began.get().is_some_and(|began| began.elapsed() > LOGIN);
-        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains("Permission denied");
-        !is_up && (is_fresh || was_tried)
-    }
-
-    /// Whether the log tells of a panic, and then also what the kernel says next.
-    async fn has_panicked(&self) -> bool {
-        let log = std::fs::read(self.dir.file("serial")).unwrap_or_default();
-        let has_panicked = String::from_utf8_lossy(&log).contains(PANIC);
-        if has_panicked && let Ok(log) = SerialLog::open(&self.dir) {
-            log.settle(PANIC_QUIET).await;
-        }
-        has_panicked
-    }
-
     /// Waits for a login and notes it as a milestone if it was not possible before.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
@@ -175,6 +122,7 @@ impl<'a> Watch<'a> {
         };
         let events = async {
             let _ = self.note_events().await;
+            let _ = self.heard_all.set(());
         };
         tokio::join!(milestones, events);
         std::future::pending().await
@@ -194,35 +142,23 @@ impl<'a> Watch<'a> {
 
     async fn note_events(&self) -> Result<(), Error> {
         let mut events = events::subscribe(self.instance).await?;
-        while let Some(event) = events.next().await? {
+        loop {
+            let event = match events.next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                // A gap is no reason to miss what follows.
+                Err(Error::EventsLost { .. }) => continue,
+                Err(error) => return Err(error),
+            };
             let mut noted = self.events.borrow_mut();
             noted.push_back(event);
             if noted.len() > MOST_EVENTS {
                 noted.pop_front();
             }
         }
-        Ok(())
     }
 
-    /// Returns when the guest's kernel has panicked: it says so on its console, or through a
-    /// pvpanic device.
-    async fn panicked(&self) -> Error {
-        let console = async {
-            let mut log = SerialLog::open(&self.dir)?;
-            log.matches(&self.regex(&format!("{PANIC} - not syncing"))?).await?;
-            // What the kernel says next is why.
-            log.settle(PANIC_QUIET).await;
-            Ok(())
-        };
-        tokio::select! {
-            () = seen(console) => {}
-            () = seen(self.event(|event| event == "GUEST_PANICKED")) => {}
-        }
-        let serial = vm::last_lines(&self.dir, "serial");
-        Error::Panicked { vm: self.name().to_owned(), serial }
-    }
-
-    fn regex(&self, pattern: &str) -> Result<Regex, Error> {
+    pub(super) fn regex(&self, pattern: &str) -> Result<Regex, Error> {
         Regex::new(pattern).map_err(|error| self.unwatched(std::io::Error::other(error)))
     }
 
@@ -232,22 +168,7 @@ impl<'a> Watch<'a> {
         timeline.write(&self.dir)
     }
 
-    /// Returns when the VM has ended.
-    pub(super) async fn ended(&self) -> Error {
-        match self.process.ended().await {
-            Ok(()) => Error::Died { vm: self.name().to_owned(), stderr: vm::last_words(&self.dir) },
-            Err(error) => self.unwatched(error),
-        }
-    }
-
     pub(super) fn unwatched(&self, error: std::io::Error) -> Error {
         Error::System { vm: self.name().to_owned(), action: "watch QEMU", error }
-    }
-}
-
-/// Returns when what is looked for has been seen; never, if it can't be.
-async fn seen(sight: impl Future<Output = Result<(), Error>>) {
-    if sight.await.is_err() {
-        std::future::pending().await
     }
 }

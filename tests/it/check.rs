@@ -18,7 +18,8 @@ fn findings(outcome: &Outcome) -> Vec<String> {
     let errors = list.iter().filter(|finding| finding["severity"] == "error").count();
     assert_eq!(json["errors"], errors);
     assert_eq!(json["warnings"], list.len() - errors);
-    assert_eq!(outcome.code, i32::from(errors > 0), "{outcome}");
+    let invalid = list.iter().any(|finding| finding["code"] == "config_invalid");
+    assert_eq!(outcome.code, if invalid { 3 } else { i32::from(errors > 0) }, "{outcome}");
     let dir = outcome.lab.display().to_string();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").replace(&dir, "[DIR]");
     let line = |finding: &serde_json::Value| {
@@ -260,11 +261,35 @@ fn kvm_where_nothing_else_will_do() {
 
 #[test]
 fn config_errors_of_all_vms_come_first() {
-    let lab = Lab::new(&(elsewhere("a", "-foo {{.a}}") + &elsewhere("b", "{{.b}}")));
-    let json = lab.qqmgr("check --json").run().code(3).json();
-    assert_eq!(json["error"]["code"], "config_invalid");
-    assert_eq!(json["error"]["errors"].as_array().unwrap().len(), 2);
-    lab.qqmgr("check c").run().code(4);
+    let vms = elsewhere("a", "-nodefualts -machine none")
+        + &elsewhere("b", "-foo \"{{.b}}")
+        + &elsewhere("c", "{{.shared}} -qmp x")
+        + &elsewhere("d", "{{.shared}}");
+    let lab = Lab::new(&(vms + "[vars]\nshared = '-m {{.size}}'\n"));
+    let outcome = lab.qqmgr("check --json").run();
+    let own =
+        "QMP is at {{.vm.dir}}/qmp.socket; for another one use -chardev with -mon ...,mode=control";
+    assert_eq!(
+        findings(&outcome),
+        [
+            "b config_invalid 5:16 a \" that is never closed | -".to_owned(),
+            "b config_invalid 5:17 there is no variable `{{.b}}` | -".to_owned(),
+            format!(
+                "c config_invalid 8:23 `-qmp` in entry 1 of `cmd` in [vm.c] is qqmgr's to set | {own}"
+            ),
+            "c config_invalid 14:14 there is no variable `{{.size}}` | -".to_owned(),
+            "a unknown_option 2:11 QEMU has no option `-nodefualts` | did you mean `-nodefaults`?"
+                .to_owned(),
+        ]
+    );
+    let text = lab.qqmgr("check").run().code(3).stderr("").text();
+    assert!(
+        text.starts_with("error[config_invalid]: VM `b`: a \" that is never closed\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("\n4 VMs checked: 5 errors, 0 warnings\n"), "{text}");
+    lab.qqmgr("check a").run().code(1);
+    lab.qqmgr("check e").run().code(4);
 }
 
 #[test]

@@ -48,5 +48,8 @@ fn every_shell_has_a_script() {
         let script = lab.qqmgr(&format!("completions {shell}")).run().code(0).stderr("").text();
         assert!(script.contains(sign) && script.contains("QQMGR_COMPLETE"), "{script}");
     }
+    let script = lab.qqmgr("completions fish").run().text();
+    let json = lab.qqmgr("--json completions fish").run().code(0).json();
+    assert_eq!(json, serde_json::json!({ "shell": "fish", "script": script }));
     lab.qqmgr("completions tcsh").run().code(2).stdout("");
 }

@@ -37,9 +37,10 @@ fn both_ways_on_a_real_guest() {
 
     let mut terminal = attached(&lab);
     terminal.types("echo $((40+2))\r").shows("\n42\r\n");
-    // Ctrl-C and Ctrl-S are the guest's.
-    terminal.types("echo go$((1)); sleep 1000\r").shows("\ngo1\r\n").types("\x03").shows("~ # ");
-    terminal.types("echo go$((2)); cat\r").shows("\ngo2\r\n");
+    // Ctrl-C and Ctrl-S are the guest's. Its shell would not mind one between two commands.
+    terminal.types("sh -c 'echo go$((1)); exec sleep 1000'\r").shows("\ngo1\r\n");
+    terminal.types("\x03").shows("~ # ");
+    terminal.types("sh -c 'echo go$((2)); exec cat'\r").shows("\ngo2\r\n");
     terminal.types("\x13\x11typed\r").shows("typed\r\ntyped\r\n").types("\x03").shows("~ # ");
     // A program in the guest asks the terminal for its size, and hears the answer.
     terminal.types("printf '\\033[1%dt' 8; read -s -r -n 11 x; echo \"=${x#?}\"\r");
@@ -53,9 +54,22 @@ fn both_ways_on_a_real_guest() {
     let outcome = lab.qqmgr("console a --json --until '^x4$'").stdin("echo x$((2+2))\n").run();
     let answer = outcome.code(0).json();
     assert_eq!(answer["ended_by"], "until");
-    // How much of what came after it is with it is chance.
-    let output = answer["output"].as_str().unwrap();
-    assert!(output.starts_with("echo x$((2+2))\r\nx4"), "{output:?}");
+    assert_eq!(answer["output"], "echo x$((2+2))\r\nx4\r\n");
+    // All of the line comes out, and nothing behind it.
+    let echoed =
+        lab.qqmgr("console a --until '^b=gun'").stdin("echo b''=gun so; echo more\n").run();
+    echoed.ok("echo b''=gun so; echo more\r\nb=gun so\r\n");
+    lab.qqmgr("console a").stdin("\n").run().code(0);
+    // One that does not end, such as a prompt, is ended for it.
+    let outcome = lab.qqmgr("console a --until '^=# $'").stdin("PS1='=''# '\n").run();
+    outcome.ok("PS1='=''# '\r\n=# \x1b[6n\n");
+    // A terminal is not asked what it could only answer to the shell there.
+    let line = r#"printf '%s\n' "printf 'one\\033[6n\\n'" 'echo two' | "$0" console a --until '^two'
+        echo over"#;
+    let shell = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
+    let mut terminal = shell.at_terminal();
+    terminal.shows("\none\r").shows("\ntwo\r").shows("over");
+    assert!(!terminal.text().contains('\x1b'), "{:?}", terminal.text());
     // An end that was asked for is no failure.
     let outcome = lab.qqmgr("console a").stdin("poweroff -f\n").run();
     outcome.code(0);

@@ -1,6 +1,7 @@
 //! `init`: a config to start from, which works as it is written.
 
-use crate::harness::Lab;
+use crate::harness::{Lab, guest_file};
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn writes_what_check_and_start_accept() {
@@ -10,11 +11,49 @@ fn writes_what_check_and_start_accept() {
          qqmgr start vm --wait\n  qqmgr ssh vm\n",
     );
     lab.qqmgr("check --strict").run().ok("1 VM checked: nothing found\n");
-    lab.qqmgr("start vm --dry-run").run().code(0).stderr("");
-    let disk = lab.read("qqmgr.toml").replace("    # \"-drive", "    \"-drive");
-    lab.write("qqmgr.toml", disk);
+    // With KVM or without: it only has to come up.
+    lab.qqmgr("start vm").run().ok("vm: started (pid [PID]), SSH on port [PORT]\n");
+    lab.qqmgr("stop vm --force").run().code(0);
+}
+
+#[test]
+fn its_commented_lines_work_as_well() {
+    let lab = Lab::empty();
+    lab.qqmgr("init").run().code(0);
+    let written = lab.read("qqmgr.toml");
+    let disk = written.replace("    # \"-drive", "    \"-drive");
+    lab.write("qqmgr.toml", &disk);
     let json = lab.qqmgr("check --json").run().code(1).json();
-    assert_eq!(json["findings"][0]["code"], "file_missing", "the line for a disk only wants one");
+    assert_eq!(json["findings"][0]["code"], "file_missing", "it only wants a disk");
+    let (_, command) = written.split_once("# A disk: ").unwrap();
+    let words = shlex::split(command.split_once(',').unwrap().0).unwrap();
+    lab.program(&words[0]).args(&words[1..]).run().code(0);
+    lab.write("bzImage", std::fs::read(guest_file("vmlinuz")).unwrap());
+    lab.write("qqmgr.toml", disk.replace("    # \"-kernel", "    \"-kernel"));
+    lab.qqmgr("check --strict").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("start vm").run().code(0);
+    lab.qqmgr("stop vm --force").run().code(0);
+}
+
+/// What QEMU does with KVM stands in for what this host's KVM does.
+#[test]
+fn uses_kvm_where_it_does_no_harm() {
+    for (qemu, accel) in [
+        ("read -r quit; test \"$quit\" = quit", "kvm:tcg"),
+        ("kill -ABRT $$", "tcg"),
+        ("exit 1", "tcg"),
+    ] {
+        let lab = Lab::empty();
+        let arch = std::env::consts::ARCH;
+        let path = lab.write(format!("bin/qemu-system-{arch}"), format!("#!/bin/sh\n{qemu}\n"));
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        lab.qqmgr("init").env("PATH", lab.path("bin")).run().code(0);
+        let written = lab.read("qqmgr.toml");
+        assert!(written.contains(&format!(",accel={accel} -cpu max ")), "{qemu}: {written}");
+    }
+    let lab = Lab::empty();
+    lab.qqmgr("init").env("PATH", "/nowhere").run().code(0);
+    assert!(lab.read("qqmgr.toml").contains(",accel=kvm:tcg -cpu max "));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod dry_run;
 mod events;
 mod examples;
 mod faults;
+mod full;
 mod gdb;
 mod guest;
 mod harness;

@@ -18,8 +18,17 @@ fn a_command_and_its_answer() {
     lab.qqmgr("monitor a --json info status")
         .run()
         .ok("{\"command\":\"info status\",\"output\":\"VM status: paused\\r\\n\"}\n");
-    // QEMU's own complaint, and a word that looks like an option of ours.
-    lab.qqmgr("monitor a nonsense --force").run().ok("unknown command: 'nonsense'\n");
+    // A word that looks like an option of ours, and what a known command complains about.
+    lab.qqmgr("monitor a nonsense --force").run().expect(
+        1,
+        "",
+        "error: VM `a`: QEMU's monitor does not know this command: nonsense --force\n\
+         hint: `qqmgr monitor a help` lists them\n",
+    );
+    let answer = lab.qqmgr("monitor a --json info nonsense").run().code(1).json();
+    assert_eq!(answer["error"]["code"], "monitor_command_unknown");
+    let complaint = "Error: Device 'unknown command: ' not found\n";
+    lab.qqmgr("monitor a 'eject \"unknown command: \"'").run().ok(complaint);
     lab.qqmgr("monitor a --force info status").run().code(2);
     lab.qqmgr("stop a --force").run().code(0);
     for line in ["monitor a info status", "monitor a"] {
@@ -34,12 +43,10 @@ fn a_session_beside_commands() {
     session.shows("a: attached to its monitor; Ctrl-] leaves").shows("(qemu) ");
     session.types("info status\r").shows("VM status: running").shows("(qemu) ");
     lab.qqmgr("monitor a info status").run().ok("VM status: running\n");
-    lab.qqmgr("monitor a").run().expect(
-        1,
-        "",
-        "error: VM `a`: its monitor is in use by another qqmgr (pid [PID])\n\
-         hint: --force takes it over\n",
-    );
+    let mut second = lab.qqmgr("monitor a").at_terminal();
+    second.shows("error: VM `a`: its monitor is in use by another qqmgr (pid ");
+    second.shows("hint: --force takes it over");
+    assert_eq!(second.ends(), 1);
     let mut other = lab.qqmgr("monitor a --force").at_terminal();
     assert_eq!(session.ends(), 1);
     other.shows("(qemu) ").types("quit\r").shows("a: has ended");
@@ -47,10 +54,34 @@ fn a_session_beside_commands() {
 }
 
 #[test]
-fn commands_from_a_file() {
+fn commands_on_standard_input() {
     let lab = running();
-    let outcome = lab.qqmgr("monitor a").stdin("info status\ninfo name\n").run();
-    assert!(outcome.code(0).text().contains("VM status: running\r\n"), "{outcome}");
+    let script = "stop\n\n  info status\r\ncont\ninfo status";
+    lab.qqmgr("monitor a").stdin(script).run().ok("VM status: paused\nVM status: running\n");
+    lab.qqmgr("monitor a --json")
+        .stdin("stop\ninfo status\n")
+        .run()
+        .ok("{\"command\":\"stop\",\"output\":\"\"}\n\
+         {\"command\":\"info status\",\"output\":\"VM status: paused\\r\\n\"}\n");
+    lab.qqmgr("monitor a").run().ok("");
+    lab.qqmgr("monitor a").stdin("nonsense\ninfo status\n").run().expect(
+        1,
+        "VM status: paused\n",
+        "error: VM `a`: QEMU's monitor does not know this command: nonsense\n\
+         hint: `qqmgr monitor a help` lists them\n",
+    );
+    for option in ["--until x", "--idle 1s", "--force"] {
+        lab.qqmgr(&format!("monitor a {option}")).stdin("quit\n").run().expect(
+            2,
+            "",
+            "error: --force, --until and --idle are for a session at a terminal\n",
+        );
+    }
+    lab.qqmgr("monitor a").stdin("quit\ninfo status\n").run().expect(
+        4,
+        "",
+        "error: VM `a` is not running\nhint: start it: qqmgr start a\n",
+    );
 }
 
 #[test]

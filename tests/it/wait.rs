@@ -1,6 +1,6 @@
 //! `wait` and `start --for`: each condition, its failures, and what is said of them.
 
-use crate::events::Qmp;
+use crate::events::{Listener, Qmp, relay};
 use crate::harness::{Alive, Lab, NO_GUEST, Outcome, fake_qemu, free_port, guest_vm, until, vm};
 use rustix::process::Signal;
 use std::fs::File;
@@ -97,6 +97,7 @@ fn states_and_events() {
         });
         waiter.join().unwrap().ok("a: after [SECONDS]: event:RESET\n");
     });
+    Qmp::open(&lab).run(&["cont"]);
     let line = "wait a --for stopped --for serial:x --any";
     let waited = meanwhile(&lab, line, || {
         lab.qqmgr("stop a --force").run().code(0);
@@ -188,9 +189,118 @@ fn the_death_of_qemu() {
 }
 
 #[test]
+fn a_panic_before_the_end_is_told() {
+    let lab = running();
+    let said = "Kernel panic - not syncing: no init";
+    let panicked = "error: VM `a`: the guest panicked\nthe serial log ends:\nKernel panic - not \
+                    syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    let death = || {
+        say(&lab, said);
+        qemu(&lab).signal(Signal::KILL);
+    };
+    meanwhile(&lab, "wait a --for serial:never", death).expect(1, "", panicked);
+    lab.qqmgr("start a").run().code(0);
+    let json = meanwhile(&lab, "wait a --for serial:never --json", death).code(1).json();
+    assert_eq!(json["error"]["code"], "guest_panicked");
+}
+
+/// How many descriptors the relay has: each listener adds one.
+fn descriptors(lab: &Lab) -> usize {
+    let fds =
+        relay(lab).and_then(|relay| std::fs::read_dir(format!("/proc/{}/fd", relay.pid())).ok());
+    fds.map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_panic_that_only_qemu_tells() {
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -device pvpanic")));
+    lab.qqmgr("start a").run().code(0);
+    let other = Listener::start(&lab, "out", "");
+    other.hears(&mut Qmp::open(&lab));
+    let before = descriptors(&lab);
+    let outcome = meanwhile(&lab, "wait a --for serial:never", || {
+        until("it listens", || (descriptors(&lab) > before).then_some(()));
+        // As the guest's driver does it.
+        lab.qqmgr("monitor a o /b 0x505 1").run().code(0);
+    });
+    let bundle = "crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    outcome.expect(1, "", &format!("error: VM `a`: the guest panicked\n{bundle}"));
+    assert_eq!(other.end(), 0);
+}
+
+#[test]
+fn a_guest_that_stands_still() {
+    let lab = running();
+    lab.qqmgr("monitor a stop").run().code(0);
+    say(&lab, "one\n");
+    let paused = "its state is `paused`; `qqmgr monitor a cont` resumes it";
+    let expected = |state: &str, end: &str| {
+        format!(
+            "a: {state}\nerror: VM `a`: waited 200ms for ssh: {state}\n{end}\
+             hint: the VM is left as it is: qqmgr status a\n\
+             crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n"
+        )
+    };
+    let wait = || lab.qqmgr("wait a --for ssh --timeout 200ms").run();
+    wait().expect(5, "", &expected(paused, "the serial log ends:\none\n"));
+    let json = lab.qqmgr("wait a --for ssh --timeout 200ms --json").run().code(5).stderr("").json();
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains(paused), "{message}");
+    lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
+
+    lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a -- -S").run().code(0);
+    wait().expect(5, "", &expected(&paused.replace("paused", "prelaunch"), ""));
+}
+
+#[test]
+fn events_that_are_lost() {
+    let lab = running();
+    let other = Listener::start(&lab, "out", "");
+    other.hears(&mut Qmp::open(&lab));
+    // An event that may have been missed can't be waited for any longer, a state can be asked for.
+    let lost = "error: VM `a`: events may have been missed here: the relay was killed\n";
+    for (condition, code, stdout, stderr) in
+        [("event:STOP", 1, "", lost), ("paused", 0, "a: after [SECONDS]: paused\n", "")]
+    {
+        let before = descriptors(&lab);
+        let line = format!("wait a --for {condition} --for serial:x --any --timeout 20s");
+        let outcome = meanwhile(&lab, &line, || {
+            until("it listens", || (descriptors(&lab) == before + 2).then_some(()));
+            // What the other one has got went to this one as well.
+            let heard = other.events().len();
+            Qmp::open(&lab).run(&["system_reset"]);
+            until("the other one hears", || (other.events().len() > heard).then_some(()));
+            relay(&lab).unwrap().signal(Signal::KILL).unwrap();
+            if condition == "paused" {
+                Qmp::open(&lab).run(&["stop"]);
+            }
+        });
+        outcome.expect(code, stdout, stderr);
+        until("the next relay is alone with the other one", || {
+            (relay(&lab).is_some() && descriptors(&lab) == before).then_some(())
+        });
+    }
+    lab.qqmgr("stop a --force").run().code(0);
+    assert_eq!(other.end(), 0);
+}
+
+#[test]
+fn an_event_that_qemu_does_not_have() {
+    let lab = running();
+    lab.qqmgr("wait a --for event:STPO").run().expect(
+        2,
+        "",
+        "error: VM `a`: its QEMU has no event `STPO`\nhint: did you mean `STOP`?\n",
+    );
+    let json = lab.qqmgr("wait a --for serial:x --fail-on event:x --json").run().code(2).json();
+    assert_eq!(json["error"]["code"], "usage");
+}
+
+#[test]
 fn a_timeout_tells_what_held_and_how_the_log_ends() {
     let lab = running();
-    say(&lab, "one\r\ntwo");
+    say(&lab, "one\r\n\x1b[1mtw\x1b]0;title\x07o\x1b[m\x1b[6n");
     lab.qqmgr("wait a --for serial:one --for serial:three --for event:STOP --timeout 100ms")
         .run()
         .expect(

@@ -42,7 +42,8 @@ pub struct MonitorArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
-    /// One command and its arguments; without, the monitor is attached as by `console`
+    /// One command and its arguments; without, a session on a terminal as that of `console`, else
+    /// the commands on standard input, a line each
     #[arg(trailing_var_arg = true, conflicts_with_all = ["force", "until", "idle"])]
     pub command: Vec<String>,
     #[command(flatten)]

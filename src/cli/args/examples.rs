@@ -114,7 +114,8 @@ Its question to the terminal passes through, as all escape sequences do, both wa
 
 Without a terminal, standard input goes to the guest as it is and its output to standard output.
 It ends when the input has ended and the guest is silent (--idle) or has written --until, which
-is looked for in each line of the output since attaching, control sequences left out.
+is looked for in each line of the output since attaching, control sequences left out. The rest of
+that line still comes out.
 
 Examples:
   qqmgr console test-vm
@@ -123,6 +124,9 @@ Examples:
   qqmgr console test-vm --until 'login: $' </dev/null   wait for a prompt";
 
 pub const MONITOR: &str = "\
+Commands are given by way of QMP, one after the other, and only their answers are printed. With one
+that QEMU does not know the exit code is 1; --timeout is for each of them.
+
 Examples:
   qqmgr monitor test-vm info block         one command and its answer
   qqmgr monitor test-vm sendkey ctrl-alt-delete

@@ -25,14 +25,15 @@ pub fn fake_qemu(name: &str, script: &str) -> String {
     )
 }
 
-/// A `[vm.NAME]` with the Linux guest that `make guest` builds.
+/// A file of the Linux guest that `make guest` builds.
+pub fn guest_file(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guest").join(name);
+    assert!(file.is_file(), "{file:?} is missing: run `make guest`");
+    file.display().to_string()
+}
+
+/// A `[vm.NAME]` with that guest.
 pub fn guest_vm(name: &str) -> String {
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guest");
-    let file = |name: &str| {
-        let file = guest.join(name);
-        assert!(file.is_file(), "{file:?} is missing: run `make guest`");
-        file.display().to_string()
-    };
     format!(
         r#"[vm.{name}]
 cmd = [
@@ -46,9 +47,9 @@ port = "auto"
 User = "root"
 IdentityFile = "{key}"
 "#,
-        kernel = file("vmlinuz"),
-        initrd = file("initrd.img"),
-        key = file("id_ed25519"),
+        kernel = guest_file("vmlinuz"),
+        initrd = guest_file("initrd.img"),
+        key = guest_file("id_ed25519"),
     )
 }
 

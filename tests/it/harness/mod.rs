@@ -6,7 +6,7 @@ mod outcome;
 mod processes;
 mod run;
 
-pub use lab::{Lab, NO_GUEST, fake_qemu, free_port, guest_vm, vm};
+pub use lab::{Lab, NO_GUEST, fake_qemu, free_port, guest_file, guest_vm, vm};
 pub use live::Live;
 pub use outcome::Outcome;
 pub use processes::{Alive, until};

@@ -1,0 +1,51 @@
+//! Standard output, which can be full or closed: no verb breaks off its work for that, and none
+//! succeeds whose results got lost.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// The first write that failed.
+static FAILURE: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes it at once: line by line, a table of a thousand VMs would be a thousand writes.
+/// Whether it could be written; if not, [`checked`] tells at the end.
+pub fn write(bytes: &[u8]) -> bool {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(failed).is_ok()
+}
+
+/// Notes that something could not be written.
+pub fn failed(error: io::Error) {
+    // Of several failures the first tells why.
+    let _ = FAILURE.set(error);
+}
+
+/// The code to exit with, as all that was to be written was: `code`; else, having told why,
+/// `failure` in place of success.
+pub fn checked(code: ExitCode, failure: ExitCode) -> ExitCode {
+    match FAILURE.get() {
+        // Whoever closed the pipe wants no more: that is no failure of ours.
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            super::output::failure(format_args!("can't write to standard output: {error}"));
+            if code == ExitCode::SUCCESS { failure } else { code }
+        }
+        _ => code,
+    }
+}
+
+/// Waits until whoever reads our output has closed the pipe; for ever if it is none.
+pub async fn reader_left() {
+    let stdout = io::stdout();
+    // SAFETY: standard output stays open for as long as the program runs.
+    let stdout = unsafe { AsyncFd::register_with_interest(stdout.as_fd(), Interest::ERROR) };
+    if let Ok(stdout) = stdout
+        && stdout.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,130 @@
+//! The end of a watched VM, and what is a crash: it died, its guest panicked, or it never came up.
+
+use super::Watch;
+use super::serial::SerialLog;
+use crate::{Error, bundle, vm};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a kernel that panics begins to say.
+const PANIC: &str = "Kernel panic";
+
+/// What it has said then.
+const PANIC_LINE: &str = "Kernel panic - not syncing";
+
+/// QEMU's event for a panic that the guest tells it of.
+const PANIC_EVENT: &str = "GUEST_PANICKED";
+
+/// A kernel that panics has said all when it has been silent for this long.
+const PANIC_QUIET: Duration = Duration::from_millis(50);
+
+/// A guest that is up has let somebody in, or refused to, when it was tried for this long.
+const LOGIN: Duration = Duration::from_secs(5);
+
+/// How far apart the signs of QEMU's end may be seen.
+pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
+
+impl Watch<'_> {
+    /// The result of a wait that began at `since`; an error with the bundle of all that is known,
+    /// if the VM has died or did not come up.
+    ///
+    /// # Errors
+    /// The error of `result`.
+    pub async fn bundled<T>(&self, since: Instant, result: Result<T, Error>) -> Result<T, Error> {
+        match result {
+            Err(error) if self.is_crash(&error, since).await => {
+                let events = self.events.borrow().iter().cloned().collect::<Vec<_>>();
+                Err(bundle::wrap(self.config, self.instance, error, &events).await)
+            }
+            result => result,
+        }
+    }
+
+    async fn is_crash(&self, error: &Error, since: Instant) -> bool {
+        match error {
+            // Of a throwaway instance nothing else will be left.
+            Error::WaitTimeout { .. } => self.instance.is_run() || self.never_came_up(since),
+            Error::WaitFailed { condition, .. } => {
+                *condition == format!("event:{PANIC_EVENT}")
+                    || self.process.has_ended()
+                    || self.tells_of_panic().await
+            }
+            error => bundle::is_crash(error),
+        }
+    }
+
+    /// Whether the guest has let nobody in since it was started, as far as is known: it was
+    /// started for this wait, or a login was tried for long enough.
+    fn never_came_up(&self, since: Instant) -> bool {
+        let timeline = self.timeline.borrow();
+        let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
+        let was_tried = self.login_began.get().is_some_and(|began| began.elapsed() > LOGIN);
+        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains("Permission denied");
+        !is_up && (is_fresh || was_tried)
+    }
+
+    /// Whether the log tells of a panic, and then also what the kernel says next.
+    async fn tells_of_panic(&self) -> bool {
+        let log = std::fs::read(self.dir.file("serial")).unwrap_or_default();
+        let has_panicked = String::from_utf8_lossy(&log).contains(PANIC);
+        if has_panicked && let Ok(log) = SerialLog::open(&self.dir) {
+            log.settle(PANIC_QUIET).await;
+        }
+        has_panicked
+    }
+
+    /// Returns when the guest's kernel has panicked: it says so on its console, or through a
+    /// pvpanic device.
+    pub(super) async fn panicked(&self) -> Error {
+        let console = async {
+            let mut log = SerialLog::open(&self.dir)?;
+            log.matches(&self.regex(PANIC_LINE)?).await?;
+            // What the kernel says next is why.
+            log.settle(PANIC_QUIET).await;
+            Ok(())
+        };
+        let event = async {
+            loop {
+                match self.event(|event| event == PANIC_EVENT).await {
+                    Err(Error::EventsLost { .. }) => {}
+                    result => return result,
+                }
+            }
+        };
+        tokio::select! {
+            () = seen(console) => {}
+            () = seen(event) => {}
+        }
+        self.panic()
+    }
+
+    fn panic(&self) -> Error {
+        let serial = vm::last_lines(&self.dir, "serial");
+        Error::Panicked { vm: self.name().to_owned(), serial }
+    }
+
+    /// Whether the guest of a VM that has ended told of a panic before.
+    async fn ended_in_panic(&self) -> bool {
+        // The last events come after the end can be seen.
+        let _ = tokio::time::timeout(AFTERMATH, self.heard_all.wait()).await;
+        let in_log = || SerialLog::open(&self.dir)?.has(&self.regex(PANIC_LINE)?);
+        self.events.borrow().iter().any(|event| event.name == PANIC_EVENT)
+            || in_log().is_ok_and(|panicked| panicked)
+    }
+
+    /// Returns when the VM has ended, with a panic of its guest as the reason if there was one.
+    pub(super) async fn ended(&self) -> Error {
+        match self.process.ended().await {
+            Ok(()) if self.ended_in_panic().await => self.panic(),
+            Ok(()) => Error::Died { vm: self.name().to_owned(), stderr: vm::last_words(&self.dir) },
+            Err(error) => self.unwatched(error),
+        }
+    }
+}
+
+/// Returns when what is looked for has been seen; never, if it can't be.
+async fn seen(sight: impl Future<Output = Result<(), Error>>) {
+    if sight.await.is_err() {
+        std::future::pending().await
+    }
+}
