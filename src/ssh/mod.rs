@@ -14,6 +14,7 @@ pub use login::log_in;
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
 use crate::vm::VmDir;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -41,7 +42,7 @@ impl Session {
     }
 
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
-    pub fn ssh(&self, args: &[String]) -> Command {
+    pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
         command.arg(&self.name).args(args);
         command

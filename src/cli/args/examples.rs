@@ -29,6 +29,7 @@ Examples:
 pub const RUN: &str = "\
 Examples:
   qqmgr run test-vm -- uname -r
+  qqmgr run test-vm -- 'make test && dmesg'
   qqmgr run test-vm --put mod.ko:/tmp/mod.ko -- insmod /tmp/mod.ko
   qqmgr run test-vm --get /var/log/test.log:logs/ --timeout 2m -- ./test.sh
   git bisect run qqmgr run test-vm -- ./reproduce.sh";
