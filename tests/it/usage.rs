@@ -1,6 +1,8 @@
 //! The command line itself: help, mistakes, pipes.
 
 use crate::harness::{Lab, NO_GUEST, vm};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 #[test]
 fn help_and_version_are_results() {
@@ -32,6 +34,24 @@ fn mistakes_are_exit_code_2() {
     );
     for time in ["500ms", "20s", "2m", "1.5", "0"] {
         lab.qqmgr(&format!("stop a --timeout {time}")).run().ok("a: is not running\n");
+    }
+}
+
+#[test]
+fn arguments_need_not_be_text() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let no_text = || OsString::from_vec(b"\xff".into());
+    for line in ["", "start", "run a", "wait a --for"] {
+        let outcome = lab.qqmgr(line).args([no_text()]).run();
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(outcome.code(2).stdout("").stderr.starts_with(b"error: "), "{stderr}");
+    }
+    let json = lab.qqmgr("--json start").args([no_text()]).run().code(2).stderr("").json();
+    assert_eq!(json["error"]["code"], "usage");
+    // Files and the guest's commands are bytes.
+    for line in ["ssh a", "put a x", "get a x", "run b --", "run b --put"] {
+        let word = OsString::from_vec(b"\xff:\xff".into());
+        lab.qqmgr(line).args([word]).run().code(125).stdout("");
     }
 }
 

@@ -22,6 +22,8 @@ pub struct SshArgs {
 }
 
 /// Copy files and directories into a running VM
+///
+/// This is scp: in a directory, links to files become files and links to directories are left out.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::PUT, override_usage = "qqmgr put [OPTIONS] VM LOCAL... REMOTE")]
 pub struct PutArgs {
@@ -35,6 +37,9 @@ pub struct PutArgs {
 }
 
 /// Copy files and directories out of a running VM
+///
+/// This is scp: the guest's names are patterns (`\*` is a star), and in a directory, links to files
+/// become files and links to directories are left out.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::GET, override_usage = "qqmgr get [OPTIONS] VM REMOTE... LOCAL")]
 pub struct GetArgs {
