@@ -39,6 +39,10 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
             Err(error) => End::Failure(error),
         },
     };
+    if let End::Failure(error @ Error::Config(_)) = end {
+        keeper.finish().await;
+        return Err(error);
+    }
     let mut ran = end.report(&instance, &progress);
     if job.keep_on_failure && ran.exit_code != 0 && keeper_stays(&instance) {
         if keeper.stay().await.is_ok() {

@@ -3,11 +3,13 @@
 
 mod config;
 mod copy;
+mod doubt;
 mod host;
 mod login;
 mod master;
 
 pub use copy::{get, put};
+pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use login::log_in;
 
@@ -46,6 +48,11 @@ impl Session {
         let mut command = self.tool("ssh");
         command.arg(&self.name).args(args);
         command
+    }
+
+    /// How the config says that it is reached.
+    pub(crate) fn options(&self) -> &Ssh {
+        &self.ssh
     }
 
     /// One of OpenSSH's tools with the VM's config.

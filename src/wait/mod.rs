@@ -3,6 +3,7 @@
 mod condition;
 mod guest;
 mod hold;
+mod login;
 mod serial;
 mod start;
 mod watch;

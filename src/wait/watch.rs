@@ -4,7 +4,6 @@ use super::serial::SerialLog;
 use crate::config::{Config, Instance};
 use crate::process::Process;
 use crate::qmp::Event;
-use crate::ssh::{self, Session};
 use crate::vm::{self, Milestone, Timeline, VmDir};
 use crate::{Error, bundle, events};
 use regex::Regex;
@@ -12,7 +11,6 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// A kernel that panics has said all when it has been silent for this long.
 const PANIC_QUIET: Duration = Duration::from_millis(50);
@@ -103,18 +101,6 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Waits for a login and notes it as a milestone if it was not possible before.
-    pub(super) async fn log_in(&self) -> Result<Session, Error> {
-        let began = Instant::now();
-        let fresh = self.process.uptime().is_some_and(|uptime| uptime < Duration::from_secs(1));
-        let session = Session::open(self.config, self.instance)?;
-        ssh::log_in(&session, &self.last_ssh).await?;
-        if fresh || began.elapsed() > Duration::from_secs(1) {
-            self.pass(Milestone::Ssh)?;
-        }
-        Ok(session)
-    }
-
     /// Notes the milestones and the events that come while something else is waited for. What
     /// can't be noted is no reason for that to fail.
     async fn observe(&self) -> Infallible {
@@ -174,7 +160,7 @@ impl<'a> Watch<'a> {
         Regex::new(pattern).map_err(|error| self.unwatched(std::io::Error::other(error)))
     }
 
-    fn pass(&self, milestone: Milestone) -> Result<(), Error> {
+    pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
         let mut timeline = self.timeline.borrow_mut();
         timeline.pass(milestone);
         timeline.write(&self.dir)
