@@ -38,6 +38,28 @@ fn mistakes_are_exit_code_2() {
 }
 
 #[test]
+fn the_words_of_another_program_come_after_dashes() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("run a uname -r").run().expect(
+        2,
+        "",
+        "error: unexpected argument 'uname' found\n\n  tip: write `--` before COMMAND: `-- uname`\n\n\
+         Usage: qqmgr run [OPTIONS] <VM> [-- <COMMAND>...]\n\n\
+         For more information, try '--help'.\n",
+    );
+    for (line, hint) in [
+        ("run a uname", "write `--` before COMMAND: `-- uname`"),
+        ("gdb a vmlinux", "write `--` before GDB ARGS: `-- vmlinux`"),
+        ("run a --tiemout 5s", "a similar argument exists: '--timeout'"),
+        ("start a -s", "to pass '-s' as a value, use '-- -s'"),
+        ("console a b", "see `qqmgr --help`"),
+    ] {
+        let json = lab.qqmgr(&format!("--json {line}")).run().code(2).stderr("").json();
+        assert_eq!(json["error"]["hint"], hint, "{json}");
+    }
+}
+
+#[test]
 fn arguments_need_not_be_text() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let no_text = || OsString::from_vec(b"\xff".into());

@@ -105,7 +105,7 @@ pub const SSH_CONFIG: &str = "\
 Examples:
   qqmgr ssh-config test-vm >> ~/.ssh/config       then: rsync -a src/ test-vm:src/
   qqmgr ssh-config --all > ~/.ssh/qqmgr.conf      with `Include qqmgr.conf` atop ~/.ssh/config
-  ssh -F <(qqmgr ssh-config test-vm) test-vm      without any file";
+  qqmgr ssh-config test-vm > vm.conf              for one command: scp -F vm.conf FILE test-vm:";
 
 pub const CONSOLE: &str = "\
 On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
