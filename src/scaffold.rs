@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub use crate::config::FILE_NAME;
 
-/// Writes a config file with one VM where there is none yet, and tells its absolute path.
+/// Writes a config file with one VM where there is none yet, in a directory that is made if it is
+/// missing, and tells its absolute path.
 ///
 /// # Errors
 /// The name can't be a VM's, the file is there already or can't be written.
@@ -15,6 +16,10 @@ pub fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
     if !config::is_vm_name(vm) {
         let message = format!("`{vm}` can't be a VM's name");
         return Err(Error::Usage { message, hint: Some(config::NAME_RULE.to_owned()) });
+    }
+    if let Some(dir) = path.parent() {
+        let failed = |error| Error::File { action: "make", path: dir.to_owned(), error };
+        std::fs::create_dir_all(dir).map_err(failed)?;
     }
     let write = || -> io::Result<PathBuf> {
         let mut file = File::create_new(path)?;
