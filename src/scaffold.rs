@@ -16,7 +16,8 @@ const KVM: &str = "accel=kvm:tcg";
 /// QEMU comes up within a fraction of this, if it does.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Writes a config file with one VM where there is none yet, and tells its absolute path.
+/// Writes a config file with one VM where there is none yet, in a directory that is made if it is
+/// missing, and tells its absolute path.
 ///
 /// # Errors
 /// The name can't be a VM's, the file is there already or can't be written.
@@ -27,6 +28,10 @@ pub async fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
     }
     let host = Machine::of_this_host();
     let works = host.kvm_works().await;
+    if let Some(dir) = path.parent() {
+        let failed = |error| Error::File { action: "make", path: dir.to_owned(), error };
+        std::fs::create_dir_all(dir).map_err(failed)?;
+    }
     let write = || -> io::Result<PathBuf> {
         let mut file = File::create_new(path)?;
         file.write_all(text(vm, &host, works).as_bytes())?;

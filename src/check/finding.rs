@@ -22,7 +22,7 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The VM will not start.
+    /// The VM will not start, or can't be reached.
     Error,
     /// It starts, but may not do what was meant.
     Warning,
@@ -92,6 +92,10 @@ codes! {
     HostfwdOpen "hostfwd_open" Warning,
     /// Nothing forwards the SSH port into the guest.
     SshNotForwarded "ssh_not_forwarded" Warning,
+    /// ssh can't read an option.
+    SshOptionRefused "ssh_option_refused" Error,
+    /// An `IdentityFile` is not there.
+    SshKeyMissing "ssh_key_missing" Warning,
 }
 
 impl Finding {

@@ -8,6 +8,7 @@ mod files;
 mod finding;
 mod host;
 mod lock;
+mod login;
 mod names;
 mod table;
 
@@ -15,9 +16,11 @@ pub use finding::{Code, Finding, Severity};
 
 use crate::config::{self, Config, Diagnostic, Instance, Port, Vm};
 use crate::process::Process;
+use crate::ssh::Doubts;
 use crate::vm::{Opt, VmDir, options};
 use crate::{Error, Place};
 use ask::{Program, Qemus};
+use login::Opinions;
 use std::collections::HashSet;
 use table::Table;
 
@@ -28,6 +31,8 @@ struct Subject<'a> {
     program: Program,
     table: Table,
     options: Vec<Opt<'a>>,
+    /// What is wrong with its SSH options.
+    doubts: Doubts,
     /// The VM's own process: what that holds is not taken by somebody else.
     process: Option<Process>,
 }
@@ -50,6 +55,7 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
     let questions: Vec<_> = (0..vms.len()).flat_map(unlisted).collect();
     qemus.ask(questions.into_iter().map(|(at, question)| (&programs[at], question))).await;
 
+    let mut opinions = Opinions::default();
     let mut subjects = Vec::with_capacity(vms.len());
     for ((vm, program), mut table) in vms.iter().zip(programs).zip(tables) {
         table.learn(&qemus, &program, &vm.args);
@@ -58,7 +64,8 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
             None => None,
         };
         let options = options(&vm.args, |name| table.takes_value(name));
-        subjects.push(Subject { config, vm, program, table, options, process });
+        let doubts = opinions.doubts(config, vm).await;
+        subjects.push(Subject { config, vm, program, table, options, doubts, process });
     }
     for round in [names::questions, files::questions, names::questions_about_unknown] {
         let questions: Vec<_> =
@@ -76,6 +83,7 @@ fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
     let mut findings = names::findings(subject, qemus);
     findings.extend(files::findings(subject, qemus));
     findings.extend(host::findings(subject));
+    findings.extend(login::findings(subject));
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
     findings
 }

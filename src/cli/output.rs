@@ -159,7 +159,7 @@ pub fn snippet(
 /// Answers what clap ends on: help and version, or a command line that it can't understand.
 pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     let asked = matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let json = std::env::args().any(|arg| arg == "--json");
+    let json = std::env::args_os().any(|arg| arg == "--json");
     if asked || !json {
         let _ = answer.print().map_err(stdout::failed);
     } else {

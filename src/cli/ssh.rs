@@ -4,6 +4,7 @@ use super::{Context, output};
 use crate::Error;
 use crate::ssh::Session;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode};
 
@@ -15,12 +16,12 @@ struct Output {
     stderr: String,
 }
 
-pub fn run(context: &Context, words: &[String]) -> Result<ExitCode, Error> {
+pub fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Error> {
     let Some((vm, args)) = words.split_first() else {
         return Err(Error::Usage { message: "which VM?".to_owned(), hint: None });
     };
     let config = context.load()?;
-    let session = Session::open(&config, &config.instance(vm)?)?;
+    let session = Session::open(&config, &config.instance(&vm.to_string_lossy())?)?;
     pass_through(context, session.ssh(args))
 }
 

@@ -165,7 +165,7 @@ fn config_hint(error: &config::Error) -> Option<String> {
         config::Error::NotFound { from, user_file } => {
             let users = user_file.as_ref().map(|path| format!(" or {}", path.display()));
             Some(format!(
-                "write a qqmgr.toml in {} or a directory above it{}, or name one with -c",
+                "write a qqmgr.toml (`qqmgr init`) in {} or a directory above it{}, or name one with -c",
                 from.display(),
                 users.unwrap_or_default()
             ))

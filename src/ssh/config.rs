@@ -69,7 +69,7 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path, control_path: &Path) -> Strin
 }
 
 /// A user's value as it is, except that a path with spaces in it is one argument.
-fn argument(keyword: &str, value: &str) -> String {
+pub fn argument(keyword: &str, value: &str) -> String {
     let is_path = PATHS.contains(&keyword.to_ascii_lowercase().as_str());
     match is_path && value.contains([' ', '\t', '#']) && !value.contains('"') {
         true => quote(value),

@@ -2,6 +2,9 @@
 
 use super::Session;
 use crate::Error;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::Command;
 
 /// The name that stands for standard input or output.
@@ -11,19 +14,17 @@ const STREAM: &str = "-";
 ///
 /// # Errors
 /// There are fewer than two paths, or standard input is one of several.
-pub fn put(session: &Session, paths: &[String]) -> Result<Command, Error> {
+pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     match sources {
-        [source] if source == STREAM => {
-            Ok(session.ssh(&[format!("cat > {}", remote_word(target))]))
-        }
+        [source] if source == STREAM => Ok(session.ssh(&[cat("> ", &[target])])),
         _ if sources.iter().any(|source| source == STREAM) => {
             Err(usage("`-` is standard input and can't be one of several"))
         }
         _ => {
             let mut command = session.tool("scp");
             command.args(["-r", "--"]).args(sources.iter().map(|path| local(path)));
-            command.arg(remote(session, target));
+            command.arg(remote(session, new_directory(sources, target)));
             Ok(command)
         }
     }
@@ -33,11 +34,10 @@ pub fn put(session: &Session, paths: &[String]) -> Result<Command, Error> {
 ///
 /// # Errors
 /// There are fewer than two paths.
-pub fn get(session: &Session, paths: &[String]) -> Result<Command, Error> {
+pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     if target == STREAM {
-        let words: Vec<_> = sources.iter().map(|path| remote_word(path)).collect();
-        return Ok(session.ssh(&[format!("cat {}", words.join(" "))]));
+        return Ok(session.ssh(&[cat("", sources)]));
     }
     let mut command = session.tool("scp");
     command.args(["-r", "--"]).args(sources.iter().map(|path| remote(session, path)));
@@ -45,7 +45,7 @@ pub fn get(session: &Session, paths: &[String]) -> Result<Command, Error> {
     Ok(command)
 }
 
-fn split(paths: &[String]) -> Result<(&[String], &str), Error> {
+fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
         _ => Err(usage("what to copy and where to: two paths at least")),
@@ -57,30 +57,54 @@ fn usage(message: &str) -> Error {
 }
 
 /// A local path that scp can't take for a remote one: it looks for a colon before any slash.
-fn local(path: &str) -> String {
-    match path.find([':', '/']) {
-        Some(at) if path[at..].starts_with(':') => format!("./{path}"),
+fn local(path: &OsStr) -> OsString {
+    match path.as_bytes().iter().find(|byte| b":/".contains(byte)) {
+        Some(b':') => concat([OsStr::new("./"), path]),
         _ => path.to_owned(),
     }
 }
 
-fn remote(session: &Session, path: &str) -> String {
-    format!("{}:{path}", session.name)
+fn remote(session: &Session, path: &OsStr) -> OsString {
+    concat([OsStr::new(&session.name), OsStr::new(":"), path])
+}
+
+/// The target without the slashes at its end where one directory is copied: scp makes a new one
+/// only under a name without them, cp under either.
+fn new_directory<'a>(sources: &[OsString], target: &'a OsStr) -> &'a OsStr {
+    let bytes = target.as_bytes();
+    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let name = &bytes[..end];
+    match sources {
+        [source] if Path::new(source).is_dir() && !matches!(name, b"" | b"~") => {
+            OsStr::from_bytes(name)
+        }
+        _ => target,
+    }
+}
+
+/// A `cat` for the guest's shell.
+fn cat(redirection: &str, paths: &[impl AsRef<OsStr>]) -> OsString {
+    let mut line = b"cat ".to_vec();
+    line.extend_from_slice(redirection.as_bytes());
+    let words: Vec<_> = paths.iter().map(|path| word(path.as_ref().as_bytes())).collect();
+    line.extend(words.join(&b' '));
+    OsString::from_vec(line)
 }
 
 /// A path as one word for the guest's shell, which is to expand `~` and nothing else.
-fn remote_word(path: &str) -> String {
-    let (home, rest) = match path.strip_prefix("~/") {
-        Some(rest) => ("~/", rest),
-        None => ("", path),
-    };
+fn word(path: &[u8]) -> Vec<u8> {
     // A leading dash would be an option to `cat`.
-    let rest = if home.is_empty() && rest.starts_with('-') {
-        format!("./{rest}")
-    } else {
-        rest.to_owned()
+    let (start, rest): (&[u8], _) = match path {
+        [b'~', b'/', rest @ ..] => (b"~/", rest),
+        [b'-', ..] => (b"./", path),
+        _ => (b"", path),
     };
-    format!("{home}'{}'", rest.replace('\'', r"'\''"))
+    let quoted: Vec<_> = rest.split(|byte| *byte == b'\'').collect();
+    [start, b"'", &quoted.join(&br"'\''"[..]), b"'"].concat()
+}
+
+fn concat<const N: usize>(parts: [&OsStr; N]) -> OsString {
+    OsString::from_vec(parts.map(OsStr::as_bytes).concat())
 }
 
 #[cfg(test)]
@@ -89,17 +113,36 @@ mod tests {
 
     #[test]
     fn local_paths_stay_local() {
-        assert_eq!(local("a:b"), "./a:b");
-        assert_eq!(local("/x/a:b"), "/x/a:b");
-        assert_eq!(local("./a:b"), "./a:b");
-        assert_eq!(local("ab"), "ab");
+        for (path, safe) in
+            [("a:b", "./a:b"), ("/x/a:b", "/x/a:b"), ("./a:b", "./a:b"), ("ab", "ab")]
+        {
+            assert_eq!(local(OsStr::new(path)), safe);
+        }
     }
 
     #[test]
-    fn remote_words_are_one_word() {
-        assert_eq!(remote_word("/a b/$x"), "'/a b/$x'");
-        assert_eq!(remote_word("it's"), r"'it'\''s'");
-        assert_eq!(remote_word("~/a b"), "~/'a b'");
-        assert_eq!(remote_word("-n"), "'./-n'");
+    fn paths_are_one_word() {
+        for (path, one) in [
+            ("/a b/$x", "'/a b/$x'"),
+            ("it's", r"'it'\''s'"),
+            ("~/a b", "~/'a b'"),
+            ("-n", "./'-n'"),
+        ] {
+            assert_eq!(String::from_utf8(word(path.as_bytes())).unwrap(), one);
+        }
+        assert_eq!(cat("> ", &["a", "b"]), "cat > 'a' 'b'");
+    }
+
+    #[test]
+    fn one_directory_gets_a_name_without_a_slash() {
+        let target = |sources: &[&str], target: &str| {
+            let sources: Vec<_> = sources.iter().map(OsString::from).collect();
+            new_directory(&sources, OsStr::new(target)).to_str().unwrap().to_owned()
+        };
+        assert_eq!(target(&["/"], "/x//"), "/x");
+        assert_eq!(target(&["/"], "/"), "/");
+        assert_eq!(target(&["/"], "~/"), "~/");
+        assert_eq!(target(&["/", "/"], "/x/"), "/x/");
+        assert_eq!(target(&["/dev/null"], "/x/"), "/x/");
     }
 }

@@ -4,7 +4,6 @@
 use super::Session;
 use crate::Error;
 use crate::vm::harmless;
-use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::process::Stdio;
@@ -25,11 +24,14 @@ const PROBES: u32 = 4;
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
 const SSH_FAILED: i32 = 255;
 
-/// Tries until a login works; `last` is what the attempt before said.
+/// Tries until a login works; what ssh says of one that doesn't is given to `failed`.
 ///
 /// # Errors
-/// OpenSSH can't be run.
-pub async fn log_in(session: &Session, last: &RefCell<String>) -> Result<(), Error> {
+/// OpenSSH can't be run, or those of `failed`.
+pub async fn log_in(
+    session: &Session,
+    failed: impl AsyncFn(String) -> Result<(), Error>,
+) -> Result<(), Error> {
     let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-n"];
     let mut first_try = None;
     loop {
@@ -49,7 +51,7 @@ pub async fn log_in(session: &Session, last: &RefCell<String>) -> Result<(), Err
         if output.status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
-        last.replace(harmless(&output.stderr));
+        failed(harmless(&output.stderr)).await?;
         let interval = first_try.elapsed() / 8;
         tokio::time::sleep(interval.clamp(*LOGIN_INTERVAL.start(), *LOGIN_INTERVAL.end())).await;
     }

@@ -3,17 +3,20 @@
 
 mod config;
 mod copy;
+mod doubt;
 mod host;
 mod login;
 mod master;
 
 pub use copy::{get, put};
+pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use login::log_in;
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
 use crate::vm::VmDir;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -41,10 +44,15 @@ impl Session {
     }
 
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
-    pub fn ssh(&self, args: &[String]) -> Command {
+    pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
         command.arg(&self.name).args(args);
         command
+    }
+
+    /// How the config says that it is reached.
+    pub(crate) fn options(&self) -> &Ssh {
+        &self.ssh
     }
 
     /// One of OpenSSH's tools with the VM's config.

@@ -4,6 +4,7 @@ mod condition;
 mod crash;
 mod guest;
 mod hold;
+mod login;
 mod serial;
 mod start;
 mod watch;

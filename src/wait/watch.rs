@@ -4,14 +4,12 @@ use super::serial::SerialLog;
 use crate::config::{Config, Instance};
 use crate::process::Process;
 use crate::qmp::Event;
-use crate::ssh::{self, Session};
 use crate::vm::{Milestone, Timeline, VmDir};
 use crate::{Error, events};
 use regex::Regex;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
@@ -99,21 +97,6 @@ impl<'a> Watch<'a> {
         .await
     }
 
-    /// Waits for a login and notes it as a milestone if it was not possible before.
-    pub(super) async fn log_in(&self) -> Result<Session, Error> {
-        let began = Instant::now();
-        let fresh = self.process.uptime().is_some_and(|uptime| uptime < Duration::from_secs(1));
-        let session = Session::open(self.config, self.instance)?;
-        self.login_began.set(Some(began));
-        ssh::log_in(&session, &self.last_ssh).await?;
-        self.login_began.take();
-        self.last_ssh.take();
-        if fresh || began.elapsed() > Duration::from_secs(1) {
-            self.pass(Milestone::Ssh)?;
-        }
-        Ok(session)
-    }
-
     /// Notes the milestones and the events that come while something else is waited for. What
     /// can't be noted is no reason for that to fail.
     async fn observe(&self) -> Infallible {
@@ -162,7 +145,7 @@ impl<'a> Watch<'a> {
         Regex::new(pattern).map_err(|error| self.unwatched(std::io::Error::other(error)))
     }
 
-    fn pass(&self, milestone: Milestone) -> Result<(), Error> {
+    pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
         let mut timeline = self.timeline.borrow_mut();
         timeline.pass(milestone);
         timeline.write(&self.dir)

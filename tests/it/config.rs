@@ -55,7 +55,7 @@ fn no_file_at_all() {
         3,
         "",
         "error: there is no config file\n\
-         hint: write a qqmgr.toml in [DIR] or a directory above it or \
+         hint: write a qqmgr.toml (`qqmgr init`) in [DIR] or a directory above it or \
          [DIR]/home/.config/qqmgr/conf.toml, or name one with -c\n",
     );
     lab.qqmgr("list -c nope.toml").run().expect(

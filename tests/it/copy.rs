@@ -1,7 +1,9 @@
 //! `put` and `get`: cp's rules and binary streams, on a real guest.
 
 use crate::harness::{Lab, guest_vm};
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 
 #[test]
 fn files_directories_and_streams() {
@@ -9,7 +11,10 @@ fn files_directories_and_streams() {
     lab.qqmgr("start a --wait").run().code(0);
     streams(&lab);
     names(&lab);
+    bytes(&lab);
+    patterns(&lab);
     directories(&lab);
+    links(&lab);
     failures(&lab);
 }
 
@@ -55,6 +60,56 @@ fn names(lab: &Lab) {
     }
 }
 
+/// A name that is no text.
+fn bytes(lab: &Lab) {
+    let name = |start: &str| OsString::from_vec([start.as_bytes(), b"\xff"].concat());
+    fs::write(lab.path(name("")), "no text").unwrap();
+    lab.qqmgr("put a").args([name(""), "/root/".into()]).run().ok("");
+    lab.qqmgr("get a").args([name("/root/"), name("back")]).run().ok("");
+    assert_eq!(fs::read(lab.path(name("back"))).unwrap(), b"no text");
+    lab.qqmgr("get a").args([name("/root/"), "-".into()]).run().ok("no text");
+    lab.qqmgr("put a -").args([name("/root/-")]).stdin("piped").run().ok("");
+    lab.qqmgr("ssh a cat").args([name("/root/-")]).run().ok("piped");
+}
+
+/// What `get` is given are patterns, what `put` is given is not, and streams never are.
+fn patterns(lab: &Lab) {
+    for (name, pattern) in [("p*", r"p\*"), ("b[1]", r"b\[1\]"), (r"c\d", r"c\\d")] {
+        lab.write(name, name);
+        lab.qqmgr("put a").args([name, "/root/"]).run().ok("");
+        lab.qqmgr("put a").args([name, &format!("/root/{name}.2")]).run().ok("");
+        lab.qqmgr("get a").args([&format!("/root/{pattern}"), "exact"]).run().ok("");
+        assert_eq!(lab.read("exact"), name);
+        lab.qqmgr("get a").args([&format!("/root/{name}.2"), "-"]).run().ok(name);
+    }
+    fs::create_dir(lab.path("all")).unwrap();
+    lab.qqmgr("get a '/root/p*' all").run().ok("");
+    assert_eq!(fs::read_dir(lab.path("all")).unwrap().count(), 2);
+}
+
+/// What docs/ssh.md says of symbolic links in directories.
+fn links(lab: &Lab) {
+    lab.write("linked/dir/file", "1");
+    lab.write("linked/file", "2");
+    for (target, link) in [("file", "to-file"), ("dir", "to-dir"), ("nowhere", "to-nowhere")] {
+        std::os::unix::fs::symlink(target, lab.path("linked").join(link)).unwrap();
+    }
+    let outcome = lab.qqmgr("put a linked /root/linked").run();
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(stderr.contains("to-dir") && stderr.contains("to-nowhere"), "{outcome}");
+    assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
+    lab.qqmgr("ssh a 'cd /root/linked && find . -type f | sort; find . -type l'")
+        .run()
+        .ok("./dir/file\n./file\n./to-file\n");
+    let tar =
+        format!("tar -C linked -c . | {} ssh a tar -C /root/tar -x", env!("CARGO_BIN_EXE_qqmgr"));
+    lab.qqmgr("ssh a mkdir /root/tar").run().ok("");
+    lab.program("sh").args(["-c", &tar]).run().ok("");
+    lab.qqmgr("ssh a 'cd /root/tar && find . -type l | sort'")
+        .run()
+        .ok("./to-dir\n./to-file\n./to-nowhere\n");
+}
+
 fn directories(lab: &Lab) {
     lab.write("tree/one", "1");
     lab.write("tree/sub/two", "2");
@@ -64,6 +119,12 @@ fn directories(lab: &Lab) {
     };
     lab.qqmgr("put a tree /root/new").run().ok("");
     assert_eq!(find("/root/new"), "./one\n./sub/two\n");
+    lab.qqmgr("put a tree/ /root/slashed/").run().ok("");
+    assert_eq!(find("/root/slashed"), "./one\n./sub/two\n");
+    lab.qqmgr("put a tree/ /root/slashed/").run().ok("");
+    assert_eq!(find("/root/slashed/tree"), "./one\n./sub/two\n");
+    lab.qqmgr("get a /root/new/ slashed/").run().ok("");
+    assert_eq!(lab.read("slashed/sub/two"), "2");
     lab.qqmgr("ssh a mkdir /root/old").run().ok("");
     lab.qqmgr("put a tree file /root/old").run().ok("");
     assert_eq!(find("/root/old"), "./file\n./tree/one\n./tree/sub/two\n");

@@ -86,4 +86,20 @@ fn in_another_file_with_another_name() {
          with those, `.`, `_` and `-`, and has at most 64 characters\n",
     );
     assert!(!lab.path("qqmgr.toml").exists());
+    lab.qqmgr("-c vms/more/build.toml init build --json")
+        .run()
+        .ok("{\"file\":\"[DIR]/vms/more/build.toml\",\"vm\":\"build\"}\n");
+    lab.qqmgr("-c vms/more/build.toml check --strict").run().code(0);
+}
+
+#[test]
+fn where_it_can_not_be_written() {
+    let lab = Lab::empty();
+    lab.write("file", "");
+    lab.qqmgr("-c file/build.toml init").run().expect(
+        1,
+        "",
+        "error: can't make \"file\": File exists (os error 17)\n",
+    );
+    assert_eq!(lab.read("file"), "");
 }

@@ -31,6 +31,7 @@ mod restart;
 mod run;
 mod ssh;
 mod ssh_config;
+mod ssh_options;
 mod start;
 mod status;
 mod stop;

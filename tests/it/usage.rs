@@ -1,6 +1,8 @@
 //! The command line itself: help, mistakes, pipes.
 
 use crate::harness::{Lab, NO_GUEST, vm};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 #[test]
 fn help_and_version_are_results() {
@@ -32,6 +34,46 @@ fn mistakes_are_exit_code_2() {
     );
     for time in ["500ms", "20s", "2m", "1.5", "0"] {
         lab.qqmgr(&format!("stop a --timeout {time}")).run().ok("a: is not running\n");
+    }
+}
+
+#[test]
+fn the_words_of_another_program_come_after_dashes() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("run a uname -r").run().expect(
+        2,
+        "",
+        "error: unexpected argument 'uname' found\n\n  tip: write `--` before COMMAND: `-- uname`\n\n\
+         Usage: qqmgr run [OPTIONS] <VM> [-- <COMMAND>...]\n\n\
+         For more information, try '--help'.\n",
+    );
+    for (line, hint) in [
+        ("run a uname", "write `--` before COMMAND: `-- uname`"),
+        ("gdb a vmlinux", "write `--` before GDB ARGS: `-- vmlinux`"),
+        ("run a --tiemout 5s", "a similar argument exists: '--timeout'"),
+        ("start a -s", "to pass '-s' as a value, use '-- -s'"),
+        ("console a b", "see `qqmgr --help`"),
+    ] {
+        let json = lab.qqmgr(&format!("--json {line}")).run().code(2).stderr("").json();
+        assert_eq!(json["error"]["hint"], hint, "{json}");
+    }
+}
+
+#[test]
+fn arguments_need_not_be_text() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let no_text = || OsString::from_vec(b"\xff".into());
+    for line in ["", "start", "run a", "wait a --for"] {
+        let outcome = lab.qqmgr(line).args([no_text()]).run();
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        assert!(outcome.code(2).stdout("").stderr.starts_with(b"error: "), "{stderr}");
+    }
+    let json = lab.qqmgr("--json start").args([no_text()]).run().code(2).stderr("").json();
+    assert_eq!(json["error"]["code"], "usage");
+    // Files and the guest's commands are bytes.
+    for line in ["ssh a", "put a x", "get a x", "run b --", "run b --put"] {
+        let word = OsString::from_vec(b"\xff:\xff".into());
+        lab.qqmgr(line).args([word]).run().code(125).stdout("");
     }
 }
 

@@ -30,6 +30,7 @@ Examples:
 pub const RUN: &str = "\
 Examples:
   qqmgr run test-vm -- uname -r
+  qqmgr run test-vm -- 'make test && dmesg'
   qqmgr run test-vm --put mod.ko:/tmp/mod.ko -- insmod /tmp/mod.ko
   qqmgr run test-vm --get /var/log/test.log:logs/ --timeout 2m -- ./test.sh
   git bisect run qqmgr run test-vm -- ./reproduce.sh";
@@ -105,7 +106,7 @@ pub const SSH_CONFIG: &str = "\
 Examples:
   qqmgr ssh-config test-vm >> ~/.ssh/config       then: rsync -a src/ test-vm:src/
   qqmgr ssh-config --all > ~/.ssh/qqmgr.conf      with `Include qqmgr.conf` atop ~/.ssh/config
-  ssh -F <(qqmgr ssh-config test-vm) test-vm      without any file";
+  qqmgr ssh-config test-vm > vm.conf              for one command: scp -F vm.conf FILE test-vm:";
 
 pub const CONSOLE: &str = "\
 On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.

@@ -5,6 +5,8 @@ use crate::duration;
 use crate::run::Copy;
 use crate::wait::Condition;
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use std::ffi::OsString;
 use std::time::Duration;
 
 /// Run OpenSSH's client on a running VM
@@ -16,10 +18,12 @@ pub struct SshArgs {
     /// The VM, then arguments for ssh: a command, options such as -L, or none for a shell
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     #[arg(value_names = ["VM", "SSH ARGS"], num_args = 1.., add = completions::vm_names())]
-    pub words: Vec<String>,
+    pub words: Vec<OsString>,
 }
 
 /// Copy files and directories into a running VM
+///
+/// This is scp: in a directory, links to files become files and links to directories are left out.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::PUT, override_usage = "qqmgr put [OPTIONS] VM LOCAL... REMOTE")]
 pub struct PutArgs {
@@ -29,10 +33,13 @@ pub struct PutArgs {
     /// What to copy, `-` for standard input, then where to in the guest
     #[arg(required = true, num_args = 2.., value_names = ["LOCAL", "REMOTE"])]
     #[arg(value_hint = clap::ValueHint::AnyPath)]
-    pub paths: Vec<String>,
+    pub paths: Vec<OsString>,
 }
 
 /// Copy files and directories out of a running VM
+///
+/// This is scp: the guest's names are patterns (`\*` is a star), and in a directory, links to files
+/// become files and links to directories are left out.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::GET, override_usage = "qqmgr get [OPTIONS] VM REMOTE... LOCAL")]
 pub struct GetArgs {
@@ -42,7 +49,7 @@ pub struct GetArgs {
     /// What to copy in the guest, then where to, `-` for standard output
     #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
     #[arg(value_hint = clap::ValueHint::AnyPath)]
-    pub paths: Vec<String>,
+    pub paths: Vec<OsString>,
 }
 
 /// Wait until something holds of a running VM
@@ -74,7 +81,8 @@ pub struct WaitArgs {
 ///
 /// Boots an instance of the VM's definition with a port of its own and `-snapshot`, runs the
 /// command over SSH, and throws the instance away, whatever ends qqmgr. The exit code is the
-/// command's; 125 if it could not be run to its end. Without a command it gives a shell.
+/// command's; 125 if it could not be run to its end, or if it succeeded and a --get failed.
+/// Without a command it gives a shell.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::RUN)]
 pub struct RunArgs {
@@ -82,10 +90,10 @@ pub struct RunArgs {
     #[arg(add = completions::vm_names())]
     pub vm: String,
     /// Copy this in first; can be given several times
-    #[arg(long, value_name = "LOCAL:REMOTE")]
+    #[arg(long, value_name = "LOCAL:REMOTE", value_parser = OsStringValueParser::new().try_map(Copy::parse))]
     pub put: Vec<Copy>,
-    /// Copy this out afterwards; can be given several times
-    #[arg(long, value_name = "REMOTE:LOCAL")]
+    /// Copy this out afterwards; can be given several times; `LOCAL/` is made if it is missing
+    #[arg(long, value_name = "REMOTE:LOCAL", value_parser = OsStringValueParser::new().try_map(Copy::parse))]
     pub get: Vec<Copy>,
     /// How long all of it may take
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
@@ -93,7 +101,7 @@ pub struct RunArgs {
     /// Leave the instance running when anything fails
     #[arg(long)]
     pub keep_on_failure: bool,
-    /// The command
+    /// The command: several words are exact, one is a line for the guest's shell
     #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
 }

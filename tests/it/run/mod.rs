@@ -1,5 +1,7 @@
 //! `run`: one command in a throwaway instance, of which nothing stays whatever ends it.
 
+mod job;
+
 use crate::harness::{Lab, Live, NO_GUEST, guest_vm, until, vm};
 use rustix::process::Signal;
 use std::fs;
@@ -57,6 +59,7 @@ fn definitions_that_it_refuses() {
     refused.code(125);
     lab.qqmgr("run nobody -- true").run().code(125).stdout("");
     lab.qqmgr("run a --put nowhere -- true").run().code(2);
+    lab.qqmgr("run a --get /tmp/x:- -- true").run().code(2);
     assert!(!lab.path(".qqmgr").exists());
 }
 
@@ -68,40 +71,6 @@ fn a_qemu_that_does_not_start() {
     assert_eq!(json["ended_by"], "qemu_death");
     assert!(json["message"].as_str().unwrap().contains("unsupported machine type"), "{json}");
     assert!(fs::metadata(json["bundle"].as_str().unwrap()).unwrap().is_dir());
-    gone(&lab);
-}
-
-#[test]
-fn a_commands_streams_files_and_exit_code() {
-    let lab = Lab::new(&guest_vm("a"));
-    lab.write("in", "put\n");
-    lab.qqmgr("run a --put in:/tmp/in --get /tmp/out:out -- 'cat /tmp/in -; echo err >&2; echo got >/tmp/out; exit 7'")
-        .stdin("stdin\n")
-        .run()
-        .expect(7, "put\nstdin\n", "err\n");
-    assert_eq!(lab.read("out"), "got\n");
-    gone(&lab);
-    // Without a command, a shell.
-    let outcome = lab.qqmgr("run a").stdin("echo $((6*7)); exit 3\n").run();
-    assert_eq!(outcome.code(3).text(), "42\n");
-    gone(&lab);
-}
-
-#[test]
-fn a_report_of_it_and_what_can_not_be_copied() {
-    let lab = Lab::new(&guest_vm("a"));
-    let json = lab.qqmgr("run a --json -- 'echo out; echo err >&2; exit 3'").run();
-    let json = json.code(3).stderr("").json();
-    for (key, value) in [("stdout", "out\n"), ("stderr", "err\n"), ("ended_by", "command")] {
-        assert_eq!(json[key], value, "{json}");
-    }
-    assert_eq!(json["exit_code"], 3);
-    assert!(json["name"].as_str().unwrap().starts_with("a+"), "{json}");
-    assert!(json["seconds"].as_f64().unwrap() > 0.0);
-    assert!(json["message"].is_null() && json["bundle"].is_null() && json["kept"].is_null());
-    let json = lab.qqmgr("run a --json --put nowhere:/tmp/x -- true").run().code(125).json();
-    assert_eq!(json["ended_by"], "failure");
-    assert!(json["message"].as_str().unwrap().contains("nowhere"), "{json}");
     gone(&lab);
 }
 
@@ -154,9 +123,12 @@ fn what_the_guest_writes_never_reaches_the_image() {
 #[test]
 fn a_kernel_that_panics() {
     let lab = Lab::new(&guest_vm("a"));
-    let json = lab.qqmgr("run a --json -- 'echo c >/proc/sysrq-trigger; sleep 1000'").run();
+    let line = "echo begun; sleep 0.2; echo c >/proc/sysrq-trigger; sleep 1000";
+    let json = lab.qqmgr("run a --json --").args([line]).run();
     let json = json.code(125).stderr("").json();
     assert_eq!(json["ended_by"], "guest_panic", "{json}");
+    assert_eq!((&json["stdout"], &json["stderr"]), (&"begun\n".into(), &"".into()), "{json}");
+    assert!(json["command_exit_code"].is_null(), "{json}");
     let bundle = std::path::PathBuf::from(json["bundle"].as_str().unwrap());
     let story = fs::read_to_string(bundle.join("README")).unwrap();
     assert!(story.contains("panic"), "{story}");
@@ -180,13 +152,18 @@ fn a_qemu_that_dies_and_a_time_that_is_over() {
     gone(&lab);
     let json = lab.qqmgr("run a --json --timeout 300ms -- true").run().code(125).json();
     assert_eq!(json["ended_by"], "timeout", "{json}");
+    assert!(json["stdout"].is_null() && json["stderr"].is_null(), "{json}");
     gone(&lab);
-    let late = lab.qqmgr("run a --timeout 10s -- 'echo begun; sleep 1000'").run();
+    let line = "run a --timeout 10s -- 'echo begun; echo err >&2; sleep 1000'";
+    let json = lab.qqmgr(&format!("--json {line}")).run().code(125).json();
+    assert_eq!((&json["stdout"], &json["stderr"]), (&"begun\n".into(), &"err\n".into()), "{json}");
+    gone(&lab);
+    let late = lab.qqmgr(line).run();
     late.expect(
         125,
         "begun\n",
         &format!(
-            "error: VM `{}`: waited 10s for the command's end\n\
+            "err\nerror: VM `{}`: waited 10s for the command's end\n\
              crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
             String::from_utf8_lossy(&late.stderr).split('`').nth(1).unwrap()
         ),

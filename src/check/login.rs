@@ -1,0 +1,39 @@
+//! What is wrong with a VM's SSH options: ssh itself is asked, as QEMU is.
+
+use super::{Code, Finding, Subject};
+use crate::Place;
+use crate::config::{Config, Diagnostic, Vm};
+use crate::ssh::{Doubts, Opinion};
+use std::collections::HashMap;
+
+/// What ssh thinks of options, asked once where VMs have the same.
+#[derive(Default)]
+pub struct Opinions<'a>(HashMap<&'a [(String, Vec<String>)], Opinion>);
+
+impl<'a> Opinions<'a> {
+    /// What is wrong with the options of a VM.
+    pub async fn doubts(&mut self, config: &Config, vm: &'a Vm) -> Doubts {
+        let Some(definition) = config.file.vm(&vm.instance.definition) else {
+            return Doubts::default();
+        };
+        let options = vm.ssh.options.as_slice();
+        if !self.0.contains_key(options) {
+            self.0.insert(options, Opinion::of(&vm.ssh).await);
+        }
+        self.0[options].doubts(config, definition, &vm.ssh)
+    }
+}
+
+/// Options that ssh refuses, and keys that are not there.
+pub fn findings(subject: &Subject) -> Vec<Finding> {
+    let source = &subject.config.file.source;
+    let Doubts { refused, missing, .. } = &subject.doubts;
+    let refused = refused.iter().map(|doubt| (Code::SshOptionRefused, doubt));
+    let missing = missing.iter().map(|doubt| (Code::SshKeyMissing, doubt));
+    let finding = |(code, doubt): (Code, &Diagnostic)| Finding {
+        hint: doubt.hint.clone(),
+        place: Some(Place { source: source.clone(), span: doubt.span.clone() }),
+        ..subject.finding(code, doubt.message.clone())
+    };
+    refused.chain(missing).map(finding).collect()
+}

@@ -1,0 +1,114 @@
+//! What is to be run, and what of it can be looked at before anything is.
+
+use crate::Error;
+use rustix::fs::{Access, access};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::Duration;
+
+/// Something to copy: `FROM:TO`.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    pub(super) from: OsString,
+    pub(super) to: OsString,
+}
+
+impl Copy {
+    /// Reads `FROM:TO`; the first colon parts them.
+    ///
+    /// # Errors
+    /// One of the two is missing, or is a stream.
+    pub fn parse(text: impl AsRef<OsStr>) -> Result<Copy, String> {
+        let text = text.as_ref();
+        let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':');
+        match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
+            (b"", _) | (_, b"") => Err(format!(
+                "`{}` does not say from where and to where: write FROM:TO",
+                text.display()
+            )),
+            (b"-", _) | (_, b"-") => {
+                Err("standard input and output are the command's; write ./- for a file".to_owned())
+            }
+            (from, to) => Ok(Copy {
+                from: OsStr::from_bytes(from).to_owned(),
+                to: OsStr::from_bytes(to).to_owned(),
+            }),
+        }
+    }
+
+    /// Both paths, as `ssh::put` and `ssh::get` take them.
+    pub(super) fn paths(&self) -> [OsString; 2] {
+        [self.from.clone(), self.to.clone()]
+    }
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What to copy in first.
+    pub put: Vec<Copy>,
+    /// What to copy out afterwards.
+    pub get: Vec<Copy>,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// Whether to leave the instance running when anything fails.
+    pub keep_on_failure: bool,
+    /// The command: one word is a line for the guest's shell, several are exact words; none for
+    /// a shell.
+    pub command: Vec<OsString>,
+    /// Whether to collect the command's output instead of passing it on.
+    pub capture: bool,
+}
+
+impl Job {
+    /// Looks at the local ends of all copies, and makes the directories to copy into whose
+    /// names end in a slash.
+    pub(super) fn prepare(&self) -> Result<(), Error> {
+        let failed = |action, path: &OsStr, error| Error::File { action, path: path.into(), error };
+        for Copy { from, .. } in &self.put {
+            let readable = access(from.as_os_str(), Access::READ_OK);
+            readable.map_err(|error| failed("copy", from, error.into()))?;
+        }
+        for Copy { to, .. } in &self.get {
+            take(Path::new(to)).map_err(|error| failed("copy to", to, error))?;
+        }
+        Ok(())
+    }
+
+    /// The command as ssh takes it after a host's name.
+    pub(super) fn words(&self) -> Result<Vec<OsString>, Error> {
+        match self.command.as_slice() {
+            // Options are ssh's own: `-t top`.
+            [first, _, ..] if !first.as_bytes().starts_with(b"-") => {
+                let words = self.command.iter().map(|word| word.as_bytes());
+                let line = shlex::bytes::try_join(words);
+                let line = line.map_err(|_| Error::Usage {
+                    message: "a command can't have a NUL in it".to_owned(),
+                    hint: None,
+                })?;
+                Ok(vec![OsString::from_vec(line)])
+            }
+            words => Ok(words.to_vec()),
+        }
+    }
+}
+
+/// Sees that something can be copied to `path`.
+fn take(path: &Path) -> io::Result<()> {
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        std::fs::create_dir_all(path)?;
+    }
+    let entries = Access::WRITE_OK | Access::EXEC_OK;
+    let (path, wanted) = match path.metadata() {
+        Ok(found) if found.is_dir() => (path, entries),
+        Ok(_) => (path, Access::WRITE_OK),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            (parent.unwrap_or(Path::new(".")), entries)
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(access(path, wanted)?)
+}

@@ -1,0 +1,121 @@
+//! What came of a run, whoever ended it.
+
+use super::steps::Progress;
+use crate::Error;
+use crate::config::Instance;
+use serde::Serialize;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+/// The exit code for a run that did not come to its end, or of which something was not copied.
+const OWN_FAILURE: u8 = 125;
+
+/// Why a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// The command ended, and its exit code is the run's.
+    Command,
+    /// The guest's kernel panicked.
+    GuestPanic,
+    /// QEMU ended.
+    QemuDeath,
+    /// The time was over.
+    Timeout,
+    /// qqmgr was told to end.
+    Signal,
+    /// Something else failed, such as copying.
+    Failure,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ran {
+    /// The instance.
+    pub name: String,
+    /// The command's own exit code, or qqmgr's.
+    pub exit_code: u8,
+    /// The command's own, if it ended, whatever came then.
+    pub command_exit_code: Option<u8>,
+    /// Why it came to its end.
+    pub ended_by: EndedBy,
+    /// What went wrong, other than in the command.
+    pub message: Option<String>,
+    /// The crash bundle.
+    pub bundle: Option<PathBuf>,
+    /// The instance again, if it was left running.
+    pub kept: Option<String>,
+    /// How long it took in all, in seconds.
+    pub seconds: f64,
+    /// What the command has written to its standard output, if it began and that was collected.
+    pub stdout: Option<String>,
+    /// Likewise its standard error.
+    pub stderr: Option<String>,
+}
+
+/// How it ended.
+pub enum End {
+    /// All was done; some files may not have been copied out.
+    Done,
+    Signal(u8),
+    Failure(Error),
+}
+
+impl End {
+    pub fn report(self, instance: &Instance, progress: &Progress) -> Ran {
+        let command_exit_code = progress.status().map(exit_code);
+        let (stdout, stderr) = progress.output().unzip();
+        let mut ran = Ran {
+            name: instance.name.clone(),
+            exit_code: OWN_FAILURE,
+            command_exit_code,
+            ended_by: EndedBy::Failure,
+            message: None,
+            bundle: None,
+            kept: None,
+            seconds: 0.0,
+            stdout,
+            stderr,
+        };
+        match self {
+            End::Done => {
+                ran.message = progress.not_copied();
+                // A command that has failed may well have left nothing to copy: its own code
+                // tells more.
+                if let Some(code) = command_exit_code
+                    && (code != 0 || ran.message.is_none())
+                {
+                    ran.exit_code = code;
+                    ran.ended_by = EndedBy::Command;
+                }
+            }
+            End::Signal(number) => {
+                ran.ended_by = EndedBy::Signal;
+                ran.exit_code = 128 + number;
+                ran.message = Some(format!("ended by signal {number}"));
+            }
+            End::Failure(error) => {
+                ran.bundle = error.bundle();
+                let error = match error {
+                    Error::Crashed { error, .. } => *error,
+                    error => error,
+                };
+                ran.message = Some(error.to_string());
+                ran.ended_by = match error {
+                    Error::Panicked { .. } => EndedBy::GuestPanic,
+                    Error::QemuFailed { .. } | Error::Died { .. } => EndedBy::QemuDeath,
+                    Error::StartTimeout { .. } | Error::WaitTimeout { .. } => EndedBy::Timeout,
+                    _ => EndedBy::Failure,
+                };
+            }
+        }
+        ran
+    }
+}
+
+/// A code for a status: the signal's as a shell gives it.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    u8::try_from(code).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,139 @@
+//! The steps of a run inside the guest: copies in, the command, copies out. How far they have
+//! come is known at any moment, since anything may end them.
+
+use super::job::{Copy, Job};
+use crate::config::{Config, Instance};
+use crate::ssh::{self, Session};
+use crate::{Error, vm};
+use rustix::fs::{MemfdFlags, memfd_create};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How long a VM may take to be seen dead after the connection to it broke.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
+/// How far a job has come.
+#[derive(Default)]
+pub struct Progress {
+    step: Cell<Step>,
+    status: Cell<Option<ExitStatus>>,
+    output: OnceCell<[File; 2]>,
+    not_copied: RefCell<Vec<Error>>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Step {
+    #[default]
+    Put,
+    Command,
+    Get,
+}
+
+impl Progress {
+    /// What is waited for now, for people.
+    pub fn awaited(&self) -> &'static str {
+        match self.step.get() {
+            Step::Put => "the files to be copied in",
+            Step::Command => "the command's end",
+            Step::Get => "the files to be copied out",
+        }
+    }
+
+    /// How the command ended, if it has.
+    pub fn status(&self) -> Option<ExitStatus> {
+        self.status.get()
+    }
+
+    /// What the command has written to its standard output and error, if that is collected.
+    pub fn output(&self) -> Option<(String, String)> {
+        let [stdout, stderr] = self.output.get()?;
+        Some((text(stdout), text(stderr)))
+    }
+
+    /// Which files were not copied out, and why.
+    pub fn not_copied(&self) -> Option<String> {
+        let errors: Vec<_> = self.not_copied.borrow().iter().map(Error::to_string).collect();
+        (!errors.is_empty()).then(|| errors.join("\n"))
+    }
+
+    /// Where the command's output is collected: a file keeps what was written when the command
+    /// does not come to its end, even what comes from a shared connection's own process.
+    fn collect(&self) -> io::Result<[Stdio; 2]> {
+        let file = |name| io::Result::Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?));
+        let files = [file("stdout")?, file("stderr")?];
+        let streams = [files[0].try_clone()?.into(), files[1].try_clone()?.into()];
+        let _ = self.output.set(files);
+        Ok(streams)
+    }
+}
+
+/// All of a file, whose writer may not have ended; it shares our position in it.
+fn text(file: &File) -> String {
+    let mut bytes = vec![0; file.metadata().map_or(0, |file| file.len() as usize)];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+/// Does a job in a guest that can be logged in to.
+pub async fn steps(
+    config: &Config,
+    instance: &Instance,
+    job: &Job,
+    progress: &Progress,
+) -> Result<(), Error> {
+    let session = Session::open(config, instance)?;
+    for copy in &job.put {
+        copied(instance, copy, ssh::put(&session, &copy.paths())?).await?;
+    }
+    progress.step.set(Step::Command);
+    let status = command(&session, job, progress).await?;
+    if status.code() == Some(255) {
+        // The connection broke, perhaps because the VM did: whoever watches that is to say so.
+        tokio::time::sleep(AFTERMATH).await;
+    }
+    progress.status.set(Some(status));
+    progress.step.set(Step::Get);
+    for copy in &job.get {
+        if let Err(error) = copied(instance, copy, ssh::get(&session, &copy.paths())?).await {
+            progress.not_copied.borrow_mut().push(error);
+        }
+    }
+    Ok(())
+}
+
+async fn command(session: &Session, job: &Job, progress: &Progress) -> Result<ExitStatus, Error> {
+    let mut command = Command::from(session.ssh(&job.words()?));
+    command.stdin(Stdio::inherit()).kill_on_drop(true);
+    if job.capture {
+        let streams = progress.collect().map_err(|error| Error::Runtime { error })?;
+        let [stdout, stderr] = streams;
+        command.stdout(stdout).stderr(stderr);
+    }
+    command.status().await.map_err(not_run)
+}
+
+/// Runs scp, whose progress is nobody's concern.
+async fn copied(instance: &Instance, copy: &Copy, scp: std::process::Command) -> Result<(), Error> {
+    let mut scp = Command::from(scp);
+    scp.stdin(Stdio::null()).kill_on_drop(true);
+    let output = scp.output().await.map_err(not_run)?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(Error::NotCopied {
+            vm: instance.name.clone(),
+            what: copy.from.display().to_string(),
+            reason: vm::harmless(&output.stderr),
+        }),
+    }
+}
+
+fn not_run(error: io::Error) -> Error {
+    Error::Spawn { program: "ssh".to_owned(), error, place: None }
+}

@@ -1,0 +1,65 @@
+//! A login to the guest, which is not waited for where it would be in vain.
+
+use super::Watch;
+use crate::Error;
+use crate::config::Diagnostic;
+use crate::ssh::{self, Doubts, Opinion, Session};
+use crate::vm::Milestone;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Watch<'_> {
+    /// Waits for a login and notes it as a milestone if it was not possible before.
+    pub(super) async fn log_in(&self) -> Result<Session, Error> {
+        let began = Instant::now();
+        let fresh = self.process.uptime().is_some_and(|uptime| uptime < Duration::from_secs(1));
+        let session = Session::open(self.config, self.instance)?;
+        self.login_began.set(Some(began));
+        tokio::select! {
+            refusal = self.refused(&session) => return Err(refusal),
+            login = ssh::log_in(&session, async |said| self.denied(&session, said).await) => login?,
+        }
+        self.login_began.take();
+        self.last_ssh.take();
+        if fresh || began.elapsed() > Duration::from_secs(1) {
+            self.pass(Milestone::Ssh)?;
+        }
+        Ok(session)
+    }
+
+    /// Returns when ssh can't even read the VM's options.
+    async fn refused(&self, session: &Session) -> Error {
+        match self.doubts(session).await {
+            Some(doubts) if !doubts.refused.is_empty() => self.doubtful(doubts.refused, ""),
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Notes what ssh said of a login that failed, which is in vain for good if the guest wants a
+    /// key and none is there.
+    async fn denied(&self, session: &Session, said: String) -> Result<(), Error> {
+        self.last_ssh.replace(said.clone());
+        if !said.contains("Permission denied") {
+            return Ok(());
+        }
+        match self.doubts(session).await {
+            Some(doubts) if doubts.keyless => {
+                Err(self.doubtful(doubts.missing, &format!(", and ssh says: {said}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn doubts(&self, session: &Session) -> Option<Doubts> {
+        let definition = self.config.file.vm(&self.instance.definition)?;
+        let ssh = session.options();
+        Some(Opinion::of(ssh).await.doubts(self.config, definition, ssh))
+    }
+
+    fn doubtful(&self, mut doubts: Vec<Diagnostic>, why: &str) -> Error {
+        for doubt in &mut doubts {
+            doubt.message = format!("VM `{}`: {}{why}", self.name(), doubt.message);
+        }
+        self.config.invalid(doubts).into()
+    }
+}

@@ -1,0 +1,101 @@
+//! Options that ssh refuses and keys that are not there: found before a launch, and while waiting
+//! for a login, which would be in vain.
+
+use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
+
+const REFUSED: &str = "\
+error: VM `a`: ssh refuses `Compresion`: Bad configuration option: compresion
+ --> [DIR]/qqmgr.toml:2:14
+  |
+2 | Compresion = true
+  |              ^^^^
+error: VM `a`: ssh refuses `serveraliveinterval`: invalid time value.
+ --> [DIR]/qqmgr.toml:5:67
+  |
+5 | ssh = { port = 2222, SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"] }
+  |                                                                   ^^^^^^^
+";
+
+/// No guest, and so nobody to log in to: what waits for that fails by the options alone.
+fn refused() -> Lab {
+    let forward = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
+    let own = "SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"]";
+    let vm = vm("a", &format!("{NO_GUEST} {forward}"));
+    let vm = vm.replace("port = 2222", &format!("port = 2222, {own}"));
+    Lab::new(&format!("[ssh]\nCompresion = true\n{vm}"))
+}
+
+#[test]
+fn waiting_for_a_login_with_options_that_are_refused() {
+    let lab = refused();
+    lab.qqmgr("start a --wait").run().expect(3, "", REFUSED);
+    lab.qqmgr("wait a --for ssh").run().expect(3, "", REFUSED);
+    lab.qqmgr("wait a --for file:/x").run().expect(3, "", REFUSED);
+    let json = lab.qqmgr("wait a --for ssh --json").run().code(3).stderr("").json();
+    assert_eq!(json["error"]["code"], "config_invalid");
+    assert_eq!(json["error"]["errors"].as_array().unwrap().len(), 2);
+    lab.qqmgr("kill a").run().code(0);
+    let run = lab.qqmgr("run a -- true").run();
+    let name = String::from_utf8_lossy(&run.stderr).split('`').nth(1).unwrap().to_owned();
+    run.expect(125, "", &REFUSED.replace("`a`", &format!("`{name}`")));
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+}
+
+#[test]
+fn a_guest_that_wants_a_key_which_is_not_there() {
+    let config = guest_vm("a");
+    let key = config.lines().find(|line| line.starts_with("IdentityFile")).unwrap().to_owned();
+    let lab = Lab::new(&config.replace(&key, "IdentityFile = 'no-key'"));
+    let json = lab.qqmgr("run a --json -- true").run().code(125).json();
+    assert_eq!(json["error"]["code"], "config_invalid");
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("the IdentityFile no-key is not there, and ssh says: "), "{json}");
+    assert!(message.contains("Permission denied"), "{json}");
+    assert_eq!(json["error"]["location"]["line"], 11);
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    // One that is there is enough.
+    let both = format!("IdentityFile = ['no-key', {}]", key.split_once(" = ").unwrap().1);
+    lab.write("qqmgr.toml", config.replace(&key, &both));
+    lab.qqmgr("run a -- true").run().ok("");
+}
+
+#[test]
+fn check_finds_both() {
+    let lab = refused();
+    let found = |line: &str, code: i32| {
+        let json = lab.qqmgr(line).run().code(code).json();
+        let finding = |finding: &serde_json::Value| {
+            let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+            (text("code"), text("message"), finding["location"]["line"].as_u64().unwrap())
+        };
+        json["findings"].as_array().unwrap().iter().map(finding).collect::<Vec<_>>()
+    };
+    let finding = |code: &str, message: &str, line| (code.to_owned(), message.to_owned(), line);
+    assert_eq!(
+        found("check --json", 1),
+        [
+            finding(
+                "ssh_option_refused",
+                "ssh refuses `Compresion`: Bad configuration option: compresion",
+                2
+            ),
+            finding(
+                "ssh_option_refused",
+                "ssh refuses `serveraliveinterval`: invalid time value.",
+                5
+            ),
+        ]
+    );
+    let key = "[ssh]\nIdentityFile = ['/dev/null', '{{.config_dir}}/no-key', '~/.ssh/no-such-key-of-qqmgr']\n";
+    let config = lab.read("qqmgr.toml").replace("[ssh]\nCompresion = true\n", key);
+    lab.write("qqmgr.toml", config.replace(", \"often\"", ""));
+    let no_key = lab.path("no-key").display().to_string();
+    assert_eq!(
+        found("check --json", 0),
+        [no_key.as_str(), "~/.ssh/no-such-key-of-qqmgr"].map(|key| {
+            let message = format!("the IdentityFile {key} is not there");
+            finding("ssh_key_missing", &message, 2)
+        })
+    );
+    assert!(lab.processes().is_empty() && !lab.path(".qqmgr").exists());
+}
