@@ -237,8 +237,7 @@ fn a_guest_that_stands_still() {
     let expected = |state: &str, end: &str| {
         format!(
             "a: {state}\nerror: VM `a`: waited 200ms for ssh: {state}\n{end}\
-             hint: the VM is left as it is: qqmgr status a\n\
-             crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n"
+             hint: the VM is left as it is: qqmgr status a\n"
         )
     };
     let wait = || lab.qqmgr("wait a --for ssh --timeout 200ms").run();
