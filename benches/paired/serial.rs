@@ -8,7 +8,10 @@ use super::measure::{Spread, spawn};
 use super::scratch::Scratch;
 use super::table::{Measured, Row};
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What has watched and slept for this long has nothing else to do any more.
+const SETTLED: Duration = Duration::from_millis(20);
 
 /// From the bytes to the end of `wait`.
 pub fn wait(scratch: &Scratch, runs: u32) -> Result<Row> {
@@ -18,8 +21,13 @@ pub fn wait(scratch: &Scratch, runs: u32) -> Result<Row> {
     let mut seconds = Vec::new();
     for index in 0..runs {
         let condition = format!("serial:^mark {index}$");
-        let waiting = spawn(site.qqmgr(&["wait", "tiny", "--for", &condition]))?;
-        while !is_watching(waiting.pid())? {
+        // As text it would say each time that the guest stands still.
+        let waiting = spawn(site.qqmgr(&["--json", "wait", "tiny", "--for", &condition]))?;
+        let mut last_busy = Instant::now();
+        while last_busy.elapsed() < SETTLED {
+            if !is_watching(waiting.pid())? {
+                last_busy = Instant::now();
+            }
             std::thread::yield_now();
         }
         let written = Instant::now();
