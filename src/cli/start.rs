@@ -144,7 +144,7 @@ impl Waiting {
                 timeout: self.timeout,
                 since: self.begun,
             };
-            held = watch.bundled(self.begun, watch.while_well(watch.hold(&plan)).await).await?.held;
+            held = watch.while_well(self.begun, watch.hold(&plan)).await?.held;
         }
         let lease = Lease::current(instance)?.map(|lease| lease.status());
         let seconds = self.begun.elapsed().as_secs_f64();

@@ -85,7 +85,7 @@ async fn work(
     }
     let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
     let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
-    let result = watch.while_well(async {
+    let working = async {
         let plan = Plan {
             conditions: vec![Condition::Ssh],
             any: false,
@@ -98,8 +98,8 @@ async fn work(
         let steps = steps::steps(config, instance, job, progress);
         let overdue = |_| Err(overdue(instance, job, progress));
         tokio::time::timeout(left, steps).await.unwrap_or_else(overdue)
-    });
-    watch.bundled(started, result.await).await
+    };
+    watch.while_well(started, working).await
 }
 
 fn overdue(instance: &Instance, job: &Job, progress: &Progress) -> Error {

@@ -22,7 +22,7 @@ pub const LONGEST_SOCKET_PATH: usize = 107;
 const SETTLING: Duration = Duration::from_millis(500);
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 10] = [
+const OF_ONE_LIFE: [&str; 9] = [
     "pid",
     "monitor.socket",
     "qmp.socket",
@@ -32,7 +32,6 @@ const OF_ONE_LIFE: [&str; 10] = [
     "gdb.socket",
     "known_hosts",
     super::lease::FILE,
-    super::stop::MARK,
 ];
 
 /// An open runtime directory of one VM.

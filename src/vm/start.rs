@@ -5,7 +5,7 @@ use super::connect::{self, Control};
 use super::dir::{Lock, VmDir};
 use super::launch::Launch;
 use super::timeline::{Milestone, Timeline};
-use super::{explain, port, spawn};
+use super::{explain, port, spawn, stop};
 use crate::Error;
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
@@ -138,6 +138,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         self.dir.clean();
+        self.dir.remove(stop::MARK);
         let extra = self.options.extra.clone();
         let config = self.config.file.source.path.clone();
         Launch { argv: line.words(), extra, config, ssh_port: vm.ssh.port }.write(self.dir)?;

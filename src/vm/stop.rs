@@ -21,8 +21,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A guest that is still booting misses the power button: it is pressed again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a stop locks for as long as it is underway, so that others can tell.
-pub const MARK: &str = "stopping";
+/// What a stop makes, and locks for as long as it is underway, so that others can tell.
+pub(super) const MARK: &str = "stopping";
 
 /// The rung of the ladder to begin at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,11 @@ pub async fn stop_and_hold(
 /// Whether another process is stopping the VM.
 pub fn is_stopping(dir: &VmDir) -> bool {
     Process::holding(&dir.file(MARK)).is_ok_and(|stopper| stopper.is_some())
+}
+
+/// Whether the life of the VM that ran last was ended by a stop, or is being ended.
+pub fn was_stopped(dir: &VmDir) -> bool {
+    dir.file(MARK).exists()
 }
 
 /// Removes what a VM has left that has ended by itself, unless it was started again.

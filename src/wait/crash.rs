@@ -25,13 +25,14 @@ const LOGIN: Duration = Duration::from_secs(5);
 pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
 
 impl Watch<'_> {
-    /// The result of a wait that began at `since`; an error with the bundle of all that is known,
-    /// if the VM has died or did not come up.
-    ///
-    /// # Errors
-    /// The error of `result`.
-    pub async fn bundled<T>(&self, since: Instant, result: Result<T, Error>) -> Result<T, Error> {
-        match result {
+    /// Does `work`, which began at `since`; an error comes with the bundle of all that is known, if
+    /// the VM has died or did not come up.
+    pub(super) async fn bundled<T>(
+        &self,
+        since: Instant,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match work.await {
             Err(error) if self.is_crash(&error, since).await => {
                 let events = self.events.borrow().iter().cloned().collect::<Vec<_>>();
                 Err(bundle::wrap(self.config, self.instance, error, &events).await)
@@ -46,9 +47,10 @@ impl Watch<'_> {
             Error::WaitTimeout { .. } => self.instance.is_run() || self.never_came_up(since),
             Error::WaitFailed { condition, .. } => {
                 *condition == format!("event:{PANIC_EVENT}")
-                    || self.process.has_ended()
+                    || (self.process.has_ended() && !vm::was_stopped(&self.dir))
                     || self.tells_of_panic().await
             }
+            Error::Died { .. } => !vm::was_stopped(&self.dir),
             error => bundle::is_crash(error),
         }
     }

@@ -70,5 +70,5 @@ pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<W
         }
     }
     let watch = watch.ok_or_else(|| Error::NotRunning { vm: instance.name.clone() })?;
-    watch.bundled(plan.since, watch.observing(watch.hold(plan)).await).await
+    watch.observing(plan.since, watch.hold(plan)).await
 }

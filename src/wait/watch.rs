@@ -63,30 +63,33 @@ impl<'a> Watch<'a> {
         &self.instance.name
     }
 
-    /// Does `work`, noting meanwhile what a bundle and the timeline are to know.
+    /// Does `work`, which began at `since`, noting meanwhile what the timeline is to know, and the
+    /// bundle if the VM dies or does not come up.
     ///
     /// # Errors
     /// Those of `work`.
     pub async fn observing<T>(
         &self,
+        since: Instant,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
             biased;
-            result = work => result,
+            result = self.bundled(since, work) => result,
             never = self.observe() => match never {},
         }
     }
 
-    /// Does `work` for as long as the VM is well, noting what passes.
+    /// Does `work`, which began at `since`, for as long as the VM is well, noting what passes.
     ///
     /// # Errors
     /// Those of `work`; the VM ends, or its kernel panics.
     pub async fn while_well<T>(
         &self,
+        since: Instant,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.observing(async {
+        self.observing(since, async {
             tokio::select! {
                 biased;
                 panic = self.panicked() => Err(panic),

@@ -94,6 +94,7 @@ fn one_that_is_being_stopped() {
     stop.wait().unwrap();
     assert!(!stopping());
     lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a").run().code(0);
     assert!(!lab.vm_file("a", "stopping").exists());
 }
 

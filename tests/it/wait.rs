@@ -189,6 +189,19 @@ fn the_death_of_qemu() {
 }
 
 #[test]
+fn an_end_that_was_asked_for_is_no_crash() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for end in ["stop a --force", "kill a", "stop a --timeout 100ms"] {
+        lab.qqmgr("start a").run().code(0);
+        let waited = meanwhile(&lab, "wait a --for serial:never", || {
+            lab.qqmgr(end).run().code(0);
+        });
+        waited.expect(1, "", "error: VM `a` ended while it was waited for\n");
+    }
+    assert!(!lab.vm_file("a", "crashes").exists());
+}
+
+#[test]
 fn a_panic_before_the_end_is_told() {
     let lab = running();
     let said = "Kernel panic - not syncing: no init";
