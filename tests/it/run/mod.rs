@@ -154,16 +154,19 @@ fn a_qemu_that_dies_and_a_time_that_is_over() {
     assert_eq!(json["ended_by"], "timeout", "{json}");
     assert!(json["stdout"].is_null() && json["stderr"].is_null(), "{json}");
     gone(&lab);
-    let line = "run a --timeout 10s -- 'echo begun; echo err >&2; sleep 1000'";
-    let json = lab.qqmgr(&format!("--json {line}")).run().code(125).json();
+    // Enough for a guest to boot on a slow machine, both times at once.
+    let line = "run a --timeout 30s -- 'echo begun; echo err >&2; sleep 1000'";
+    let late = || lab.qqmgr(line).run();
+    let (json, late) = std::thread::scope(|scope| {
+        let late = scope.spawn(late);
+        (lab.qqmgr(&format!("--json {line}")).run().code(125).json(), late.join().unwrap())
+    });
     assert_eq!((&json["stdout"], &json["stderr"]), (&"begun\n".into(), &"err\n".into()), "{json}");
-    gone(&lab);
-    let late = lab.qqmgr(line).run();
     late.expect(
         125,
         "begun\n",
         &format!(
-            "err\nerror: VM `{}`: waited 10s for the command's end\n\
+            "err\nerror: VM `{}`: waited 30s for the command's end\n\
              crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
             String::from_utf8_lossy(&late.stderr).split('`').nth(1).unwrap()
         ),
