@@ -95,7 +95,7 @@ async fn work(
         };
         watch.hold(&plan).await?;
         let left = job.timeout.saturating_sub(started.elapsed());
-        let steps = steps::steps(config, instance, job, progress);
+        let steps = steps::steps(config, &watch, job, progress);
         let overdue = |_| Err(overdue(instance, job, progress));
         tokio::time::timeout(left, steps).await.unwrap_or_else(overdue)
     };

@@ -4,6 +4,7 @@
 use super::job::{Copy, Job};
 use crate::config::{Config, Instance};
 use crate::ssh::{self, Session};
+use crate::wait::Watch;
 use crate::{Error, vm};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -11,11 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 use tokio::process::Command;
-
-/// How long a VM may take to be seen dead after the connection to it broke.
-const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// How far a job has come.
 #[derive(Default)]
@@ -84,19 +81,20 @@ fn text(file: &File) -> String {
 /// Does a job in a guest that can be logged in to.
 pub async fn steps(
     config: &Config,
-    instance: &Instance,
+    watch: &Watch<'_>,
     job: &Job,
     progress: &Progress,
 ) -> Result<(), Error> {
+    let instance = watch.instance();
     let session = Session::open(config, instance)?;
     for copy in &job.put {
         copied(instance, copy, ssh::put(&session, &copy.paths())?).await?;
     }
     progress.step.set(Step::Command);
     let status = command(&session, job, progress).await?;
-    if status.code() == Some(255) {
-        // The connection broke, perhaps because the VM did: whoever watches that is to say so.
-        tokio::time::sleep(AFTERMATH).await;
+    if status.code() == Some(255) && watch.is_ending().await {
+        // That broke the connection, and is for who watches the VM to tell.
+        std::future::pending::<()>().await;
     }
     progress.status.set(Some(status));
     progress.step.set(Step::Get);

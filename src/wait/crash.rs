@@ -114,6 +114,11 @@ impl Watch<'_> {
             || in_log().is_ok_and(|panicked| panicked)
     }
 
+    /// Whether the VM has ended, or is about to: connections to it break before that can be seen.
+    pub async fn is_ending(&self) -> bool {
+        matches!(tokio::time::timeout(AFTERMATH, self.process.ended()).await, Ok(Ok(())))
+    }
+
     /// Returns when the VM has ended, with a panic of its guest as the reason if there was one.
     pub(super) async fn ended(&self) -> Error {
         match self.process.ended().await {

@@ -78,9 +78,9 @@ impl Watch<'_> {
             Err(error @ (Error::Events { .. } | Error::Qmp { .. } | Error::NotRunning { .. })) => {
                 // QEMU's connections break before its end can be seen, and that is for the
                 // waiting as a whole to say.
-                match tokio::time::timeout(AFTERMATH, self.process.ended()).await {
-                    Ok(Ok(())) => std::future::pending().await,
-                    _ => Err(error),
+                match self.is_ending().await {
+                    true => std::future::pending().await,
+                    false => Err(error),
                 }
             }
             result => result,

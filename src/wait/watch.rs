@@ -58,7 +58,12 @@ impl<'a> Watch<'a> {
         }))
     }
 
-    /// The VM's name.
+    /// The VM.
+    pub fn instance(&self) -> &'a Instance {
+        self.instance
+    }
+
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.instance.name
     }
@@ -94,7 +99,11 @@ impl<'a> Watch<'a> {
                 biased;
                 panic = self.panicked() => Err(panic),
                 ended = self.ended() => Err(ended),
-                result = work => result,
+                result = work => match result {
+                    // Its end is the reason, though what else is to be known of that is not yet.
+                    Err(_) if self.process.has_ended() => Err(self.ended().await),
+                    result => result,
+                },
             }
         })
         .await

@@ -96,11 +96,13 @@ fn links(lab: &Lab) {
     }
     let outcome = lab.qqmgr("put a linked /root/linked").run();
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
-    assert!(stderr.contains("to-dir") && stderr.contains("to-nowhere"), "{outcome}");
+    assert!(stderr.contains("to-nowhere"), "{outcome}");
     assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
+    // An older scp leaves a link to a directory out and says so, a newer one follows it.
+    let followed = if stderr.contains("to-dir") { "" } else { "./to-dir/file\n" };
     lab.qqmgr("ssh a 'cd /root/linked && find . -type f | sort; find . -type l'")
         .run()
-        .ok("./dir/file\n./file\n./to-file\n");
+        .ok(&format!("./dir/file\n./file\n{followed}./to-file\n"));
     let tar =
         format!("tar -C linked -c . | {} ssh a tar -C /root/tar -x", env!("CARGO_BIN_EXE_qqmgr"));
     lab.qqmgr("ssh a mkdir /root/tar").run().ok("");

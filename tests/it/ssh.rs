@@ -25,8 +25,8 @@ fn as_after_a_host_name() {
     lab.qqmgr("ssh a").stdin("echo shell\nexit 5\n").run().expect(5, "shell\n", "");
     lab.qqmgr("ssh a -T -n echo options first").run().ok("options first\n");
     lab.qqmgr("ssh a -- echo --json").run().ok("--json\n");
-    let terminal = lab.qqmgr("ssh a -tt 'test -t 0 && echo terminal'").run();
-    assert_eq!(terminal.code(0).stderr("").text().trim_end(), "terminal");
+    let mut terminal = lab.qqmgr("ssh a -t 'test -t 0 && echo terminal'").at_terminal();
+    assert_eq!(terminal.shows("terminal").ends(), 0);
 
     lab.qqmgr("--json ssh a 'cat; echo err >&2; exit 7'").stdin("in").run().expect(
         7,
