@@ -63,6 +63,7 @@
 //! `examples/` in the repository has whole programs: `qmp_status`, `list_vms`, `boot_and_stop`.
 
 mod bundle;
+mod changes;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -2,16 +2,15 @@
 
 use super::{Lines, Log, at_last_lines, unreadable};
 use crate::Error;
+use crate::changes::Changes;
 use crate::config::Instance;
 use crate::process::Process;
 use crate::vm::VmDir;
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::inotify::WatchFlags;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 /// One read takes this much, in bytes.
@@ -26,7 +25,7 @@ pub struct Follower {
     vm: String,
     log: Log,
     dir: VmDir,
-    changes: AsyncFd<OwnedFd>,
+    changes: Changes,
     file: Option<File>,
     process: Option<Process>,
     retry: bool,
@@ -62,8 +61,11 @@ impl Follower {
                 VmDir::open(instance)?.ok_or_else(|| Error::NeverStarted { vm: vm.clone() })?
             }
         };
-        // Watched before it is looked at, so that nothing falls between.
-        let changes = watch(&dir).map_err(|error| unreadable(dir.file(""), error))?;
+        // Watched before it is looked at, so that nothing falls between; by the names in it, the
+        // directory tells of the files that are written there, too.
+        let kinds = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
+        let changes = Changes::of(&dir.file(""), kinds);
+        let changes = changes.map_err(|error| unreadable(dir.file(""), error))?;
         let process = dir.process()?;
         let mut follower = Follower { vm, log, dir, changes, file: None, process, retry };
         let found =
@@ -147,16 +149,7 @@ impl Follower {
         };
         tokio::select! {
             biased;
-            guard = self.changes.readable() => {
-                let mut ready = guard?;
-                let mut events = [0; 4096];
-                // Which ones they are does not matter; we look at everything.
-                let drain = |fd: &AsyncFd<OwnedFd>| Ok(rustix::io::read(fd, &mut events)?);
-                match ready.try_io(drain) {
-                    Ok(result) => result.map(|_| false),
-                    Err(_would_block) => Ok(false),
-                }
-            }
+            result = self.changes.next() => result.map(|()| false),
             result = ended => result.map(|()| true),
         }
     }
@@ -171,14 +164,4 @@ impl Follower {
     fn failed(&self, error: io::Error) -> Error {
         unreadable(self.dir.file(self.log.file_name()), error)
     }
-}
-
-/// Watches a directory and, by the names in it, the files that are written there.
-fn watch(dir: &VmDir) -> io::Result<AsyncFd<OwnedFd>> {
-    let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-    let events = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
-    inotify::add_watch(&inotify, dir.file(""), events)?;
-    // SAFETY: the descriptor is owned, and nobody takes it out or replaces it.
-    let registered = unsafe { AsyncFd::register(inotify) };
-    Ok(registered?)
 }

@@ -1,16 +1,14 @@
 //! Watching a VM's serial log, line by line from the start of its boot, as it is written.
 
 use crate::Error;
+use crate::changes::Changes;
 use crate::vm::VmDir;
 use regex::Regex;
-use rustix::fs::inotify::{CreateFlags, WatchFlags};
+use rustix::fs::inotify::WatchFlags;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 /// A line of the log is matched in pieces of this length at most, in bytes.
@@ -20,7 +18,7 @@ const LONGEST_LINE: usize = 64 << 10;
 pub struct SerialLog {
     path: PathBuf,
     file: File,
-    changes: AsyncFd<OwnedFd>,
+    changes: Changes,
     line: Vec<u8>,
 }
 
@@ -31,14 +29,8 @@ impl SerialLog {
     /// It can't be opened or watched.
     pub fn open(dir: &VmDir) -> Result<SerialLog, Error> {
         let path = dir.file("serial");
-        let open = || -> io::Result<(File, AsyncFd<OwnedFd>)> {
-            let changes = rustix::fs::inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-            rustix::fs::inotify::add_watch(&changes, &path, WatchFlags::MODIFY)?;
-            // SAFETY: the AsyncFd owns the descriptor.
-            let changes = unsafe { AsyncFd::register_with_interest(changes, Interest::READABLE) }?;
-            Ok((File::open(&path)?, changes))
-        };
-        match open() {
+        let changes = Changes::of(&path, WatchFlags::MODIFY);
+        match changes.and_then(|changes| Ok((File::open(&path)?, changes))) {
             Ok((file, changes)) => Ok(SerialLog { path, file, changes, line: Vec::new() }),
             Err(error) => Err(Error::File { action: "watch", path, error }),
         }
@@ -68,7 +60,7 @@ impl SerialLog {
     pub async fn settle(&self, quiet: Duration) {
         let deadline = Instant::now() + 10 * quiet;
         while Instant::now() < deadline {
-            if tokio::time::timeout(quiet, self.changed()).await.is_err() {
+            if tokio::time::timeout(quiet, self.changes.next()).await.is_err() {
                 return;
             }
         }
@@ -76,17 +68,8 @@ impl SerialLog {
 
     async fn find(&mut self, regex: &Regex) -> io::Result<()> {
         while !self.read_on(regex)? {
-            self.changed().await?;
+            self.changes.next().await?;
         }
-        Ok(())
-    }
-
-    async fn changed(&self) -> io::Result<()> {
-        let mut ready = self.changes.readable().await?;
-        let mut buffer = [0; 4096];
-        // What has changed is in the file; the notices are only to be taken away.
-        while matches!(rustix::io::read(&self.changes, &mut buffer), Ok(1..)) {}
-        ready.clear_ready();
         Ok(())
     }
 

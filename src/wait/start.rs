@@ -2,12 +2,11 @@
 
 use super::{Condition, Plan};
 use crate::Error;
+use crate::changes::Changes;
 use crate::config::Instance;
 use crate::vm::VmDir;
-use rustix::fs::inotify::{CreateFlags, WatchFlags};
+use rustix::fs::inotify::WatchFlags;
 use std::io;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// Returns when a start of the VM has come to its end and left it running.
 ///
@@ -21,14 +20,8 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
         action: "watch its directory",
         error,
     };
-    let watch = || -> io::Result<_> {
-        let changes = rustix::fs::inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        let made = WatchFlags::CREATE | WatchFlags::MOVED_TO;
-        rustix::fs::inotify::add_watch(&changes, &instance.dir, made)?;
-        // SAFETY: the AsyncFd owns the descriptor.
-        Ok(unsafe { AsyncFd::register_with_interest(changes, Interest::READABLE) }?)
-    };
-    let changes = watch().map_err(system)?;
+    let made = WatchFlags::CREATE | WatchFlags::MOVED_TO;
+    let changes = Changes::of(&instance.dir, made).map_err(system)?;
     loop {
         if dir.process()?.is_some() {
             // Whoever starts it holds the lock until QEMU has answered.
@@ -37,7 +30,7 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
                 return Ok(());
             }
         }
-        let Ok(ready) = tokio::time::timeout_at(deadline, changes.readable()).await else {
+        let Ok(changed) = tokio::time::timeout_at(deadline, changes.next()).await else {
             let missing: Vec<_> = plan.conditions.iter().map(Condition::to_string).collect();
             return Err(Error::WaitTimeout {
                 vm: instance.name.clone(),
@@ -47,9 +40,6 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
                 detail: ": nobody started it".to_owned(),
             });
         };
-        let mut ready = ready.map_err(system)?;
-        let mut buffer = [0; 4096];
-        while matches!(rustix::io::read(&changes, &mut buffer), Ok(1..)) {}
-        ready.clear_ready();
+        changed.map_err(system)?;
     }
 }
