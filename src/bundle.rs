@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Instance};
 use crate::qmp::Event;
-use crate::vm::{Control, Launch, Timeline, VmDir};
+use crate::vm::{Control, Launch, Milestone, Timeline, VmDir};
 use crate::{Error, private_dir};
 use serde_json::json;
 use std::fmt::Write;
@@ -131,14 +131,9 @@ fn story(
     };
     let timeline = timeline.cloned().unwrap_or_default();
     let mut entries = vec![(0.0, "QEMU was spawned".to_owned())];
-    let milestones = [
-        (timeline.qmp, "QMP answered"),
-        (timeline.serial, "the first byte came out of the serial port"),
-        (timeline.kernel, "the kernel's first line came"),
-        (timeline.ssh, "an SSH login worked"),
-    ];
-    entries
-        .extend(milestones.iter().filter_map(|(time, what)| Some(((*time)?, (*what).to_owned()))));
+    let passed =
+        |milestone: Milestone| Some((timeline.at(milestone)?, milestone.label().to_owned()));
+    entries.extend(Milestone::ALL.into_iter().filter_map(passed));
     entries.extend(events.iter().map(|event| {
         let at = event.timestamp.seconds as f64 + event.timestamp.microseconds as f64 / 1e6;
         (at - timeline.spawned_at, format!("QMP event {}", event.name))

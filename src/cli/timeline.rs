@@ -2,7 +2,7 @@
 
 use super::args::view::TimelineArgs;
 use super::{Context, output};
-use crate::vm::{Timeline, VmDir};
+use crate::vm::{Milestone, Timeline, VmDir};
 use crate::{Error, duration};
 use serde::Serialize;
 use std::fmt;
@@ -10,18 +10,10 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The milestones that have a time, and their names for people.
-const MILESTONES: [(&str, &str); 4] = [
-    ("qmp", "QMP answered"),
-    ("serial", "first serial byte"),
-    ("kernel", "kernel's first line"),
-    ("ssh", "SSH login worked"),
-];
-
 /// `MILESTONE=TIME`.
 #[derive(Clone, Debug)]
 pub struct Limit {
-    milestone: &'static str,
+    milestone: Milestone,
     time: Duration,
 }
 
@@ -30,8 +22,9 @@ impl FromStr for Limit {
 
     fn from_str(text: &str) -> Result<Limit, String> {
         let (name, time) = text.split_once('=').ok_or("write MILESTONE=TIME, such as ssh=20s")?;
-        let milestone = MILESTONES.iter().find(|(milestone, _)| *milestone == name);
-        let (milestone, _) = milestone.ok_or("the milestones are qmp, serial, kernel and ssh")?;
+        let mut milestones = Milestone::ALL.into_iter();
+        let milestone = milestones.find(|milestone| milestone.name() == name);
+        let milestone = milestone.ok_or("the milestones are qmp, serial, kernel and ssh")?;
         Ok(Limit { milestone, time: duration::parse(time)? })
     }
 }
@@ -48,22 +41,13 @@ struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.name)?;
-        for (milestone, label) in MILESTONES {
-            let time = passed(&self.timeline, milestone);
+        for milestone in Milestone::ALL {
+            let time = self.timeline.at(milestone);
             let time = time.map_or("not seen".to_owned(), |time| format!("{time:8.3}s"));
-            let over = if self.over.contains(&milestone) { "  OVER" } else { "" };
-            write!(f, "\n  {label:<20} {time:>9}{over}")?;
+            let over = if self.over.contains(&milestone.name()) { "  OVER" } else { "" };
+            write!(f, "\n  {:<20} {time:>9}{over}", milestone.label())?;
         }
         Ok(())
-    }
-}
-
-fn passed(timeline: &Timeline, milestone: &str) -> Option<f64> {
-    match milestone {
-        "qmp" => timeline.qmp,
-        "serial" => timeline.serial,
-        "kernel" => timeline.kernel,
-        _ => timeline.ssh,
     }
 }
 
@@ -73,9 +57,10 @@ pub fn run(context: &Context, args: &TimelineArgs) -> Result<ExitCode, Error> {
     let name = instance.name;
     let timeline = timeline.ok_or_else(|| Error::NeverStarted { vm: name.clone() })?;
     let is_over = |limit: &&Limit| {
-        passed(&timeline, limit.milestone).is_none_or(|time| time > limit.time.as_secs_f64())
+        timeline.at(limit.milestone).is_none_or(|time| time > limit.time.as_secs_f64())
     };
-    let over: Vec<_> = args.max.iter().filter(is_over).map(|limit| limit.milestone).collect();
+    let over: Vec<_> =
+        args.max.iter().filter(is_over).map(|limit| limit.milestone.name()).collect();
     let code = ExitCode::from(u8::from(!over.is_empty()));
     output::report(&Report { name, timeline, over }, context.json);
     Ok(code)

@@ -21,6 +21,32 @@ pub enum Milestone {
     Ssh,
 }
 
+impl Milestone {
+    /// All of them, in the order of a boot.
+    pub const ALL: [Milestone; 4] =
+        [Milestone::Qmp, Milestone::Serial, Milestone::Kernel, Milestone::Ssh];
+
+    /// Its name in JSON and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Milestone::Qmp => "qmp",
+            Milestone::Serial => "serial",
+            Milestone::Kernel => "kernel",
+            Milestone::Ssh => "ssh",
+        }
+    }
+
+    /// What it is, for people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Milestone::Qmp => "QMP answered",
+            Milestone::Serial => "first serial byte",
+            Milestone::Kernel => "kernel's first line",
+            Milestone::Ssh => "SSH login worked",
+        }
+    }
+}
+
 /// The milestones of a VM's latest boot, in seconds since QEMU was spawned; `None` is one that
 /// has not come, or that nobody was there to see.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +77,16 @@ impl Timeline {
     /// How long ago QEMU was spawned, in seconds.
     pub fn age(&self) -> f64 {
         now() - self.spawned_at
+    }
+
+    /// When a milestone was passed.
+    pub fn at(&self, milestone: Milestone) -> Option<f64> {
+        match milestone {
+            Milestone::Qmp => self.qmp,
+            Milestone::Serial => self.serial,
+            Milestone::Kernel => self.kernel,
+            Milestone::Ssh => self.ssh,
+        }
     }
 
     /// Notes that a milestone is passed now, unless it was before.
