@@ -8,7 +8,6 @@ use crate::vm::{self, From, Lease, VmDir};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// What was done.
 #[derive(Default, Serialize)]
@@ -52,21 +51,22 @@ async fn collect(context: &Context, instance: &Instance, report: &mut Report) ->
     let Some(dir) = VmDir::open(instance)? else {
         return Ok(());
     };
-    let lease = dir.process()?.and_then(|process| Lease::of(&dir, process.pid()));
-    let should_end = instance.is_run() || lease.is_some_and(|lease| lease.is_over());
-    if !should_end || lease::is_kept(&dir)? {
+    if lease::is_kept(&dir)? {
         return Ok(());
     }
-    let from = match instance.is_run() {
-        true => From::Sigkill,
-        false => From::Powerdown(Duration::from_secs(20)),
-    };
-    if stop::one(context, instance, from).await?.pid.is_some() {
-        report.stopped.push(instance.name.clone());
-    }
+    let process = dir.process()?;
     if instance.is_run() {
+        if stop::one(context, instance, From::Sigkill).await?.pid.is_some() {
+            report.stopped.push(instance.name.clone());
+        }
         dir.remove_all()?;
         report.removed.push(instance.name.clone());
+    } else if let Some(process) = process
+        && Lease::of(&dir, process.pid()).is_some_and(|lease| lease.is_over())
+    {
+        let stopped = lease::end(&process, instance).await?;
+        stop::notes(context, &stopped);
+        report.stopped.extend(stopped.pid.map(|_| instance.name.clone()));
     }
     Ok(())
 }

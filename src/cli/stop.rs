@@ -37,10 +37,15 @@ pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
 pub async fn one(context: &Context, instance: &Instance, from: From) -> Result<Stopped, Error> {
     let stopped = vm::stop(instance, from).await?;
     ssh::close(instance).await?;
+    notes(context, &stopped);
+    Ok(stopped)
+}
+
+/// Tells what went wrong on the way.
+pub fn notes(context: &Context, stopped: &Stopped) {
     if !context.json {
         for note in &stopped.notes {
-            output::note(format_args!("{}: {note}", instance.name));
+            output::note(format_args!("{}: {note}", stopped.name));
         }
     }
-    Ok(stopped)
 }

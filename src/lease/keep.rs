@@ -5,16 +5,13 @@ use crate::Error;
 use crate::config::Instance;
 use crate::process::{self, Identity, Process};
 use crate::ssh;
-use crate::vm::{self, From, Lease, VmDir};
+use crate::vm::{self, Lease, VmDir};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::Instant;
-
-/// How long the guest has to power down when its lease is over.
-const POWERDOWN: Duration = Duration::from_secs(20);
 
 /// How long a killed process may take to be gone, and a lock to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,13 +46,13 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     let owner = lease.owner.filter(Identity::lives).and_then(|owner| Process::open(owner.pid));
     let orphaned = lease.owner.is_some() && owner.is_none();
     tokio::select! {
+        biased;
         _ = process.ended() => return vm::tidy(instance).await,
         () = sleep_or_never(lease.status().left()) => {}
         () = ended_or_never(owner.as_ref()), if !orphaned => {}
         () = std::future::ready(()), if orphaned => {}
     }
-    vm::stop(instance, From::Powerdown(POWERDOWN)).await?;
-    ssh::close(instance).await
+    super::end(&process, instance).await.map(drop)
 }
 
 /// Makes the lease that of the VM's process, in place of any that it had.

@@ -10,14 +10,18 @@ mod keeper;
 pub use keep::keep;
 pub use keeper::{Keeper, while_starting};
 
-use crate::Error;
 use crate::config::Instance;
 use crate::process::Process;
-use crate::vm::{Lease, VmDir};
+use crate::vm::{self, From, Lease, Stopped, VmDir};
+use crate::{Error, ssh};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The name under which a keeper is executed.
 pub const KEEPER: &str = "qqmgr-keeper";
+
+/// How long the guest has to power down when its lease is over.
+const POWERDOWN: Duration = Duration::from_secs(20);
 
 /// What it locks.
 const LOCK: &str = "keeper.lock";
@@ -50,6 +54,19 @@ enum Word {
 /// Its lock can't be asked.
 pub fn is_kept(dir: &VmDir) -> Result<bool, Error> {
     Ok(holder(dir)?.is_some())
+}
+
+/// Stops a VM whose lease is over, unless another process has taken the place of the one that the
+/// lease is for.
+///
+/// # Errors
+/// Those of [`vm::stop_only`].
+pub async fn end(process: &Process, instance: &Instance) -> Result<Stopped, Error> {
+    let stopped = vm::stop_only(process, instance, From::Powerdown(POWERDOWN)).await?;
+    if stopped.pid.is_some() {
+        ssh::close(instance).await?;
+    }
+    Ok(stopped)
 }
 
 fn holder(dir: &VmDir) -> Result<Option<Process>, Error> {

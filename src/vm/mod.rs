@@ -29,6 +29,6 @@ pub use properties::Properties;
 pub use restart::{reset, restart};
 pub use start::{StartOptions, Started, plan, start};
 pub use status::{SshStatus, Status, list, status};
-pub use stop::{From, Method, Stopped, stop, tidy, was_stopped};
+pub use stop::{From, Method, Stopped, stop, stop_only, tidy, was_stopped};
 pub use stray::{find, running_strays, strays};
 pub use timeline::{Milestone, Timeline};

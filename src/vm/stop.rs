@@ -72,11 +72,32 @@ pub async fn stop(instance: &Instance, from: From) -> Result<Stopped, Error> {
     Ok(stop_and_hold(instance, from).await?.0)
 }
 
+/// Stops a VM as [`stop`] does, if it is still this process, and not a later one, that runs.
+///
+/// # Errors
+/// As [`stop`].
+pub async fn stop_only(
+    process: &Process,
+    instance: &Instance,
+    from: From,
+) -> Result<Stopped, Error> {
+    Ok(descend(Some(process), instance, from).await?.0)
+}
+
 /// Stops a VM as [`stop`] does, and keeps the right to start it again.
 ///
 /// # Errors
 /// As [`stop`].
 pub async fn stop_and_hold(
+    instance: &Instance,
+    from: From,
+) -> Result<(Stopped, Option<Lock>), Error> {
+    descend(None, instance, from).await
+}
+
+/// Goes down the ladder with whatever process is the VM's, or with this one only.
+async fn descend(
+    only: Option<&Process>,
     instance: &Instance,
     from: From,
 ) -> Result<(Stopped, Option<Lock>), Error> {
@@ -97,6 +118,10 @@ pub async fn stop_and_hold(
         }
         return Ok((nothing, lock.ok()));
     };
+    // As long as the other has not ended, its pid is its own.
+    if only.is_some_and(|only| only.pid() != process.pid() || only.has_ended()) {
+        return Ok((nothing, lock.ok()));
+    }
     // If that can't be, another stop has it, or nobody is told.
     let _mark = process::hold(&dir.file(MARK));
     let control = Control { vm: &instance.name, dir: &dir, process: &process };

@@ -54,6 +54,30 @@ fn the_time_is_over() {
 }
 
 #[test]
+fn a_keeper_that_comes_late_leaves_the_next_process_alone() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    lab.qqmgr("start a --ttl 1s").run().code(0);
+    let (first, keeper) = (lab.qemus()[0], keepers(&lab)[0]);
+    let lock = File::open(lab.vm_file("a", "lock")).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+    until("the keeper waits for its turn", || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let waits = |line: &str| line.contains(&format!("-> FLOCK  ADVISORY  WRITE {keeper} "));
+        locks.lines().any(waits).then_some(())
+    });
+    lab.processes().iter().filter(|p| p.pid == first).for_each(|p| p.signal(Signal::KILL));
+    until("the first one is gone", || lab.qemus().is_empty().then_some(()));
+    // Another lock file, so that the start need not wait for the keeper.
+    std::fs::remove_file(lab.vm_file("a", "lock")).unwrap();
+    lab.qqmgr("start a").run().code(0);
+    let second = lab.qemus();
+    drop(lock);
+    until("the keeper is gone", || keepers(&lab).is_empty().then_some(()));
+    assert_eq!(lab.qemus(), second);
+    assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
+}
+
+#[test]
 fn the_owner_is_gone() {
     let lab = Lab::new(&fake_qemu("a", ""));
     let mut owner = lab.program("sleep").args(["1000"]).spawn();
