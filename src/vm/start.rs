@@ -10,7 +10,7 @@ use crate::Error;
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
 use crate::qmp::{self, Client};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::Serialize;
 use std::io;
 use std::process::{Child, ExitStatus};
@@ -154,7 +154,7 @@ impl Attempt<'_> {
                 // It has started all the same if this can't be noted.
                 let _ = timeline.write(self.dir);
             }
-            Err(_) => self.undo(&mut child),
+            Err(_) => self.undo(&mut child).await,
         }
         result
     }
@@ -171,7 +171,7 @@ impl Attempt<'_> {
         let process = Process::of_child(child).map_err(system("watch QEMU"))?;
         let answered = tokio::select! {
             result = first_answer(self.dir) => result,
-            _ = process.ended() => Err(qmp::Error::Closed),
+            ended = process.ended() => Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed)),
             () = tokio::time::sleep_until(self.deadline) => {
                 return Err(Error::StartTimeout {
                     vm: vm.instance.name.clone(),
@@ -206,18 +206,21 @@ impl Attempt<'_> {
     async fn end_of(&self, child: &mut Child, process: &Process) -> io::Result<Option<ExitStatus>> {
         let grace = Duration::from_secs(1);
         match tokio::time::timeout(grace, process.ended()).await {
-            Ok(_) => child.wait().map(Some),
+            Ok(ended) => ended.and_then(|()| end_group(child)).map(Some),
             Err(_) => Ok(None),
         }
     }
 
     /// Leaves nothing of a QEMU that did not come up, nor of what it started itself.
-    fn undo(&self, child: &mut Child) {
-        let group = rustix::process::Pid::from_child(child);
-        if matches!(child.try_wait(), Ok(None)) {
-            // Not waited for, so the pid is still its own, and it leads its own group.
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
-            let _ = child.wait();
+    async fn undo(&self, child: &mut Child) {
+        let _ = end_group(child);
+        // A wrapper may have given QEMU a session of its own.
+        while let Ok(Some(process)) = self.dir.process() {
+            let _ = process.signal(Signal::KILL);
+            if !matches!(tokio::time::timeout(PATIENCE, process.ended()).await, Ok(Ok(()))) {
+                // What does not end is still the VM, with all that is known of it.
+                return;
+            }
         }
         self.dir.clean();
     }
@@ -229,6 +232,17 @@ impl Attempt<'_> {
         };
         Error::Spawn { program, error, place: explain::place_of_bin(self.config, vm) }
     }
+}
+
+/// Kills what we have spawned with all that it started itself; how it ended.
+fn end_group(child: &mut Child) -> io::Result<ExitStatus> {
+    let group = Pid::from_child(child);
+    let ours = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if rustix::process::waitid(WaitId::Pid(group), ours).is_ok() {
+        // Not waited for, so the pid is still its own, and it leads its own group.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+    child.wait()
 }
 
 /// Connects to QMP as soon as QEMU listens and shakes hands.

@@ -1,6 +1,6 @@
 //! `start`: what it says, what it leaves, and why it fails.
 
-use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, until, vm};
 use std::net::TcpListener;
 
 /// What may be left of a VM that has no process: its logs and what qqmgr writes itself.
@@ -228,6 +228,30 @@ fn a_qemu_that_ends_while_it_comes_up() {
          crash bundle: [DIR]/.qqmgr/vm.bound/crashes/[BUNDLE]\n",
     );
     assert_nothing_left(&lab, "bound");
+}
+
+#[test]
+fn a_wrapper_that_ends_without_its_qemu() {
+    let lab = Lab::new(&fake_qemu("a", "slow-pidfile=60000"));
+    let config = lab.read("qqmgr.toml");
+    let bin = config.split('"').nth(1).unwrap();
+    // QEMU can't be seen yet; then it can, but has left the wrapper's session.
+    for (script, wrapper) in [
+        ("slow-pidfile=60000", format!("#!/bin/sh\n{bin} \"$@\" &\nexit 1\n")),
+        (
+            "slow-socket=60000",
+            format!(
+                "#!/bin/sh\nsetsid {bin} \"$@\" &\nuntil test -s .qqmgr/vm.a/pid; do :; done\nexit 1\n"
+            ),
+        ),
+    ] {
+        set_mode(&lab.write("wrapper", wrapper), 0o755);
+        let config = config.replace(bin, "./wrapper").replace("slow-pidfile=60000", script);
+        lab.write("qqmgr.toml", config);
+        lab.qqmgr("start a").run().code(1).stdout("");
+        until("QEMU is gone", || lab.processes().is_empty().then_some(()));
+        assert_nothing_left(&lab, "a");
+    }
 }
 
 #[test]
