@@ -12,12 +12,19 @@ use std::path::Path;
 /// # Errors
 /// It can't be made.
 pub fn make(path: &Path) -> Result<(), Error> {
-    match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(Error::File { action: "make", path: path.to_owned(), error })
-        }
-        _ => Ok(()),
+    match make_new(path) {
+        Err(Error::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
     }
+}
+
+/// Makes a directory of mode 0700.
+///
+/// # Errors
+/// There is something already, or it can't be made.
+pub fn make_new(path: &Path) -> Result<(), Error> {
+    let made = std::fs::DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|error| Error::File { action: "make", path: path.to_owned(), error })
 }
 
 /// Opens a directory, closing it to others; `None` where there is nothing.

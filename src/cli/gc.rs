@@ -4,10 +4,17 @@ use super::{Context, output, stop};
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::lease;
-use crate::vm::{self, From, Lease, VmDir};
+use crate::process::Process;
+use crate::vm::{self, Lease, VmDir};
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::fmt;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long others may take to make or remove a throwaway instance.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was done.
 #[derive(Default, Serialize)]
@@ -18,6 +25,8 @@ struct Report {
     removed: Vec<String>,
     /// VMs that run though the config has them no more.
     unconfigured: Vec<String>,
+    /// VMs that this could not be done for, each with its error.
+    failed: Vec<Value>,
 }
 
 impl fmt::Display for Report {
@@ -37,36 +46,49 @@ impl fmt::Display for Report {
 pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     let config: Config = context.load()?;
     let mut report = Report::default();
+    let mut worst = 0;
     for instance in [config.instances(), vm::strays(&config)].concat() {
-        collect(context, &instance, &mut report).await?;
+        let Err(error) = collect(context, &instance, &mut report).await else {
+            continue;
+        };
+        worst = worst.max(error.exit_code());
+        if context.json {
+            let error = output::error_document(&error);
+            report.failed.push(json!({ "name": instance.name, "error": error }));
+        } else {
+            output::error(&error, false);
+        }
     }
     let left = vm::running_strays(&config).into_iter().map(|stray| stray.name);
     report.unconfigured = left.collect();
     output::report(&report, context.json);
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(worst))
 }
 
 /// Ends what nobody keeps and should have ended.
 async fn collect(context: &Context, instance: &Instance, report: &mut Report) -> Result<(), Error> {
+    let _lock = match instance.is_run() {
+        true => Some(VmDir::lock_runs(instance, Instant::now() + PATIENCE).await?),
+        false => None,
+    };
     let Some(dir) = VmDir::open(instance)? else {
         return Ok(());
     };
     if lease::is_kept(&dir)? {
         return Ok(());
     }
-    let process = dir.process()?;
-    if instance.is_run() {
-        if stop::one(context, instance, From::Sigkill).await?.pid.is_some() {
-            report.stopped.push(instance.name.clone());
-        }
-        dir.remove_all()?;
-        report.removed.push(instance.name.clone());
-    } else if let Some(process) = process
-        && Lease::of(&dir, process.pid()).is_some_and(|lease| lease.is_over())
-    {
+    let should_end = |process: &Process| {
+        let lease = || Lease::of(&dir, process.pid());
+        instance.is_run() || lease().is_some_and(|lease| lease.is_over())
+    };
+    if let Some(process) = dir.settled_process().await?.filter(should_end) {
         let stopped = lease::end(&process, instance).await?;
         stop::notes(context, &stopped);
         report.stopped.extend(stopped.pid.map(|_| instance.name.clone()));
+    }
+    if instance.is_run() {
+        dir.remove_all()?;
+        report.removed.push(instance.name.clone());
     }
     Ok(())
 }

@@ -84,8 +84,7 @@ async fn take_over(
 }
 
 async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
-    let prepared = VmDir::create_new(instance).and_then(|dir| Ok((hold(&dir)?, dir)));
-    let (_held, dir) = answer(prepared)?;
+    let (_held, dir) = answer(make_kept(instance).await)?;
     let word = last_word(told).await;
     // A start that was killed leaves its lock to the QEMU that it forked, until that is executed
     // and can be seen.
@@ -102,7 +101,15 @@ async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
     } else {
         ssh::close(instance).await?;
     }
+    let _lock = VmDir::lock_runs(instance, Instant::now() + PATIENCE).await?;
     dir.remove_all()
+}
+
+/// Makes the directory of a throwaway instance, which nobody can see without its keeper.
+async fn make_kept(instance: &Instance) -> Result<(OwnedFd, VmDir), Error> {
+    let _lock = VmDir::lock_runs(instance, Instant::now() + PATIENCE).await?;
+    let dir = VmDir::create_new(instance)?;
+    Ok((hold(&dir)?, dir))
 }
 
 /// Locks what says that a keeper lives, until it is closed.

@@ -56,13 +56,13 @@ pub fn is_kept(dir: &VmDir) -> Result<bool, Error> {
     Ok(holder(dir)?.is_some())
 }
 
-/// Stops a VM whose lease is over, unless another process has taken the place of the one that the
-/// lease is for.
+/// Stops a VM that should have ended, unless another process has taken the place of this one.
 ///
 /// # Errors
 /// Those of [`vm::stop_only`].
 pub async fn end(process: &Process, instance: &Instance) -> Result<Stopped, Error> {
-    let stopped = vm::stop_only(process, instance, From::Powerdown(POWERDOWN)).await?;
+    let from = if instance.is_run() { From::Sigkill } else { From::Powerdown(POWERDOWN) };
+    let stopped = vm::stop_only(process, instance, from).await?;
     if stopped.pid.is_some() {
         ssh::close(instance).await?;
     }

@@ -41,7 +41,7 @@ pub struct VmDir {
     fd: OwnedFd,
 }
 
-/// The right to start or stop the VM, until dropped.
+/// The right to start or stop the VM, or to another thing that one does at a time, until dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: OwnedFd,
@@ -69,16 +69,20 @@ impl VmDir {
     /// # Errors
     /// It can't be made or is not the user's own.
     pub fn create(instance: &Instance) -> Result<VmDir, Error> {
-        if let Some(parent) = instance.dir.parent() {
+        VmDir::create_at(&instance.dir)
+    }
+
+    fn create_at(path: &Path) -> Result<VmDir, Error> {
+        if let Some(parent) = path.parent() {
             private_dir::make(parent)?;
         }
-        private_dir::make(&instance.dir)?;
+        private_dir::make(path)?;
         let gone = || Error::File {
             action: "open",
-            path: instance.dir.clone(),
+            path: path.to_owned(),
             error: io::ErrorKind::NotFound.into(),
         };
-        VmDir::open(instance)?.ok_or_else(gone)
+        VmDir::at(path)?.ok_or_else(gone)
     }
 
     /// Its path.
@@ -86,23 +90,29 @@ impl VmDir {
         &self.path
     }
 
-    /// Makes the directory of a throwaway instance, inside its VM's.
+    /// Waits for the right to make or remove the directories of throwaway instances of the VM that
+    /// this one is of: one that is half made or half removed looks as if it were left by the dead.
+    ///
+    /// # Errors
+    /// As [`VmDir::lock`], or the directory that they are in can't be made.
+    pub async fn lock_runs(instance: &Instance, deadline: Instant) -> Result<Lock, Error> {
+        let runs = instance.dir.parent().unwrap_or(&instance.dir);
+        let vm = VmDir::create_at(runs.parent().unwrap_or(runs))?;
+        VmDir::create_at(runs)?;
+        vm.lock_file("runs.lock", &instance.definition, deadline).await
+    }
+
+    /// Makes the directory of a throwaway instance, for who has the right to.
     ///
     /// # Errors
     /// It exists already, or can't be made.
     pub fn create_new(instance: &Instance) -> Result<VmDir, Error> {
-        let ancestors: Vec<_> = instance.dir.ancestors().skip(1).take(3).collect();
-        for dir in ancestors.into_iter().rev() {
-            private_dir::make(dir)?;
-        }
-        if instance.dir.exists() {
-            let error = io::ErrorKind::AlreadyExists.into();
-            return Err(Error::File { action: "make", path: instance.dir.clone(), error });
-        }
+        private_dir::make_new(&instance.dir)?;
         VmDir::create(instance)
     }
 
-    /// Removes the directory with all that is in it.
+    /// Removes the directory of a throwaway instance with all that is in it, for who has the right
+    /// to.
     ///
     /// # Errors
     /// Something can't be removed.
@@ -173,7 +183,11 @@ impl VmDir {
     /// # Errors
     /// Another qqmgr has it until `deadline`, or the lock file can't be opened.
     pub async fn lock(&self, vm: &str, deadline: Instant) -> Result<Lock, Error> {
-        let path = self.file("lock");
+        self.lock_file("lock", vm, deadline).await
+    }
+
+    async fn lock_file(&self, name: &str, vm: &str, deadline: Instant) -> Result<Lock, Error> {
+        let path = self.file(name);
         let failed = |error: rustix::io::Errno| Error::File {
             action: "lock",
             path: path.clone(),

@@ -82,7 +82,9 @@ fn the_owner_is_gone() {
     let lab = Lab::new(&fake_qemu("a", ""));
     let mut owner = lab.program("sleep").args(["1000"]).spawn();
     lab.qqmgr(&format!("start a --owner-pid {} --ttl 1h", owner.id())).run().code(0);
-    lab.qqmgr("gc --json").run().ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[]}\n");
+    lab.qqmgr("gc --json")
+        .run()
+        .ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[],\"failed\":[]}\n");
     assert_eq!(lab.qemus().len(), 1);
     owner.kill().unwrap();
     owner.wait().unwrap();
@@ -130,7 +132,9 @@ fn gc_does_what_a_killed_keeper_can_not() {
     owner.wait().unwrap();
     lab.qqmgr("status a --exit-code").run().code(0);
     lab.qqmgr("gc").run().ok("stopped: a\nremoved: none\n");
-    lab.qqmgr("gc --json").run().ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[]}\n");
+    lab.qqmgr("gc --json")
+        .run()
+        .ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[],\"failed\":[]}\n");
     lab.qqmgr("status a --exit-code").run().code(4);
     assert_eq!(lab.qemus().len(), 2);
 }

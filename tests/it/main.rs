@@ -14,6 +14,7 @@ mod events;
 mod examples;
 mod faults;
 mod full;
+mod gc;
 mod gdb;
 mod guest;
 mod harness;
