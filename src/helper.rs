@@ -1,6 +1,7 @@
 //! Processes of ours that outlive the command that starts them: this program again, under a name
 //! by which `ps` tells what each is, with the directory of the VM that it is for.
 
+use crate::descriptors;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -20,26 +21,12 @@ pub fn command(name: &str, dir: &Path) -> Command {
 /// # Errors
 /// The system refuses it a session of its own.
 pub fn detach(name: &str) -> io::Result<()> {
-    close_inherited();
+    for fd in descriptors::inherited() {
+        // SAFETY: this process has opened nothing itself yet, so nothing owns them.
+        unsafe { rustix::io::close(fd) };
+    }
     rustix::process::setsid()?;
     // For `ps` and `top`, which would call it `exe`; the kernel keeps 15 characters.
     let _ = std::fs::write("/proc/self/comm", name);
     Ok(())
-}
-
-/// Closes what the caller of whoever started us had left open, such as a pipe that somebody else
-/// reads to its end.
-fn close_inherited() {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
-        return;
-    };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let open: Vec<i32> = names.filter_map(|name| name.parse().ok()).collect();
-    for fd in open.into_iter().filter(|fd| *fd > 2) {
-        // The descriptor that listed them is gone by now.
-        if std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok() {
-            // SAFETY: this process has opened nothing itself yet, so nothing owns them.
-            unsafe { rustix::io::close(fd) };
-        }
-    }
 }

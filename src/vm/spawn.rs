@@ -3,13 +3,14 @@
 use super::argv::CommandLine;
 use super::dir::VmDir;
 use super::launch;
-use crate::Error;
 use crate::config::Vm;
+use crate::{Error, descriptors};
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::FdFlags;
 use rustix::process::Signal;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -33,8 +34,16 @@ pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine, die_with_us: bool) -> Res
         .stdout(dir.begin_log("stdout")?)
         .stderr(dir.begin_log("stderr")?);
     let us = rustix::process::getpid();
+    let is_named = |fd: &RawFd| line.args.iter().any(|arg| names(&arg.text, *fd));
+    let mut withheld = descriptors::inherited();
+    withheld.retain(|fd| !is_named(fd));
     let prepare = move || {
         rustix::process::setsid()?;
+        for fd in &withheld {
+            // SAFETY: the descriptor is not used; one that is closed by now is an error.
+            let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
+            let _ = rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC);
+        }
         if die_with_us {
             rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
             if rustix::process::getppid() != Some(us) {
@@ -59,6 +68,37 @@ fn hold(record: &CString) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether an argument hands QEMU this descriptor: `fd=3`, `vhostfds=3:4`, `"fd":"3"`, `fd:3`,
+/// `/dev/fd/3`, `addr.type=fd,addr.str=3`. One too many does less harm than one that is missing.
+fn names(arg: &str, fd: RawFd) -> bool {
+    let mut words = arg.split(|c: char| !c.is_ascii_alphanumeric());
+    arg.contains("fd") && words.any(|word| word.parse() == Ok(fd))
+}
+
 fn spawn_error(program: &str, error: io::Error) -> Error {
     Error::Spawn { program: program.to_owned(), error, place: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_that_options_name() {
+        for arg in [
+            "tap,id=n,fd=3",
+            "tap,id=n,fds=2:3,vhostfds=4:5",
+            "vhost-vsock-pci,guest-cid=3,vhostfd=3",
+            "fd=3,set=1",
+            "fd:3",
+            r#"{"type": "tap", "id": "n", "fd": "3"}"#,
+            "stream,id=n,addr.type=fd,addr.str=3",
+            "file,id=c,path=/dev/fd/3",
+        ] {
+            assert!(names(arg, 3), "{arg}");
+        }
+        for arg in ["user,id=n3,hostfwd=tcp::33-:22", "tap,fd=30", "-smp", "3", "fd=eth3"] {
+            assert!(!names(arg, 3), "{arg}");
+        }
+    }
 }

@@ -231,6 +231,18 @@ fn a_qemu_that_ends_while_it_comes_up() {
 }
 
 #[test]
+fn descriptors_of_the_caller() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let line = "exec 7>lock 8>kept; exec \"$0\" start a -- \
+                -add-fd fd=8,set=1 -chardev file,id=c,path=/dev/fdset/1";
+    lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run().code(0);
+    let links = std::fs::read_dir(format!("/proc/{}/fd", lab.qemus()[0])).unwrap();
+    let open: Vec<_> = links.filter_map(|link| link.unwrap().path().read_link().ok()).collect();
+    assert!(open.contains(&lab.path("kept")), "{open:?}");
+    assert!(!open.contains(&lab.path("lock")), "{open:?}");
+}
+
+#[test]
 fn a_wrapper_that_ends_without_its_qemu() {
     let lab = Lab::new(&fake_qemu("a", "slow-pidfile=60000"));
     let config = lab.read("qqmgr.toml");
