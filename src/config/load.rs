@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// What a config file is called.
 pub const FILE_NAME: &str = "qqmgr.toml";
 
+/// What the runtime directory beside it is called, which is qqmgr's own.
+pub const RUNTIME_DIR: &str = ".qqmgr";
+
 /// The config file to use: `explicit`, else `$QQMGR_CONFIG`, else the nearest `qqmgr.toml`
 /// from the current directory up, else `$XDG_CONFIG_HOME/qqmgr/conf.toml`.
 ///
@@ -50,7 +53,7 @@ pub(super) fn read(path: &Path) -> Result<Source, Error> {
 pub(super) fn directories(path: &Path) -> (PathBuf, PathBuf) {
     let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
     let runtime = match path.file_name() {
-        Some(name) if name == FILE_NAME => dir.join(".qqmgr"),
+        Some(name) if name == FILE_NAME => dir.join(RUNTIME_DIR),
         _ => dir.clone(),
     };
     (dir, runtime)

@@ -13,7 +13,7 @@ mod tests;
 mod tree;
 
 pub use file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
-pub use load::FILE_NAME;
+pub use load::{FILE_NAME, RUNTIME_DIR};
 pub(crate) use parse::{NAME_RULE, is_vm_name};
 pub use resolve::{Arg, Ssh, Vm, reserved_option};
 pub use source::{Diagnostic, Location, Source, Span, Text};

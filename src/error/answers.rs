@@ -107,7 +107,7 @@ impl Error {
             }
             Error::FileExists { .. } => Some("name another one with -c, or move it away".into()),
             Error::UnsafeDir { .. } => {
-                Some("a VM's directory has to be a real one of your own; move this one away".into())
+                Some("it has to be a real directory of your own; move this one away".into())
             }
             Error::Spawn { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 Some("is it installed and in $PATH?".into())

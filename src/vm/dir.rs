@@ -1,7 +1,7 @@
 //! A VM's runtime directory: its files, its lock, and that it is the user's own.
 
 use crate::Error;
-use crate::config::Instance;
+use crate::config::{Instance, RUNTIME_DIR};
 use crate::private_dir;
 use crate::process::Process;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
@@ -75,6 +75,10 @@ impl VmDir {
     fn create_at(path: &Path) -> Result<VmDir, Error> {
         if let Some(parent) = path.parent() {
             private_dir::make(parent)?;
+            // Any other that VMs' directories are in is the user's, with other things in it.
+            if parent.file_name().is_some_and(|name| name == RUNTIME_DIR) {
+                private_dir::open(parent)?;
+            }
         }
         private_dir::make(path)?;
         let gone = || Error::File {

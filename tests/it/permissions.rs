@@ -40,16 +40,44 @@ fn everything_in_it_is_closed_to_others() {
 fn an_open_directory_is_closed() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     fs::create_dir_all(lab.vm_file("a", "")).unwrap();
-    fs::set_permissions(lab.vm_file("a", ""), Permissions::from_mode(0o777)).unwrap();
+    for dir in [lab.path(".qqmgr"), lab.vm_file("a", "")] {
+        fs::set_permissions(dir, Permissions::from_mode(0o777)).unwrap();
+    }
     lab.qqmgr("start a").run().code(0);
+    assert_eq!(lab.path(".qqmgr").metadata().unwrap().mode() & 0o7777, 0o700);
     assert_eq!(lab.vm_file("a", "").metadata().unwrap().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_directory_of_the_users_stays_as_it_is() {
+    let lab = Lab::empty();
+    lab.write("vms/other.toml", vm("a", NO_GUEST));
+    fs::set_permissions(lab.path("vms"), Permissions::from_mode(0o755)).unwrap();
+    lab.qqmgr("-c vms/other.toml start a").run().code(0);
+    assert_eq!(lab.path("vms").metadata().unwrap().mode() & 0o7777, 0o755);
+    assert_eq!(lab.path("vms/vm.a").metadata().unwrap().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_runtime_directory_that_is_a_symlink_is_refused() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    fs::create_dir(lab.path("elsewhere")).unwrap();
+    symlink("elsewhere", lab.path(".qqmgr")).unwrap();
+    lab.qqmgr("start a").run().expect(
+        1,
+        "",
+        "error: the runtime directory \"[DIR]/.qqmgr\" is refused: it is not a directory, or a \
+         symlink to one\n\
+         hint: it has to be a real directory of your own; move this one away\n",
+    );
+    assert_eq!(fs::read_dir(lab.path("elsewhere")).unwrap().count(), 0, "nothing was written");
 }
 
 #[track_caller]
 fn assert_refused(lab: &Lab, reason: &str) {
     let error = format!(
         "error: the runtime directory \"[DIR]/.qqmgr/vm.a\" is refused: it {reason}\n\
-         hint: a VM's directory has to be a real one of your own; move this one away\n"
+         hint: it has to be a real directory of your own; move this one away\n"
     );
     for line in ["start a", "status a", "stop a"] {
         lab.qqmgr(line).run().expect(1, "", &error);
