@@ -71,7 +71,10 @@ impl Relay {
         };
         let dialled = tokio::select! {
             result = timeout(PATIENCE, connect_qmp(&self.dir, "events.socket", &process)) => result,
-            _ = process.ended() => return self.retire().map(drop),
+            ended = process.ended() => {
+                ended?;
+                return self.retire().map(drop);
+            }
         };
         match dialled {
             Ok(Ok(client)) => self.serve(client, process.pid()).await,

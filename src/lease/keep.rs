@@ -8,6 +8,7 @@ use crate::ssh;
 use crate::vm::{self, Lease, VmDir};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
@@ -47,9 +48,12 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     let orphaned = lease.owner.is_some() && owner.is_none();
     tokio::select! {
         biased;
-        _ = process.ended() => return vm::tidy(instance).await,
+        ended = process.ended() => {
+            ended.map_err(|error| unwatched(instance, error))?;
+            return vm::tidy(instance).await;
+        }
         () = sleep_or_never(lease.status().left()) => {}
-        () = ended_or_never(owner.as_ref()), if !orphaned => {}
+        ended = ended_or_never(owner.as_ref()), if !orphaned => ended.map_err(|error| unwatched(instance, error))?,
         () = std::future::ready(()), if orphaned => {}
     }
     super::end(&process, instance).await.map(drop)
@@ -93,7 +97,8 @@ async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
     drop(lock);
     if let Some(process) = process {
         if word == Some(Word::Stay) {
-            let _ = process.ended().await;
+            // If that can't be seen, the VM stays, and is for `gc`.
+            process.ended().await.map_err(|error| unwatched(instance, error))?;
         }
         // Side by side, because starting ssh takes longer than ending QEMU.
         let ((), closed) = tokio::join!(end(&process), ssh::close(instance));
@@ -133,6 +138,10 @@ async fn last_word(mut told: Told) -> Option<Word> {
     word
 }
 
+fn unwatched(instance: &Instance, error: io::Error) -> Error {
+    Error::System { vm: instance.name.clone(), action: "watch its processes", error }
+}
+
 /// Tells whoever waits for it what came of the preparations. They read to the end of standard
 /// output, so that is closed. If they were killed there is nobody to tell, and all goes on.
 fn answer<T>(prepared: Result<T, Error>) -> Result<T, Error> {
@@ -152,9 +161,9 @@ async fn sleep_or_never(time: Option<Duration>) {
     }
 }
 
-async fn ended_or_never(process: Option<&Process>) {
+async fn ended_or_never(process: Option<&Process>) -> io::Result<()> {
     match process {
-        Some(process) => drop(process.ended().await),
+        Some(process) => process.ended().await,
         None => std::future::pending().await,
     }
 }

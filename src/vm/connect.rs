@@ -44,7 +44,9 @@ impl Control<'_> {
         let mut connecting = std::pin::pin!(connecting);
         let connected = tokio::select! {
             result = &mut connecting => result,
-            _ = self.process.ended() => Err(qmp::Error::Closed),
+            ended = self.process.ended() => {
+                Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed))
+            }
             () = tokio::time::sleep_until(greeted_by) => {
                 // Our own connection is still there, for the kernel's table to tell apart.
                 let held = is_held(&self.dir.file("qmp.socket"));
