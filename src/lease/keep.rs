@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// How long a killed process may take to be gone, and a lock to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often the clock is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+
 /// What whoever asked for us says.
 type Told = Lines<BufReader<Stdin>>;
 
@@ -52,7 +55,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
             ended.map_err(|error| unwatched(instance, error))?;
             return vm::tidy(instance).await;
         }
-        () = sleep_or_never(lease.status().left()) => {}
+        () = expired(&lease) => {}
         ended = ended_or_never(owner.as_ref()), if !orphaned => ended.map_err(|error| unwatched(instance, error))?,
         () = std::future::ready(()), if orphaned => {}
     }
@@ -154,11 +157,16 @@ fn answer<T>(prepared: Result<T, Error>) -> Result<T, Error> {
     prepared
 }
 
-async fn sleep_or_never(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
+/// Waits until the lease's time is over. A timer stands still while the host is suspended, and the
+/// clock that says when it is over can be set: it is looked at every now and then.
+async fn expired(lease: &Lease) {
+    while let Some(left) = lease.status().left() {
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK_INTERVAL)).await;
     }
+    std::future::pending().await
 }
 
 async fn ended_or_never(process: Option<&Process>) -> io::Result<()> {
