@@ -48,13 +48,6 @@ impl Process {
         }
     }
 
-    /// The process that has this pid now; `None` when there is none.
-    pub fn open(pid: u32) -> Option<Process> {
-        let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
-        Some(Process { pid, pidfd })
-    }
-
     /// A child of ours that was not waited for yet, so that its pid is its own.
     ///
     /// # Errors
@@ -137,6 +130,22 @@ impl Identity {
     /// The process that has this pid now.
     pub fn of(pid: u32) -> Option<Identity> {
         start_ticks(pid).map(|started| Identity { pid, started })
+    }
+
+    /// A handle on it; `None` when it is gone.
+    ///
+    /// # Errors
+    /// The kernel has no pidfds (before 5.3) or we have no file descriptors left.
+    pub fn open(&self) -> io::Result<Option<Process>> {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
+            return Ok(None);
+        };
+        match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            // Only what is looked at once it is held can't be another that got the pid since.
+            Ok(pidfd) => Ok(self.lives().then_some(Process { pid, pidfd })),
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether it still lives.

@@ -23,6 +23,9 @@ const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 /// What whoever asked for us says.
 type Told = Lines<BufReader<Stdin>>;
 
+/// The owner of a lease that has one; `Some(None)` is gone.
+type Owner = Option<Option<Process>>;
+
 /// Lives a keeper's life: what it is to keep comes from standard input.
 ///
 /// # Errors
@@ -46,9 +49,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     if word == Some(Word::Drop) {
         return Ok(());
     }
-    let (process, _held) = answer(take_over(instance, &lease, word).await)?;
-    let owner = lease.owner.filter(Identity::lives).and_then(|owner| Process::open(owner.pid));
-    let orphaned = lease.owner.is_some() && owner.is_none();
+    let (process, owner, _held) = answer(take_over(instance, &lease, word).await)?;
     tokio::select! {
         biased;
         ended = process.ended() => {
@@ -56,8 +57,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
             return vm::tidy(instance).await;
         }
         () = expired(&lease) => {}
-        ended = ended_or_never(owner.as_ref()), if !orphaned => ended.map_err(|error| unwatched(instance, error))?,
-        () = std::future::ready(()), if orphaned => {}
+        gone = gone(owner) => gone.map_err(|error| unwatched(instance, error))?,
     }
     super::end(&process, instance).await.map(drop)
 }
@@ -67,7 +67,9 @@ async fn take_over(
     instance: &Instance,
     lease: &Lease,
     word: Option<Word>,
-) -> Result<(Process, OwnedFd), Error> {
+) -> Result<(Process, Owner, OwnedFd), Error> {
+    let owner = lease.owner.as_ref().map(Identity::open).transpose();
+    let owner = owner.map_err(|error| unwatched(instance, error))?;
     let gone = || Error::NotRunning { vm: instance.name.clone() };
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
     // Under it no other keeper is stopping the VM.
@@ -87,7 +89,7 @@ async fn take_over(
     }
     let held = hold(&dir)?;
     Lease { vm: Some(vm), ..lease.clone() }.write(&dir)?;
-    Ok((process, held))
+    Ok((process, owner, held))
 }
 
 async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
@@ -169,9 +171,11 @@ async fn expired(lease: &Lease) {
     std::future::pending().await
 }
 
-async fn ended_or_never(process: Option<&Process>) -> io::Result<()> {
-    match process {
-        Some(process) => process.ended().await,
+/// Waits until the lease's owner is gone.
+async fn gone(owner: Owner) -> io::Result<()> {
+    match owner {
+        Some(Some(process)) => process.ended().await,
+        Some(None) => Ok(()),
         None => std::future::pending().await,
     }
 }
