@@ -68,6 +68,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod console;
+mod deadline;
 mod descriptors;
 pub mod duration;
 mod error;

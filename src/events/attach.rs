@@ -18,7 +18,7 @@ pub async fn connect(dir: Arc<VmDir>) -> io::Result<tokio::net::UnixStream> {
     let (result, connected) = tokio::sync::oneshot::channel();
     // A thread of its own: it may have to wait for others who start a relay too, and stays to
     // reap the relay if that ends first.
-    std::thread::spawn(move || match connect_or_start(&dir) {
+    std::thread::Builder::new().spawn(move || match connect_or_start(&dir) {
         Ok((stream, relay)) => {
             let _ = result.send(Ok(stream));
             let _ = relay.map(|mut relay| relay.wait());
@@ -26,7 +26,7 @@ pub async fn connect(dir: Arc<VmDir>) -> io::Result<tokio::net::UnixStream> {
         Err(error) => {
             let _ = result.send(Err(error));
         }
-    });
+    })?;
     let stream = connected.await.map_err(io::Error::other)??;
     stream.set_nonblocking(true)?;
     tokio::net::UnixStream::from_std(stream)

@@ -1,9 +1,9 @@
 //! A VM's QMP: connecting to the right process, within a bounded time, and saying what failed.
 
 use super::dir::VmDir;
-use crate::Error;
 use crate::process::Process;
 use crate::qmp::{self, Client};
+use crate::{Error, deadline};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Control<'_> {
         patience: Duration,
         exchange: impl AsyncFnOnce(&mut Client) -> Result<T, qmp::Error>,
     ) -> Result<T, Error> {
-        let deadline = Instant::now() + patience;
+        let deadline = deadline::within(patience);
         let greeted_by = deadline.min(Instant::now() + GREETING_PATIENCE);
         let connecting = connect_qmp(self.dir, "qmp.socket", self.process);
         let mut connecting = std::pin::pin!(connecting);
@@ -70,7 +70,7 @@ impl Control<'_> {
     /// # Errors
     /// QEMU does not listen.
     pub async fn dial(&self, socket: &str, patience: Duration) -> io::Result<Option<UnixStream>> {
-        let deadline = Instant::now() + patience;
+        let deadline = deadline::within(patience);
         let path = self.dir.file(socket);
         let connected = connect(self.dir, socket, self.process);
         let stream = match tokio::time::timeout_at(deadline, connected).await {

@@ -207,10 +207,12 @@ impl VmDir {
         let started = Instant::now();
         // A thread of its own: it sleeps in the kernel until its turn, and may be left behind.
         let (turn, waiting) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
+        let wait = move || {
             let result = rustix::fs::flock(&file, FlockOperation::LockExclusive);
             let _ = turn.send(result.map(|()| Lock { _file: file }));
-        });
+        };
+        let waiter = std::thread::Builder::new().spawn(wait);
+        waiter.map_err(|error| Error::File { action: "lock", path: path.clone(), error })?;
         match tokio::time::timeout_at(deadline, waiting).await {
             Ok(Ok(result)) => result.map_err(failed),
             _ => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),

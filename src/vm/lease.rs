@@ -58,7 +58,8 @@ impl Lease {
 
     /// The end of a lease that lasts `time` from now: not before, to the second.
     pub fn expiry(time: Duration) -> u64 {
-        (since_1970() + time + Duration::from_nanos(999_999_999)).as_secs()
+        let time = since_1970().saturating_add(time);
+        time.saturating_add(Duration::from_nanos(999_999_999)).as_secs()
     }
 
     /// Whether the VM should have ended.

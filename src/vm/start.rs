@@ -6,10 +6,10 @@ use super::dir::{Lock, VmDir};
 use super::launch::Launch;
 use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn, stop};
-use crate::Error;
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
 use crate::qmp::{self, Client};
+use crate::{Error, deadline};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::Serialize;
 use std::io;
@@ -98,7 +98,7 @@ pub async fn start_holding(
     options: &StartOptions,
     lock: Option<Lock>,
 ) -> Result<Started, Error> {
-    let deadline = Instant::now() + options.timeout;
+    let deadline = deadline::within(options.timeout);
     let (mut vm, mut line) = plan(config, instance, &options.extra)?;
     let dir = VmDir::create(instance)?;
     let _lock = match lock {

@@ -2,11 +2,11 @@
 
 use super::connect::Control;
 use super::dir::{Lock, VmDir};
-use crate::Error;
 use crate::config::Instance;
 use crate::error::no_answer;
 use crate::process::{self, Process};
 use crate::qmp::{self, Client};
+use crate::{Error, deadline};
 use rustix::process::Signal;
 use serde::Serialize;
 use std::time::Duration;
@@ -111,7 +111,7 @@ async fn descend(
         From::Powerdown(timeout) => timeout,
         From::Quit | From::Sigkill => Duration::ZERO,
     };
-    let lock = dir.lock(&instance.name, started + patience).await;
+    let lock = dir.lock(&instance.name, deadline::after(started, patience)).await;
     let Some(process) = dir.process()? else {
         if lock.is_ok() {
             dir.clean();
@@ -180,7 +180,7 @@ struct Ladder<'a> {
 impl Ladder<'_> {
     async fn descend(&mut self, from: From, started: Instant) -> Result<Method, Error> {
         if let From::Powerdown(timeout) = from
-            && self.power_down(started + timeout).await
+            && self.power_down(deadline::after(started, timeout)).await
         {
             return Ok(Method::Powerdown);
         }

@@ -6,7 +6,7 @@ use super::{Condition, Plan, Waited, Watch, guest};
 use crate::events::EventStream;
 use crate::qmp::Client;
 use crate::vm::{self, Control};
-use crate::{Error, error, events, suggest};
+use crate::{Error, deadline, error, events, suggest};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Watch<'_> {
     /// # Errors
     /// The time is over, the VM ends, or something holds that must not.
     pub async fn hold(&self, plan: &Plan) -> Result<Waited, Error> {
-        let deadline = plan.since + plan.timeout;
+        let deadline = deadline::after(plan.since, plan.timeout);
         let mut pending = self.pending(&plan.conditions);
         let mut failing = self.pending(&plan.fail_on);
         let mut held = vec![false; plan.conditions.len()];
