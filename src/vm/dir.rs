@@ -21,6 +21,12 @@ pub const LONGEST_SOCKET_PATH: usize = 107;
 /// process's end to letting go of the lock.
 const SETTLING: Duration = Duration::from_millis(500);
 
+/// What the name of a file begins with that is being written.
+const HALF_WRITTEN: &str = ".tmp";
+
+/// No writer takes as long for its few bytes.
+const WRITING: Duration = Duration::from_mins(1);
+
 /// What means nothing once the VM's process is gone.
 const OF_ONE_LIFE: [&str; 9] = [
     "pid",
@@ -226,7 +232,7 @@ impl VmDir {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Error> {
         let path = self.file(name);
         let write = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            let mut file = tempfile::Builder::new().prefix(HALF_WRITTEN).tempfile_in(&self.path)?;
             file.write_all(bytes)?;
             file.persist(&path)?;
             Ok(())
@@ -271,6 +277,21 @@ impl VmDir {
     pub fn clean(&self) {
         for name in OF_ONE_LIFE {
             self.remove(name);
+        }
+        self.remove_half_written();
+    }
+
+    /// Removes what writers have left that were killed before it was in its place.
+    fn remove_half_written(&self) {
+        for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let written = entry.metadata().and_then(|metadata| metadata.modified());
+            let is_old = || written.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > WRITING));
+            if let Some(name) = entry.file_name().to_str()
+                && name.starts_with(HALF_WRITTEN)
+                && is_old()
+            {
+                self.remove(name);
+            }
         }
     }
 

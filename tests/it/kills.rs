@@ -1,7 +1,8 @@
 //! qqmgr killed at any moment: the next command sees the truth, with nothing to clean by hand.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
-use std::time::Duration;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 const ROUNDS: u64 = 30;
 
@@ -78,4 +79,15 @@ fn a_stop_that_is_killed() {
         lab.qqmgr("stop a --force").run().code(0);
         assert!(lab.processes().is_empty(), "{:?}", lab.processes());
     }
+}
+
+#[test]
+fn what_a_killed_writer_leaves() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let [old, new] = ["old", "new"].map(|name| lab.write(format!(".qqmgr/vm.a/.tmp{name}"), ""));
+    let hour_ago = SystemTime::now() - Duration::from_hours(1);
+    File::options().write(true).open(&old).unwrap().set_modified(hour_ago).unwrap();
+    lab.qqmgr("start a").run().code(0);
+    // Somebody may be about to put the other in place.
+    assert!(!old.exists() && new.exists());
 }
