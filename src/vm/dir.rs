@@ -1,4 +1,4 @@
-//! A VM's runtime directory: its files, its lock, and that it is the user's own.
+//! A VM's runtime directory: its files, and that it is the user's own.
 
 use crate::Error;
 use crate::config::{Instance, RUNTIME_DIR};
@@ -47,12 +47,6 @@ pub struct VmDir {
     fd: OwnedFd,
 }
 
-/// The right to start or stop the VM, or to another thing that one does at a time, until dropped.
-#[derive(Debug)]
-pub struct Lock {
-    _file: OwnedFd,
-}
-
 impl VmDir {
     /// Opens the VM's directory; `None` when there is none yet.
     ///
@@ -78,7 +72,7 @@ impl VmDir {
         VmDir::create_at(&instance.dir)
     }
 
-    fn create_at(path: &Path) -> Result<VmDir, Error> {
+    pub(super) fn create_at(path: &Path) -> Result<VmDir, Error> {
         if let Some(parent) = path.parent() {
             private_dir::make(parent)?;
             // Any other that VMs' directories are in is the user's, with other things in it.
@@ -98,18 +92,6 @@ impl VmDir {
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Waits for the right to make or remove the directories of throwaway instances of the VM that
-    /// this one is of: one that is half made or half removed looks as if it were left by the dead.
-    ///
-    /// # Errors
-    /// As [`VmDir::lock`], or the directory that they are in can't be made.
-    pub async fn lock_runs(instance: &Instance, deadline: Instant) -> Result<Lock, Error> {
-        let runs = instance.dir.parent().unwrap_or(&instance.dir);
-        let vm = VmDir::create_at(runs.parent().unwrap_or(runs))?;
-        VmDir::create_at(runs)?;
-        vm.lock_file("runs.lock", &instance.definition, deadline).await
     }
 
     /// Makes the directory of a throwaway instance, for who has the right to.
@@ -185,43 +167,6 @@ impl VmDir {
                 return self.process();
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Waits for the right to start or stop the VM.
-    ///
-    /// # Errors
-    /// Another qqmgr has it until `deadline`, or the lock file can't be opened.
-    pub async fn lock(&self, vm: &str, deadline: Instant) -> Result<Lock, Error> {
-        self.lock_file("lock", vm, deadline).await
-    }
-
-    async fn lock_file(&self, name: &str, vm: &str, deadline: Instant) -> Result<Lock, Error> {
-        let path = self.file(name);
-        let failed = |error: rustix::io::Errno| Error::File {
-            action: "lock",
-            path: path.clone(),
-            error: error.into(),
-        };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        let started = Instant::now();
-        // A thread of its own: it sleeps in the kernel until its turn, and may be left behind.
-        let (turn, waiting) = tokio::sync::oneshot::channel();
-        let wait = move || {
-            let result = rustix::fs::flock(&file, FlockOperation::LockExclusive);
-            let _ = turn.send(result.map(|()| Lock { _file: file }));
-        };
-        let waiter = std::thread::Builder::new().spawn(wait);
-        waiter.map_err(|error| Error::File { action: "lock", path: path.clone(), error })?;
-        match tokio::time::timeout_at(deadline, waiting).await {
-            Ok(Ok(result)) => result.map_err(failed),
-            _ => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::argv::CommandLine;
 use super::connect::{self, Control};
-use super::dir::{Lock, VmDir};
+use super::dir::VmDir;
 use super::launch::Launch;
+use super::lock::Lock;
 use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn, stop};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};

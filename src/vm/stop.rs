@@ -1,7 +1,8 @@
 //! Stopping a VM: a ladder from asking the guest to SIGKILL, and which rung it took.
 
 use super::connect::Control;
-use super::dir::{Lock, VmDir};
+use super::dir::VmDir;
+use super::lock::Lock;
 use crate::config::Instance;
 use crate::error::no_answer;
 use crate::process::{self, Process};
