@@ -15,7 +15,7 @@ use std::path::PathBuf;
 #[command(name = "qqmgr", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = super::exit::HELP)]
 pub struct Cli {
-    /// The config file [default: the nearest qqmgr.toml from here up, else the user's own]
+    /// The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from here up, else the user's own]
     #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) config: Option<PathBuf>,
     /// Print one JSON document instead of text; a stream prints one per line
