@@ -64,6 +64,24 @@ fn definitions_that_it_refuses() {
 }
 
 #[test]
+fn images_that_snapshot_does_not_protect() {
+    let ssh = "-netdev user,id=n,hostfwd=tcp::{{.vm.ssh.port}}-:22";
+    let json = r#"{"driver":"qcow2","file":"f","backing":{"driver":"null-co","read-only":true}}"#;
+    for open in [
+        &format!("-blockdev '{json}' -S"),
+        "-blockdev driver=nbd,server.type=unix,server.path=/tmp/s,node-name=d",
+        "-drive file=/tmp/d,snapshot=no",
+        "-drive file=/tmp/d,nosnapshot",
+        "-drive id=d,file=/tmp/d -set drive.d.snapshot=off",
+    ] {
+        let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {ssh} {open}")));
+        let json = lab.qqmgr("run a --json -- true").run().code(125).stderr("").json();
+        let message = "`run` can't keep the guest from writing to this image";
+        assert_eq!(json["error"]["message"], message, "{open}: {json}");
+    }
+}
+
+#[test]
 fn a_qemu_that_does_not_start() {
     let broken = guest_vm("a").replace("-machine q35,accel=tcg", "-machine nonsense");
     let lab = Lab::new(&broken);
