@@ -60,15 +60,10 @@ fn rule(forward: &Forward) -> String {
 }
 
 fn port(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
-    let Forward { protocol, host_address, host_port, .. } = forward;
-    let address = match host_address.trim_matches(['[', ']']) {
-        "" => "0.0.0.0",
-        address => address,
-    };
-    let address = (address, *host_port);
+    let Forward { protocol, host_port, .. } = forward;
     let bound = match protocol.as_str() {
-        "udp" => UdpSocket::bind(address).map(drop),
-        _ => TcpListener::bind(address).map(drop),
+        "udp" => UdpSocket::bind(forward.address()).map(drop),
+        _ => TcpListener::bind(forward.address()).map(drop),
     };
     let error = bound.err()?;
     let owner = port_owner(*host_port).filter(|_| error.kind() == io::ErrorKind::AddrInUse);

@@ -30,8 +30,8 @@ impl CommandLine {
 }
 
 /// The arguments that keep a VM in our hands: its pidfile, its monitor, QMP for one client at a
-/// time, a serial port with a log, and a second QMP for those who only listen (QEMU manual, "Invocation", "Character device
-/// options" and "Debug/Expert options").
+/// time, a serial port with a log, and a second QMP for those who only listen (QEMU manual,
+/// "Invocation", "Character device options" and "Debug/Expert options").
 fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
     let socket = |name: &str| escape(&socket_argument(&dir.join(name), working_dir));
     let log = escape(&dir.join("serial"));
@@ -74,6 +74,16 @@ pub struct Forward {
     pub host_port: u16,
     /// The guest's port.
     pub guest_port: u16,
+}
+
+impl Forward {
+    /// Where it listens; whoever connects to all addresses reaches the host itself.
+    pub fn address(&self) -> (&str, u16) {
+        match self.host_address.trim_matches(['[', ']']) {
+            "" => ("0.0.0.0", self.host_port),
+            address => (address, self.host_port),
+        }
+    }
 }
 
 /// The ports that a command line forwards: `hostfwd=[tcp|udp]:[ADDR]:PORT-[ADDR]:PORT` of

@@ -4,7 +4,6 @@ use super::Watch;
 use crate::Error;
 use crate::ssh::Session;
 use crate::vm::{Control, forwards};
-use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -28,8 +27,7 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
         });
     };
     loop {
-        let host = (Ipv4Addr::LOCALHOST, rule.host_port);
-        if let Ok(stream) = TcpStream::connect(host).await
+        if let Ok(stream) = TcpStream::connect(rule.address()).await
             && is_accepted(watch, stream, port).await
         {
             return Ok(());

@@ -5,6 +5,7 @@ use crate::harness::{Alive, Lab, NO_GUEST, Outcome, fake_qemu, free_port, guest_
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::Write;
+use std::net::TcpListener;
 
 /// A guest's output, as far as a wait can tell; it goes where QEMU keeps the log.
 fn say(lab: &Lab, text: &str) {
@@ -341,9 +342,24 @@ fn a_start_that_waits() {
 }
 
 #[test]
+fn a_port_of_another_address() {
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in stranger.incoming() {
+            let _ = client.and_then(|mut client| client.write_all(b"hello"));
+        }
+    });
+    let forward = format!("-netdev user,id=n,hostfwd=tcp:127.0.0.2:{port}-:80");
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {forward}")));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("wait a --for port:80 --timeout 1s").run().code(5).stdout("");
+}
+
+#[test]
 fn what_only_a_guest_has() {
     let forward = "127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}";
-    let more = format!("{forward},hostfwd=tcp:127.0.0.1:{}-:8080", free_port());
+    let more = format!("{forward},hostfwd=tcp:127.0.0.2:{}-:8080", free_port());
     let lab = Lab::new(&guest_vm("a").replace(forward, &more));
     lab.qqmgr("start a --for 'serial:^~ # ' --for ssh --for port:22").run().ok(
         "a: started (pid [PID]), SSH on port [PORT]; after [SECONDS]: serial:^~ # , ssh, port:22\n",
