@@ -173,6 +173,22 @@ fn the_owner_of_a_taken_port_is_named() {
 }
 
 #[test]
+fn forwards_in_json_are_seen() {
+    let port = free_port();
+    let rule = format!("tcp:127.0.0.1:{port}-:22");
+    let net = format!(
+        "-netdev '{{\"type\":\"user\",\"id\":\"n\",\"hostfwd\":[{{\"str\":\"{rule}\"}}]}}' -S"
+    );
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net}")).replace("2222", &port.to_string()));
+    lab.qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("start a").run().code(0);
+    let status = lab.qqmgr("status a --json").run().code(0).json();
+    let forward = &status["forwards"][0];
+    assert_eq!([&forward["host_port"], &forward["guest_port"]], [port, 22], "{status}");
+    lab.qqmgr("wait a --for port:22 --timeout 100ms").run().code(5);
+}
+
+#[test]
 fn an_automatic_port_is_kept_for_the_vms_life() {
     let cmd = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}";
     let config = vm("a", &format!("{NO_GUEST} {cmd}")).replace("2222", "'auto'");
