@@ -381,5 +381,18 @@ fn what_only_a_guest_has() {
         lab.qqmgr("ssh a \"touch \\\"/tmp/it's made\\\"\"").run().code(0);
         both.join().unwrap().ok("a: after [SECONDS]: port:8080, file:/tmp/it's made\n");
     });
+    // What looks for a file in the guest goes on no longer than the wait.
+    let looks = |name: &str| {
+        let line = format!("ssh a \"ps | grep -q '[u]ntil test -e .{name}'\"");
+        lab.qqmgr(&line).run().code == 0
+    };
+    std::thread::scope(|scope| {
+        let line = "wait a --for file:/never --fail-on file:/tmp/enough";
+        let wait = scope.spawn(|| lab.qqmgr(line).run());
+        until("it looks for the file", || looks("/never").then_some(()));
+        lab.qqmgr("ssh a touch /tmp/enough").run().code(0);
+        wait.join().unwrap().code(1);
+        until("it does no more", || (!looks("/never")).then_some(()));
+    });
     lab.qqmgr("stop a").run().code(0);
 }
