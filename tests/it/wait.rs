@@ -244,26 +244,35 @@ fn a_panic_that_only_qemu_tells() {
 
 #[test]
 fn a_guest_that_stands_still() {
-    let lab = running();
+    let lab = Lab::new(&(vm("a", NO_GUEST) + &vm("b", NO_GUEST)));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("start b -- -S").run().code(0);
     lab.qqmgr("monitor a stop").run().code(0);
     say(&lab, "one\n");
-    let paused = "its state is `paused`; `qqmgr monitor a cont` resumes it";
-    let expected = |state: &str, end: &str| {
+    let resume = |vm: &str, state: &str| {
+        format!("its state is `{state}`; `qqmgr monitor {vm} cont` resumes it")
+    };
+    let expected = |vm: &str, state: &str, end: &str| {
         format!(
-            "a: {state}\nerror: VM `a`: waited 200ms for ssh: {state}\n{end}\
-             hint: the VM is left as it is: qqmgr status a\n"
+            "{vm}: {state}\nerror: VM `{vm}`: waited 3s for ssh: {state}\n{end}\
+             hint: the VM is left as it is: qqmgr status {vm}\n"
         )
     };
-    let wait = || lab.qqmgr("wait a --for ssh --timeout 200ms").run();
-    wait().expect(5, "", &expected(paused, "the serial log ends:\none\n"));
-    let json = lab.qqmgr("wait a --for ssh --timeout 200ms --json").run().code(5).stderr("").json();
-    let message = json["error"]["message"].as_str().unwrap();
-    assert!(message.contains(paused), "{message}");
+    // Time enough to ask for the state, on a slow machine too; all at once.
+    let wait = |vm: &str| lab.qqmgr(&format!("wait {vm} --for ssh --timeout 3s"));
+    std::thread::scope(|scope| {
+        let text = scope.spawn(|| wait("a").run());
+        let json = scope.spawn(|| wait("a").args(["--json"]).run());
+        let unstarted = scope.spawn(|| wait("b").run());
+        let (paused, end) = (resume("a", "paused"), "the serial log ends:\none\n");
+        text.join().unwrap().expect(5, "", &expected("a", &paused, end));
+        let json = json.join().unwrap().code(5).stderr("").json();
+        let message = json["error"]["message"].as_str().unwrap();
+        assert!(message.contains(&paused), "{message}");
+        let prelaunch = resume("b", "prelaunch");
+        unstarted.join().unwrap().expect(5, "", &expected("b", &prelaunch, ""));
+    });
     lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
-
-    lab.qqmgr("stop a --force").run().code(0);
-    lab.qqmgr("start a -- -S").run().code(0);
-    wait().expect(5, "", &expected(&paused.replace("paused", "prelaunch"), ""));
 }
 
 #[test]

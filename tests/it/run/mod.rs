@@ -222,8 +222,7 @@ fn a_failure_that_is_kept() {
     run.signal(Signal::KILL);
     gone(&lab);
     // What a killed keeper leaves is for gc.
-    let json = lab.qqmgr("run a --keep-on-failure --json --timeout 300ms -- true").run();
-    let json = json.code(125).json();
+    let json = lab.qqmgr("run a --keep-on-failure --json -- false").run().code(1).json();
     let name = json["kept"].as_str().unwrap();
     let processes = lab.processes();
     let keeper = processes.iter().find(|process| process.args[0] == "qqmgr-keeper").unwrap();
