@@ -220,6 +220,16 @@ fn an_ssh_option_gets_no_line_break_from_a_variable() {
 }
 
 #[test]
+fn no_argument_holds_a_nul() {
+    let text = "[vm.a]\ncmd = ['-m', \"a\\u0000\"]\n[vm.a.ssh]\nport = 1\nUser = \"\\u0000\"\n";
+    let json = Lab::new(text).qqmgr("start a --json").run().code(3).json();
+    let told = json["error"]["errors"].as_array().unwrap().iter();
+    let told: Vec<_> = told.map(|e| (e["location"]["line"].as_u64(), &e["message"])).collect();
+    let message = "this text holds a NUL character, which no argument can".into();
+    assert_eq!(told, [(Some(2), &message), (Some(5), &message)]);
+}
+
+#[test]
 fn there_is_no_such_vm() {
     let lab = Lab::new(&(vm("build-box", "") + &vm("web", "")));
     for verb in ["start", "stop", "status"] {
