@@ -57,9 +57,8 @@ fn is_snapshot_of_drive(key: &str) -> bool {
 }
 
 fn has_own_port(vm: &Vm) -> bool {
-    let is_host = |(keyword, _): &(String, _)| keyword.eq_ignore_ascii_case("hostname");
     let rules = forwards(vm.args.iter().map(|arg| arg.text.as_str()));
-    rules.iter().any(|rule| rule.host_port == ANY_PORT) || vm.ssh.options.iter().any(is_host)
+    rules.iter().any(|rule| rule.host_port == ANY_PORT) || vm.ssh.leads_elsewhere()
 }
 
 #[cfg(test)]

@@ -64,6 +64,23 @@ fn definitions_that_it_refuses() {
 }
 
 #[test]
+fn an_instance_that_is_reached_elsewhere() {
+    for (option, code) in [
+        ("HostName = 'h'", "qemu_death"),
+        ("ProxyCommand = 'nc h 22'", "qemu_death"),
+        ("proxyjump = 'h'", "qemu_death"),
+        ("ProxyJump = 'none'", "config_invalid"),
+    ] {
+        let ssh = format!("port = 2222, {option}");
+        let lab = Lab::new(&vm("a", "-machine nonsense").replace("port = 2222", &ssh));
+        let json = lab.qqmgr("run a --json -- true").run().code(125).json();
+        let end = json.get("ended_by").unwrap_or_else(|| &json["error"]["code"]);
+        assert_eq!(end, code, "{option}: {json}");
+        gone(&lab);
+    }
+}
+
+#[test]
 fn images_that_snapshot_does_not_protect() {
     let ssh = "-netdev user,id=n,hostfwd=tcp::{{.vm.ssh.port}}-:22";
     let json = r#"{"driver":"qcow2","file":"f","backing":{"driver":"null-co","read-only":true}}"#;
