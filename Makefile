@@ -43,7 +43,8 @@ lint: ## check the formatting, and clippy's opinion
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-$(QQMGR):
+# Not built anew for root, whose `make install` comes after a `make build`, unless it has changed.
+$(QQMGR): Cargo.toml Cargo.lock $(shell find src -type f)
 	$(BUILD)
 
 install: $(QQMGR) ## install the program, manual pages and completions under PREFIX=/usr/local

@@ -6,7 +6,9 @@ use crate::vm::{Control, Launch, Milestone, Timeline, VmDir};
 use crate::{Error, private_dir};
 use serde_json::json;
 use std::fmt::Write;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +17,9 @@ const KEPT: usize = 5;
 
 /// The file of a bundle that tells its error to programs.
 const RECORD: &str = "error.json";
+
+/// As much of a file's end is copied, in MiB: a guest's log can fill a disk.
+const LONGEST: u64 = 16;
 
 /// How long QEMU may take to draw a screenshot.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,9 +70,9 @@ async fn write(
     private_dir::make(&parent)?;
     let bundle = new_directory(&parent)?;
     let failed = |error| Error::File { action: "write", path: bundle.clone(), error };
-    for (name, _) in FILES {
-        let _ = std::fs::copy(dir.file(name), bundle.join(name));
-    }
+    // One that isn't there is not copied.
+    let is_cut =
+        FILES.map(|(name, _)| copy_end(&dir.file(name), &bundle.join(name)).unwrap_or(false));
     let launch = Launch::read(&dir);
     let argv = launch.as_ref().map(|launch| launch.argv.as_slice()).unwrap_or_default();
     let line = shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_default();
@@ -79,7 +84,7 @@ async fn write(
     save(&bundle, "config.json", &format!("{:#}\n", json!(resolved))).map_err(failed)?;
     save(&bundle, "events.ndjson", &lines.map_err(failed)?).map_err(failed)?;
     let shot = screenshot(instance, &dir, &bundle).await;
-    let story = story(instance, error, Timeline::read(&dir).as_ref(), events, shot);
+    let story = story(instance, error, Timeline::read(&dir).as_ref(), events, is_cut, shot);
     save(&bundle, "README", &story).map_err(failed)?;
     let record = json!({ "code": error.code(), "message": error.to_string() });
     save(&bundle, RECORD, &format!("{record}\n")).map_err(failed)?;
@@ -97,10 +102,20 @@ fn new_directory(parent: &Path) -> Result<PathBuf, Error> {
 
 fn save(bundle: &Path, name: &str, text: &str) -> io::Result<()> {
     use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::File::options();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(bundle.join(name))?;
-    file.write_all(text.as_bytes())
+    create(&bundle.join(name))?.write_all(text.as_bytes())
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Copies the end of a file; whether that is not all of it.
+fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
+    let mut file = File::open(from)?;
+    let start = file.metadata()?.len().saturating_sub(LONGEST << 20);
+    file.seek(SeekFrom::Start(start))?;
+    io::copy(&mut file.take(LONGEST << 20), &mut create(to)?)?;
+    Ok(start > 0)
 }
 
 /// Has QEMU draw the screen, if it lives and has one.
@@ -121,6 +136,7 @@ fn story(
     error: &Error,
     timeline: Option<&Timeline>,
     events: &[Event],
+    is_cut: [bool; FILES.len()],
     has_screenshot: bool,
 ) -> String {
     let mut text =
@@ -147,8 +163,9 @@ fn story(
     text.push_str("  config.json    the VM's config with every variable put in\n");
     text.push_str("  error.json     the error's code and message\n");
     text.push_str("  events.ndjson  QMP events while qqmgr was listening\n");
-    for (name, what) in FILES {
-        let _ = writeln!(text, "  {name:<14} {what}");
+    for ((name, what), is_cut) in FILES.iter().zip(is_cut) {
+        let part = if is_cut { format!(", its last {LONGEST} MiB") } else { String::new() };
+        let _ = writeln!(text, "  {name:<14} {what}{part}");
     }
     if has_screenshot {
         text.push_str("  screenshot.png the screen\n");

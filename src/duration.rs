@@ -5,8 +5,8 @@ use std::time::Duration;
 /// The units in which a duration may be written, the longer suffix first.
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
 
-/// Longer waits are a slip of the fingers: a year.
-const LONGEST: f64 = 366.0 * 86400.0;
+/// Longer waits are a slip of the fingers: a year, in hours.
+const LONGEST: f64 = 366.0 * 24.0;
 
 /// Parses `500ms`, `20s`, `2m`, `1h`, or plain seconds; fractions are fine.
 ///
@@ -21,8 +21,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     let plain = number.starts_with(|c: char| c.is_ascii_digit())
         && number.chars().all(|c| c.is_ascii_digit() || c == '.');
     let value: f64 = number.parse().map_err(|_| bad())?;
-    if !plain || value * seconds > LONGEST {
+    if !plain {
         return Err(bad());
+    }
+    if value * seconds > LONGEST * 3600.0 {
+        return Err(format!("`{text}` is too long: the longest duration is {LONGEST}h"));
     }
     Ok(Duration::from_secs_f64(value * seconds))
 }
@@ -65,6 +68,7 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text}");
         }
+        assert!(parse("8784h").is_ok());
     }
 
     #[test]

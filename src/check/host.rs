@@ -8,9 +8,6 @@ use crate::{Place, host};
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 
-/// Options of OpenSSH that lead elsewhere than to our forwarded port.
-const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
-
 /// Options whose value may be a character device, `unix:PATH` among others.
 const CHARACTER_DEVICES: [&str; 5] = ["parallel", "debugcon", "gdb", "vnc", "incoming"];
 
@@ -60,15 +57,10 @@ fn rule(forward: &Forward) -> String {
 }
 
 fn port(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
-    let Forward { protocol, host_address, host_port, .. } = forward;
-    let address = match host_address.trim_matches(['[', ']']) {
-        "" => "0.0.0.0",
-        address => address,
-    };
-    let address = (address, *host_port);
+    let Forward { protocol, host_port, .. } = forward;
     let bound = match protocol.as_str() {
-        "udp" => UdpSocket::bind(address).map(drop),
-        _ => TcpListener::bind(address).map(drop),
+        "udp" => UdpSocket::bind(forward.address()).map(drop),
+        _ => TcpListener::bind(forward.address()).map(drop),
     };
     let error = bound.err()?;
     let owner = port_owner(*host_port).filter(|_| error.kind() == io::ErrorKind::AddrInUse);
@@ -135,8 +127,7 @@ fn ssh<'a>(subject: &Subject, mut forwards: impl Iterator<Item = &'a Forward>) -
         (forward.host_port, forward.guest_port) == (ssh.port, ssh.vm_port)
             && forward.protocol == "tcp"
     };
-    let is_elsewhere = |keyword: &str| ELSEWHERE.iter().any(|k| k.eq_ignore_ascii_case(keyword));
-    if forwards.any(leads_there) || ssh.options.iter().any(|(keyword, _)| is_elsewhere(keyword)) {
+    if forwards.any(leads_there) || ssh.leads_elsewhere() {
         return None;
     }
     let port = match subject.vm.instance.port {

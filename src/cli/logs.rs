@@ -10,6 +10,9 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 
+/// A followed line that grows longer comes in pieces of about this length, in bytes.
+const LONGEST_LINE: usize = 64 << 10;
+
 /// A log's last lines, for `--json`.
 #[derive(Serialize)]
 struct Tail {
@@ -125,7 +128,8 @@ impl Sink {
             Form::Json => {
                 for part in bytes.split_inclusive(|byte| *byte == b'\n') {
                     self.buffer.extend_from_slice(part);
-                    if part.ends_with(b"\n") && !put_line(&mut self.buffer) {
+                    let full = part.ends_with(b"\n") || self.buffer.len() >= LONGEST_LINE;
+                    if full && !put_line(&mut self.buffer) {
                         return false;
                     }
                 }

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::console::Port;
 use crate::process::Process;
 use crate::qmp::Client;
+use crate::sanitize::Sanitizer;
 use crate::vm::{Control, VmDir};
 use serde::Serialize;
 use std::fmt;
@@ -24,8 +25,12 @@ struct Answer {
 }
 
 impl fmt::Display for Answer {
+    /// It may repeat what the guest has named, which a terminal must not obey.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.output.trim_end().replace("\r\n", "\n"))
+        let text = self.output.trim_end().replace("\r\n", "\n");
+        let mut clean = Vec::new();
+        Sanitizer::plain().push(text.as_bytes(), &mut clean);
+        f.write_str(&String::from_utf8_lossy(&clean))
     }
 }
 

@@ -5,10 +5,18 @@ use super::source::{Diagnostic, Source, Text};
 use crate::suggest;
 use crate::template::{self, Path, Piece};
 use crate::words::{self, Word};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// The kernel takes no longer argument (execve(2), MAX_ARG_STRLEN).
 const LONGEST: usize = 128 * 1024 - 1;
+
+/// As deep as variables may use each other.
+const DEEPEST: usize = 1000;
+
+/// As much as variables may put into all texts of a VM, in bytes, each counted as one more: twice
+/// what the kernel takes as arguments (execve(2), ARG_MAX).
+const MOST: usize = 4 << 20;
 
 /// What qqmgr itself knows about a VM.
 pub struct Builtins {
@@ -37,6 +45,15 @@ enum Found<'a> {
     Word(String),
 }
 
+impl Found<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Found::Template(text) => text.value.len(),
+            Found::Plain(value) | Found::Word(value) => value.len(),
+        }
+    }
+}
+
 /// Why a variable can't be had: a message and a hint.
 type Failure = (String, Option<String>);
 
@@ -45,6 +62,10 @@ pub struct Expander<'a> {
     scope: Scope<'a>,
     /// The variables whose values are being expanded, the outermost first.
     trail: Vec<Path>,
+    /// Those that have been told to use each other in a cycle: once is enough.
+    cyclic: HashSet<Path>,
+    /// How much variables have put in, by the measure of [`MOST`].
+    put_in: usize,
     /// Variables that double each other would take for ever: nothing more is looked up then.
     overflowed: bool,
     diagnostics: Vec<Diagnostic>,
@@ -52,7 +73,14 @@ pub struct Expander<'a> {
 
 impl<'a> Expander<'a> {
     pub fn new(scope: Scope<'a>) -> Self {
-        Expander { scope, trail: Vec::new(), overflowed: false, diagnostics: Vec::new() }
+        Expander {
+            scope,
+            trail: Vec::new(),
+            cyclic: HashSet::new(),
+            put_in: 0,
+            overflowed: false,
+            diagnostics: Vec::new(),
+        }
     }
 
     /// All that was wrong, in the order of the file.
@@ -149,26 +177,41 @@ impl<'a> Expander<'a> {
         String::new()
     }
 
-    /// Looks a variable up, minding cycles.
+    /// Looks a variable up, minding cycles and what would take for ever.
     fn enter(&mut self, text: &Text, path: &Path, range: &Range<usize>) -> Option<Found<'a>> {
-        if self.overflowed {
+        let cycle = self.trail.iter().position(|passed| passed == path);
+        if self.overflowed || cycle.is_none() && self.cyclic.contains(path) {
             return None;
         }
-        let failure = match self.trail.iter().position(|passed| passed == path) {
-            Some(start) => {
-                let members = self.trail[start..].iter().chain([path]).map(Path::to_string);
-                let members = members.collect::<Vec<_>>().join(" -> ");
-                (format!("variables that use each other in a cycle: {members}"), None)
+        let found = match cycle {
+            Some(start) => Err(self.cycle(start, path)),
+            None if self.trail.len() == DEEPEST => {
+                let fault = format!("variables use each other more than {DEEPEST} levels deep");
+                Err((fault, None))
             }
-            None => match self.scope.lookup(path) {
-                Ok(found) => return Some(found),
-                Err(failure) => failure,
-            },
+            None => self.scope.lookup(path),
+        };
+        self.put_in += 1 + found.as_ref().map_or(0, Found::len);
+        self.overflowed = self.put_in > MOST;
+        let failure = match found {
+            _ if self.overflowed => {
+                ("variables put more than 4 MiB into the texts of this VM".to_owned(), None)
+            }
+            Ok(found) => return Some(found),
+            Err(failure) => failure,
         };
         let (message, hint) = failure;
         let span = self.scope.source.within(text, range);
         self.note(Diagnostic { message, hint, span });
         None
+    }
+
+    /// Notes the members of a cycle, from the one at `start` of the trail back to it.
+    fn cycle(&mut self, start: usize, path: &Path) -> Failure {
+        let members = &self.trail[start..];
+        self.cyclic.extend(members.iter().cloned());
+        let names = members.iter().chain([path]).map(Path::to_string).collect::<Vec<_>>();
+        (format!("variables that use each other in a cycle: {}", names.join(" -> ")), None)
     }
 
     fn bad_syntax(&mut self, text: &Text, error: template::Error) {

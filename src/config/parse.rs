@@ -249,7 +249,7 @@ fn ssh_values(reader: &mut Reader, what: &str, value: &Value) -> Vec<Text> {
                 }
             },
         };
-        if text.contains(['\n', '\r', '\0']) {
+        if text.contains(['\n', '\r']) {
             let message = format!("{what} has a line break in it");
             reader.error(Diagnostic::new(value.span(), message));
         }

@@ -46,6 +46,19 @@ pub struct Ssh {
     pub options: Vec<(String, Vec<String>)>,
 }
 
+/// Options of OpenSSH that lead elsewhere than to the port on the host.
+const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
+
+impl Ssh {
+    /// Whether the guest is not to be found at the port on the host.
+    pub fn leads_elsewhere(&self) -> bool {
+        let leads = |keyword: &str| ELSEWHERE.iter().any(|k| k.eq_ignore_ascii_case(keyword));
+        // `none` takes a proxy away again (ssh_config(5)).
+        let is_set = |values: &[String]| values.iter().any(|value| value != "none");
+        self.options.iter().any(|(keyword, values)| leads(keyword) && is_set(values))
+    }
+}
+
 /// Options that qqmgr sets itself, and what to use instead.
 const OURS: [(&str, &str); 5] = [
     ("pidfile", "qqmgr keeps it in {{.vm.dir}}/pid"),

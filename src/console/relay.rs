@@ -18,6 +18,9 @@ const CHUNK: usize = 16 << 10;
 /// The rest of the line in which something was found comes within this time, unless it is a prompt.
 const REST_OF_LINE: Duration = Duration::from_millis(100);
 
+/// An end that waits for nobody waits so long for an output that takes nothing.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// What ends a relay, besides either side.
 #[derive(Debug, Default)]
 pub struct Ends {
@@ -108,7 +111,8 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.output
     }
 
-    /// Runs until something ends it; all output that came before has gone out then.
+    /// Runs until something ends it. All output that came before has gone out then, unless the
+    /// user left, or time ran out, while nobody took it.
     ///
     /// # Errors
     /// The user's input or output fails.
@@ -131,7 +135,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                     if self.typed(&typed[..read?]) {
                         // What was typed before it still counts, if the guest takes it at once.
                         let _ = writer.try_write(&self.to_guest);
-                        return Ok(EndedBy::User);
+                        return self.end_soon(EndedBy::User).await;
                     }
                 }
                 written = writer.write(&self.to_guest), if !self.to_guest.is_empty() => {
@@ -152,7 +156,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                     self.quiet_since = Instant::now();
                 }
                 () = at(idle) => return self.end(EndedBy::Idle).await,
-                () = at(timeout) => return Ok(EndedBy::Timeout),
+                () = at(timeout) => return self.end_soon(EndedBy::Timeout).await,
             }
         }
     }
@@ -198,11 +202,20 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.end(EndedBy::Eof).await
     }
 
-    async fn end(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+    async fn finish(&mut self) -> io::Result<()> {
         if let Some(sanitizer) = &mut self.sanitizer {
             sanitizer.finish(&mut self.to_user);
         }
-        show(&mut self.output, &mut self.to_user).await?;
+        show(&mut self.output, &mut self.to_user).await
+    }
+
+    async fn end_soon(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+        let finished = tokio::time::timeout(GRACE, self.finish()).await;
+        finished.unwrap_or(Ok(())).map(|()| by)
+    }
+
+    async fn end(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+        self.finish().await?;
         // What was awaited may have been QEMU's last word.
         Ok(if self.found.is_some() { EndedBy::Until } else { by })
     }
@@ -260,5 +273,34 @@ mod tests {
         ] {
             assert_eq!(relayed(pieces).await, (output.to_owned(), EndedBy::Until), "{pieces:?}");
         }
+    }
+    #[tokio::test]
+    async fn whoever_leaves_gets_their_colours_back() {
+        let (mut port, mut guest) = UnixStream::pair().unwrap();
+        let (input, mut typing) = tokio::io::duplex(1);
+        let (output, mut shown) = tokio::io::duplex(64);
+        let mut relay = Relay::new(input, output, true, Ends::default()).harmless();
+        let leaving = async {
+            guest.write_all(b"\x1b[31mred").await.unwrap();
+            let mut red = [0; 8];
+            shown.read_exact(&mut red).await.unwrap();
+            typing.write_all(&[ESCAPE]).await.unwrap();
+        };
+        let (by, ()) = tokio::join!(relay.run(&mut port), leaving);
+        drop(relay);
+        let mut rest = String::new();
+        shown.read_to_string(&mut rest).await.unwrap();
+        assert_eq!((by.unwrap(), rest.as_str()), (EndedBy::User, "\x1b[0m"));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_kept_by_an_output_that_takes_nothing() {
+        let (mut port, mut guest) = UnixStream::pair().unwrap();
+        let (input, _typing) = tokio::io::duplex(1);
+        let (output, _shown) = tokio::io::duplex(1);
+        let ends = Ends { timeout: Some(Duration::from_millis(1)), ..Ends::default() };
+        guest.write_all(b"more than it takes").await.unwrap();
+        let mut relay = Relay::new(input, output, true, ends);
+        assert_eq!(relay.run(&mut port).await.unwrap(), EndedBy::Timeout);
     }
 }

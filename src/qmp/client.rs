@@ -93,7 +93,7 @@ impl Client {
         loop {
             match self.connection.receive(Message::parse).await? {
                 (Message::Event(event), size) => self.events.push(event, size),
-                (Message::Reply(reply), _) if reply.id == id => {
+                (Message::Reply(reply), _) if reply.id == Some(id) => {
                     return reply.result.map_err(|refusal| Error::Command {
                         command: command.to_owned(),
                         class: refusal.class,

@@ -66,7 +66,8 @@ pub struct Timestamp {
 /// An answer to a request.
 #[derive(Debug, PartialEq)]
 pub(super) struct Reply {
-    pub id: u64,
+    /// The request's; `None` of one that can't be ours.
+    pub id: Option<u64>,
     pub result: Result<Value, Refusal>,
 }
 
@@ -113,10 +114,13 @@ impl Message {
             Wire { result: None, error: Some(refusal), .. } => Err(refusal),
             _ => return Err(Error::garbage("not a reply or an event", line)),
         };
-        // QEMU leaves the id out only if it could not parse the request ("Error").
-        match wire.id.as_ref().and_then(Value::as_u64) {
-            Some(id) => Ok(Message::Reply(Reply { id, result })),
-            None => Err(Error::garbage("a reply without our id", line)),
+        // Of those who give one, QEMU leaves it out only if it could not parse the request
+        // ("Error"). A reply to a client that is gone has what that one gave, or nothing.
+        match (wire.id, result) {
+            (None, Err(_)) => Err(Error::garbage("an error without an id", line)),
+            (id, result) => {
+                Ok(Message::Reply(Reply { id: id.as_ref().and_then(Value::as_u64), result }))
+            }
         }
     }
 }
@@ -190,12 +194,15 @@ mod tests {
 
     #[test]
     fn replies() {
-        let value = |id, value| Reply { id, result: Ok(value) };
+        let value = |id, value| Reply { id: Some(id), result: Ok(value) };
         assert_eq!(reply(r#"{"return": {"a": 1}, "id": 7}"#), value(7, json!({"a": 1})));
         assert_eq!(reply(r#"{"return": null, "id": 7}"#), value(7, Value::Null));
         let refused = reply(r#"{"id": 8, "error": {"class": "GenericError", "desc": "no"}}"#);
         let refusal = Refusal { class: "GenericError".into(), desc: "no".into() };
-        assert_eq!(refused, Reply { id: 8, result: Err(refusal) });
+        assert_eq!(refused, Reply { id: Some(8), result: Err(refusal) });
+        for foreign in [r#"{"return": {}}"#, r#"{"return": {}, "id": "x"}"#] {
+            assert_eq!(reply(foreign), Reply { id: None, result: Ok(json!({})) });
+        }
     }
 
     #[test]
@@ -222,9 +229,7 @@ mod tests {
         assert_eq!(garbage(&"[".repeat(100_000)), "not JSON");
         assert_eq!(garbage("{}"), "not a reply or an event");
         assert_eq!(garbage(r#"{"event": "STOP"}"#), "not a reply or an event");
-        assert_eq!(garbage(r#"{"return": {}}"#), "a reply without our id");
-        assert_eq!(garbage(r#"{"return": {}, "id": "x"}"#), "a reply without our id");
         let unparseable = r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#;
-        assert_eq!(garbage(unparseable), "a reply without our id");
+        assert_eq!(garbage(unparseable), "an error without an id");
     }
 }

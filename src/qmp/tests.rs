@@ -161,6 +161,8 @@ fn a_reply_to_a_client_that_is_gone() {
         let (status, ()) = tokio::join!(client.query_status(), async {
             let (_, id) = peer.request().await;
             peer.reply(2, json!({"status": "paused", "running": false})).await;
+            peer.send(r#"{"return": {"status": "paused", "running": false}}"#).await;
+            peer.send(r#"{"error": {"class": "GenericError", "desc": "?"}, "id": "x"}"#).await;
             peer.reply(id, running).await;
         });
         assert_eq!(status.unwrap().status, "running");
@@ -172,7 +174,7 @@ fn replies_that_are_none() {
     run(async {
         for (line, expected) in [
             ("nonsense", "not JSON"),
-            (r#"{"error": {"class": "GenericError", "desc": "?"}}"#, "a reply without our id"),
+            (r#"{"error": {"class": "GenericError", "desc": "?"}}"#, "an error without an id"),
             (r#"{"return": 5, "id": ID}"#, "not a reply to this command"),
         ] {
             let (mut client, mut peer) = connected().await;

@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::config::{Arg, Config, Diagnostic, Instance, Vm};
-use crate::vm::forwards;
+use crate::vm::{Properties, forwards, option_name};
 
 /// A port for a config that is only looked at.
 const ANY_PORT: u16 = 1;
@@ -26,19 +26,23 @@ pub fn check(config: &Config, instance: &Instance) -> Result<(), Error> {
 }
 
 /// An option whose image `-snapshot` leaves open to the guest (QEMU manual, "Disk image file
-/// options").
+/// options"): it speaks of `-drive` alone, and only of one that does not speak for itself.
 fn unprotected(pair: &[Arg]) -> Option<Diagnostic> {
     let [option, value] = pair else {
         return None;
     };
-    let text = value.text.replace([' ', '"', '{', '}'], "").replace(':', "=");
-    let has = |property: &str| text.split(',').any(|part| part == property);
-    let open = match option.text.trim_start_matches('-') {
+    let properties = Properties::parse(&value.text);
+    let is_off = |key: &str| properties.get(key).is_some() && !properties.is_on(key);
+    let begins_with = |switch: &str| properties.get("") == Some(switch);
+    let is_read_only = properties.is_on("read-only") || properties.is_on("readonly");
+    let open = match option_name(&option.text)? {
         "blockdev" => {
-            let is_file = text.split(',').any(|part| part.contains("filename="));
-            is_file && !has("read-only=on") && !has("read-only=true")
+            // Its drivers without an image are `null-co` and `null-aio`.
+            let has_image = !properties.get("driver").is_some_and(|name| name.starts_with("null-"));
+            has_image && !is_read_only
         }
-        "drive" => has("snapshot=off") && !has("readonly=on") && !has("read-only=on"),
+        "drive" => (is_off("snapshot") || begins_with("nosnapshot")) && !is_read_only,
+        "set" => properties.0.iter().any(|(key, _)| is_snapshot_of_drive(key) && is_off(key)),
         _ => false,
     };
     let span = value.span.clone().unwrap_or_default();
@@ -47,10 +51,14 @@ fn unprotected(pair: &[Arg]) -> Option<Diagnostic> {
     open.then(|| Diagnostic::new(span, message).hint(hint))
 }
 
+/// `drive.ID.snapshot`, as `-set` names it.
+fn is_snapshot_of_drive(key: &str) -> bool {
+    key.starts_with("drive.") && key.ends_with(".snapshot")
+}
+
 fn has_own_port(vm: &Vm) -> bool {
-    let is_host = |(keyword, _): &(String, _)| keyword.eq_ignore_ascii_case("hostname");
     let rules = forwards(vm.args.iter().map(|arg| arg.text.as_str()));
-    rules.iter().any(|rule| rule.host_port == ANY_PORT) || vm.ssh.options.iter().any(is_host)
+    rules.iter().any(|rule| rule.host_port == ANY_PORT) || vm.ssh.leads_elsewhere()
 }
 
 #[cfg(test)]
@@ -64,18 +72,32 @@ mod tests {
 
     #[test]
     fn finds_images_that_snapshot_leaves_open() {
-        assert!(is_open("-blockdev", "driver=file,filename=/x,node-name=a"));
-        assert!(is_open(
-            "-blockdev",
-            r#"{"driver": "qcow2", "file": {"driver": "file", "filename": "/x"}}"#
-        ));
-        assert!(!is_open(
-            "-blockdev",
-            r#"{"driver": "raw", "read-only": true, "file": {"filename": "/x"}}"#
-        ));
-        assert!(!is_open("-blockdev", "driver=null-co,node-name=a"));
-        assert!(!is_open("-drive", "file=/x,if=virtio"));
-        assert!(is_open("-drive", "file=/x,snapshot=off"));
-        assert!(!is_open("-device", "virtio-blk-pci,drive=a"));
+        for (option, value) in [
+            ("-blockdev", "driver=file,filename=/x,node-name=a"),
+            ("-blockdev", "driver=nbd,server.type=unix,server.path=/x"),
+            ("-blockdev", "driver=file,filename=/x,read-only=off"),
+            ("-blockdev", r#"{"driver": "qcow2", "file": {"driver": "file", "filename": "/x"}}"#),
+            ("-blockdev", r#"{"driver": "qcow2", "file": "f", "backing": {"read-only": true}}"#),
+            ("--blockdev", "{not JSON"),
+            ("-drive", "file=/x,snapshot=off"),
+            ("-drive", "file=/x,snapshot=no"),
+            ("-drive", "file=/x,nosnapshot"),
+            ("-drive", "nosnapshot,file=/x"),
+            ("-set", "drive.d.snapshot=off"),
+        ] {
+            assert!(is_open(option, value), "{option} {value}");
+        }
+        for (option, value) in [
+            ("-blockdev", r#"{"driver": "raw", "read-only": true, "file": {"filename": "/x"}}"#),
+            ("-blockdev", "driver=raw,read-only=yes,file=f"),
+            ("-blockdev", "driver=null-co,node-name=a"),
+            ("-drive", "file=/x,if=virtio"),
+            ("-drive", "file=/x,snapshot=on"),
+            ("-drive", "file=/x,snapshot=off,readonly=on"),
+            ("-set", "drive.d.snapshot=on"),
+            ("-device", "virtio-blk-pci,drive=a"),
+        ] {
+            assert!(!is_open(option, value), "{option} {value}");
+        }
     }
 }

@@ -35,7 +35,7 @@ pub async fn log_in(
     let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-n"];
     let mut first_try = None;
     loop {
-        if session.is_behind_our_port() {
+        if !session.ssh.leads_elsewhere() {
             answer(session.ssh.port).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
@@ -87,15 +87,4 @@ async fn is_answered(port: u16) -> bool {
     };
     let mut start = [0; 4];
     stream.read_exact(&mut start).await.is_err() || &start == b"SSH-"
-}
-
-impl Session {
-    /// Whether the config leaves the way to the guest to us.
-    fn is_behind_our_port(&self) -> bool {
-        let elsewhere = ["hostname", "proxycommand", "proxyjump"];
-        let options = self.ssh.options.iter();
-        !options
-            .map(|(keyword, _)| keyword.to_ascii_lowercase())
-            .any(|k| elsewhere.contains(&k.as_str()))
-    }
 }

@@ -1,6 +1,7 @@
 //! QEMU's command line: the user's arguments, then ours, then those of this start.
 
 use super::dir::socket_argument;
+use super::properties::Properties;
 use crate::config::{Arg, Vm};
 use std::path::Path;
 
@@ -30,8 +31,8 @@ impl CommandLine {
 }
 
 /// The arguments that keep a VM in our hands: its pidfile, its monitor, QMP for one client at a
-/// time, a serial port with a log, and a second QMP for those who only listen (QEMU manual, "Invocation", "Character device
-/// options" and "Debug/Expert options").
+/// time, a serial port with a log, and a second QMP for those who only listen (QEMU manual,
+/// "Invocation", "Character device options" and "Debug/Expert options").
 fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
     let socket = |name: &str| escape(&socket_argument(&dir.join(name), working_dir));
     let log = escape(&dir.join("serial"));
@@ -76,24 +77,37 @@ pub struct Forward {
     pub guest_port: u16,
 }
 
-/// The ports that a command line forwards: `hostfwd=[tcp|udp]:[ADDR]:PORT-[ADDR]:PORT` of
-/// `-netdev user` and `-nic user` (QEMU manual, "Network options").
-pub fn forwards<'a>(args: impl IntoIterator<Item = &'a str>) -> Vec<Forward> {
-    let rules = args.into_iter().flat_map(|arg| arg.split(','));
-    rules.filter_map(|property| forward(property.strip_prefix("hostfwd=")?)).collect()
+impl Forward {
+    /// Reads a rule, `[tcp|udp]:[ADDR]:PORT-[ADDR]:PORT`.
+    pub(super) fn parse(rule: &str) -> Option<Forward> {
+        let (protocol, rest) = rule.split_once(':')?;
+        let (host, guest) = rest.rsplit_once('-')?;
+        let (host_address, host_port) = host.rsplit_once(':')?;
+        let (_, guest_port) = guest.rsplit_once(':')?;
+        Some(Forward {
+            protocol: if protocol.is_empty() { "tcp" } else { protocol }.to_owned(),
+            host_address: host_address.to_owned(),
+            host_port: host_port.parse().ok()?,
+            guest_port: guest_port.parse().ok()?,
+        })
+    }
+
+    /// Where it listens; whoever connects to all addresses reaches the host itself.
+    pub fn address(&self) -> (&str, u16) {
+        match self.host_address.trim_matches(['[', ']']) {
+            "" => ("0.0.0.0", self.host_port),
+            address => (address, self.host_port),
+        }
+    }
 }
 
-fn forward(rule: &str) -> Option<Forward> {
-    let (protocol, rest) = rule.split_once(':')?;
-    let (host, guest) = rest.rsplit_once('-')?;
-    let (host_address, host_port) = host.rsplit_once(':')?;
-    let (_, guest_port) = guest.rsplit_once(':')?;
-    Some(Forward {
-        protocol: if protocol.is_empty() { "tcp" } else { protocol }.to_owned(),
-        host_address: host_address.to_owned(),
-        host_port: host_port.parse().ok()?,
-        guest_port: guest_port.parse().ok()?,
-    })
+/// The ports that a command line forwards: `hostfwd=RULE` of `-netdev user` and `-nic user` (QEMU
+/// manual, "Network options"), or in JSON `"hostfwd": [{"str": RULE}]`.
+pub fn forwards<'a>(args: impl IntoIterator<Item = &'a str>) -> Vec<Forward> {
+    let with_rules = args.into_iter().filter(|arg| arg.contains("hostfwd"));
+    let properties = with_rules.flat_map(|arg| Properties::parse(arg).0);
+    let rules = properties.filter(|(key, _)| key == "hostfwd" || key.starts_with("hostfwd."));
+    rules.filter_map(|(_, rule)| Forward::parse(&rule)).collect()
 }
 
 #[cfg(test)]
@@ -114,6 +128,7 @@ mod tests {
             "user,id=n,hostfwd=tcp::2089-:22,hostfwd=udp:127.0.0.1:53-10.0.2.15:5353,hostfwd=bad",
             "-nic",
             "user,hostfwd=:[::1]:80-:8080",
+            r#"{"type":"user","id":"j","hostfwd":[{"str":"tcp::81-:81"},{"str":"bad"}]}"#,
         ];
         let found: Vec<_> = forwards(args)
             .iter()
@@ -123,7 +138,12 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            ["tcp \"\" 2089 22", "udp \"127.0.0.1\" 53 5353", "tcp \"[::1]\" 80 8080"]
+            [
+                "tcp \"\" 2089 22",
+                "udp \"127.0.0.1\" 53 5353",
+                "tcp \"[::1]\" 80 8080",
+                "tcp \"\" 81 81"
+            ]
         );
     }
 

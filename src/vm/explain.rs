@@ -1,6 +1,6 @@
 //! Why QEMU did not come up: its own words, and the config's line that they are about.
 
-use super::argv::CommandLine;
+use super::argv::{CommandLine, Forward};
 use super::dir::VmDir;
 use super::options::{Opt, options};
 use super::port;
@@ -26,16 +26,27 @@ pub fn qemu_failed(
     line: &CommandLine,
     status: ExitStatus,
 ) -> Error {
-    let stderr = last_words(dir);
+    let mut stderr = last_words(dir);
     let name = vm.instance.name.clone();
-    if stderr.contains("host forwarding rule")
-        && let Some(owner) = port::owner(vm.ssh.port)
-    {
-        return Error::PortTaken { vm: name, port: vm.ssh.port, owner: owner.to_string() };
-    }
     let place = culprit(line, &stderr)
         .map(|span| Place { source: config.file.source.clone(), span: span.clone() });
+    if let Some(port) = refused_port(&stderr)
+        && let Some(owner) = port::owner(port)
+    {
+        let owner = owner.to_string();
+        if port == vm.ssh.port {
+            return Error::PortTaken { vm: name, port, owner };
+        }
+        stderr.push_str(&format!("\nport {port} of the host is taken by {owner}"));
+    }
     Error::QemuFailed { vm: name, status: describe(status), stderr, place }
+}
+
+/// The TCP port of the host that QEMU can't listen on: it quotes the rule that asks for it.
+fn refused_port(stderr: &str) -> Option<u16> {
+    let (_, rule) = stderr.split_once("host forwarding rule '")?;
+    let rule = Forward::parse(rule.split_once('\'')?.0)?;
+    (rule.protocol == "tcp").then_some(rule.host_port)
 }
 
 /// Where the config names the VM's QEMU binary, unless it leaves that to us.

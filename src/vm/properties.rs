@@ -19,7 +19,10 @@ impl Properties {
         let property = |(at, item): (usize, String)| match item.split_once('=') {
             Some((key, value)) => (key.to_owned(), value.to_owned()),
             None if at == 0 => (String::new(), item),
-            None => (item, "on".to_owned()),
+            None => match item.strip_prefix("no") {
+                Some(key) => (key.to_owned(), "off".to_owned()),
+                None => (item, "on".to_owned()),
+            },
         };
         Properties(items.map(property).collect())
     }
@@ -88,6 +91,7 @@ mod tests {
     #[test]
     fn reads_lists_and_json() {
         assert_eq!(shown("user,id=n0,ipv6,x=a,,b=c"), ["=user", "id=n0", "ipv6=on", "x=a,b=c"]);
+        assert_eq!(shown("socket,server,nowait"), ["=socket", "server=on", "wait=off"]);
         assert_eq!(shown("file=/a,,b"), ["file=/a,b"]);
         assert_eq!(
             shown(r#"{"driver":"qcow2","read-only":true,"file":{"filename":"/a,b"},"l":[1]}"#),

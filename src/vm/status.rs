@@ -9,15 +9,23 @@ use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};
 use crate::{Error, qmp};
+use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long `status` waits for QMP.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long `list` waits for the QMP of one VM, all of them side by side.
 const LIST_PATIENCE: Duration = Duration::from_millis(800);
+
+/// As many descriptors it takes to ask a VM.
+const DESCRIPTORS: usize = 5;
+
+/// As many descriptors are for all else.
+const OTHER_DESCRIPTORS: usize = 20;
 
 /// The state of a VM that has no process.
 const STOPPED: &str = "stopped";
@@ -139,15 +147,28 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
     }
 }
 
-/// The states of many VMs, asked side by side; what goes wrong with one is in its `error`.
+/// The states of many VMs, asked side by side, as far as our descriptors suffice; what goes wrong
+/// with one is in its `error`.
 pub async fn list(instances: &[Instance]) -> Vec<Status> {
-    // On the heap only while it's being asked: most of a thousand VMs don't even run.
-    let one = async |instance| match Box::pin(ask(instance, LIST_PATIENCE)).await {
-        Ok((status, None)) => status,
-        Ok((status, Some(error))) => status.failed(&error),
-        Err(error) => Status::stopped(instance).failed(&error),
+    let turns = Semaphore::new(at_once());
+    let one = async |instance| {
+        // It is never closed.
+        let _turn = turns.acquire().await;
+        // On the heap only while it's being asked: most of a thousand VMs don't even run.
+        match Box::pin(ask(instance, LIST_PATIENCE)).await {
+            Ok((status, None)) => status,
+            Ok((status, Some(error))) => status.failed(&error),
+            Err(error) => Status::stopped(instance).failed(&error),
+        }
     };
     futures_util::future::join_all(instances.iter().map(one)).await
+}
+
+/// How many VMs can be asked side by side.
+fn at_once() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    (limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// The state of a VM, and what went wrong with asking its process.

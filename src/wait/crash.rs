@@ -67,12 +67,15 @@ impl Watch<'_> {
 
     /// Whether the log tells of a panic, and then also what the kernel says next.
     async fn tells_of_panic(&self) -> bool {
-        let log = std::fs::read(self.dir.file("serial")).unwrap_or_default();
-        let has_panicked = String::from_utf8_lossy(&log).contains(PANIC);
-        if has_panicked && let Ok(log) = SerialLog::open(&self.dir) {
+        let Ok(mut log) = SerialLog::open(&self.dir) else {
+            return false;
+        };
+        let has_panicked = self.regex(PANIC).and_then(|panic| log.has(&panic));
+        if matches!(has_panicked, Ok(true)) {
             log.settle(PANIC_QUIET).await;
+            return true;
         }
-        has_panicked
+        false
     }
 
     /// Returns when the guest's kernel has panicked: it says so on its console, or through a

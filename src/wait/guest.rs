@@ -4,7 +4,6 @@ use super::Watch;
 use crate::Error;
 use crate::ssh::Session;
 use crate::vm::{Control, forwards};
-use std::net::Ipv4Addr;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -28,8 +27,7 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
         });
     };
     loop {
-        let host = (Ipv4Addr::LOCALHOST, rule.host_port);
-        if let Ok(stream) = TcpStream::connect(host).await
+        if let Ok(stream) = TcpStream::connect(rule.address()).await
             && is_accepted(watch, stream, port).await
         {
             return Ok(());
@@ -72,19 +70,30 @@ fn has_connection(table: &str, port: u16) -> bool {
 
 /// Waits until a file exists, with one command in the guest that looks for it.
 pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
-    let quoted = path.replace('\'', r"'\''");
-    let script = format!("until test -e '{quoted}'; do sleep 0.1 || exit 1; done");
+    let script = look_for(path);
     loop {
         let mut command = tokio::process::Command::from(session.ssh(std::slice::from_ref(&script)));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let status = command.kill_on_drop(true).status().await;
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let spawn = |error| Error::Spawn { program: "ssh".to_owned(), error, place: None };
-        if status.map_err(spawn)?.success() {
+        let mut ssh = command.kill_on_drop(true).spawn().map_err(spawn)?;
+        // Its end tells the guest that nobody waits any more.
+        let _stdin = ssh.stdin.take();
+        if ssh.wait().await.map_err(spawn)?.success() {
             return Ok(());
         }
         // The connection broke, for example because the guest reboots.
         tokio::time::sleep(PATIENCE).await;
     }
+}
+
+/// A shell script that looks for a file until it is there or standard input ends: an SSH server
+/// ends no command whose client has left.
+fn look_for(path: &str) -> String {
+    let there = format!("test -e '{}'", path.replace('\'', r"'\''"));
+    format!(
+        "exec 3<&0; {{ read line <&3; kill $$; }} >/dev/null 2>&1 & \
+         until {there} || ! sleep 0.1; do :; done; kill $!; {there}"
+    )
 }
 
 #[cfg(test)]

@@ -73,6 +73,21 @@ fn what_is_known_of_a_vm_that_panicked() {
 }
 
 #[test]
+fn of_a_log_that_is_too_long_its_end() {
+    let lab = Lab::new("[vm.a]\nbin = './qemu'\ncmd = []\nssh = { port = 2222 }\n");
+    let script = "#!/bin/sh\nhead -c 17000000 /dev/zero | tr '\\0' x >&2\necho end >&2\nexit 1\n";
+    let script = lab.write("qemu", script);
+    lab.program("chmod").args(["+x", script.to_str().unwrap()]).run().code(0);
+    let dir = bundle(&lab.qqmgr("start a --json").run().code(1).json());
+    let copy = fs::read(dir.join("stderr")).unwrap();
+    assert_eq!(copy.len(), 16 << 20);
+    assert!(copy.ends_with(b"xend\n"));
+    let story = fs::read_to_string(dir.join("README")).unwrap();
+    assert!(story.contains("  stderr         QEMU's standard error, its last 16 MiB\n"), "{story}");
+    assert!(story.contains("  stdout         QEMU's standard output\n"), "{story}");
+}
+
+#[test]
 fn the_newest_five_are_kept() {
     let lab = Lab::new(&(fake_qemu("a", "exit-early=1") + &fake_qemu("b", "exit-early=1")));
     lab.qqmgr("start b").run().code(1);

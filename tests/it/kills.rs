@@ -17,15 +17,6 @@ fn kill_in_the_middle(lab: &Lab, line: &str, microseconds: u64) {
     child.wait().unwrap();
 }
 
-/// `status` works, and agrees with `/proc`.
-#[track_caller]
-fn truth(lab: &Lab) {
-    let outcome = lab.qqmgr("status a --json").run();
-    let said = outcome.code(0).stderr("").json()["pid"].as_u64();
-    let there: Vec<_> = lab.qemus().into_iter().map(u64::from).collect();
-    assert_eq!(said.into_iter().collect::<Vec<_>>(), there, "{outcome}");
-}
-
 /// Delays that cover the span evenly, in no order: multiples of an odd number.
 fn delays() -> impl Iterator<Item = u64> {
     (0..ROUNDS).map(|round| round * 7919 * 13 % LONGEST)
@@ -38,17 +29,17 @@ fn a_start_that_is_killed() {
         for (round, delay) in delays().enumerate() {
             kill_in_the_middle(&lab, "start a", delay);
             match round % 3 {
-                0 => truth(&lab),
+                0 => lab.status_is_true("a"),
                 1 => {
                     let answer = lab.qqmgr("start a --json").run().code(0).stderr("").json();
                     assert_eq!(answer["pid"], lab.qemus()[0]);
-                    truth(&lab);
+                    lab.status_is_true("a");
                 }
                 _ => {}
             }
             lab.qqmgr("stop a --force").run().code(0);
             assert!(lab.processes().is_empty(), "{:?}", lab.processes());
-            truth(&lab);
+            lab.status_is_true("a");
         }
     }
 }
@@ -62,16 +53,16 @@ fn a_stop_that_is_killed() {
             let line = ["stop a --timeout 50ms", "stop a --force"][round % 2];
             kill_in_the_middle(&lab, line, delay);
             match round % 4 {
-                0 => truth(&lab),
+                0 => lab.status_is_true("a"),
                 1 => {
                     lab.qqmgr("start a").run().code(0);
                     assert_eq!(lab.qemus().len(), 1);
-                    truth(&lab);
+                    lab.status_is_true("a");
                 }
                 2 => {
                     lab.qqmgr("stop a --timeout 50ms").run().code(0);
                     assert!(lab.processes().is_empty(), "{:?}", lab.processes());
-                    truth(&lab);
+                    lab.status_is_true("a");
                 }
                 _ => {}
             }

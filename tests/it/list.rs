@@ -73,6 +73,19 @@ fn a_hung_vm_is_told_and_hides_no_other() {
 }
 
 #[test]
+fn as_many_side_by_side_as_there_are_descriptors() {
+    let names: Vec<_> = (0..12).map(|number| format!("vm-{number}")).collect();
+    let lab = Lab::new(&names.iter().map(|name| fake_qemu(name, "")).collect::<String>());
+    lab.qqmgr("start --all").run().code(0);
+    for limit in [16, 30, 60] {
+        let list = format!("ulimit -n {limit}; exec {} list --json", env!("CARGO_BIN_EXE_qqmgr"));
+        let listed = lab.program("sh").args(["-c", &list]).run().code(0).stderr("").json();
+        let states: Vec<_> = listed.as_array().unwrap().iter().map(|vm| &vm["state"]).collect();
+        assert_eq!(states, ["running"; 12], "with {limit} descriptors");
+    }
+}
+
+#[test]
 fn a_thousand_vms() {
     let mut config = String::new();
     for number in 0..1000 {

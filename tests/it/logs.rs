@@ -134,6 +134,23 @@ fn follows_until_the_vm_has_ended() {
 }
 
 #[test]
+fn a_followed_line_without_an_end_comes_in_pieces() {
+    let lab = running();
+    let mut json = lab.qqmgr("serial a -f --json").in_pipe();
+    let long = "0123456789abcdef".repeat(32 << 10);
+    say(&lab, &long);
+    json.shows("{\"line\":\"0123456789abcdef").shows("{\"line\":\"0123456789abcdef");
+    say(&lab, "\nend\n");
+    json.shows("{\"line\":\"end\"}\n");
+    let text = json.text();
+    let longest = text.lines().map(str::len).max().unwrap();
+    assert!(longest < 160 << 10, "{longest}");
+    let line = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let lines = text.lines().map(|text| line(text)["line"].as_str().unwrap().to_owned());
+    assert_eq!(lines.collect::<String>(), long + "end");
+}
+
+#[test]
 fn follows_through_all_boots_even_from_before_the_first() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let mut all = lab.qqmgr("serial a -f --retry").in_pipe();

@@ -19,6 +19,7 @@ mod gdb;
 mod guest;
 mod harness;
 mod init;
+mod install;
 mod kills;
 mod lease;
 mod list;

@@ -37,6 +37,18 @@ fn a_command_and_its_answer() {
 }
 
 #[test]
+fn an_answer_is_harmless_on_a_terminal_and_exact_in_json() {
+    let name = "\"-name\", \"a\\u001b[2Jb\"";
+    let lab = Lab::new(&vm("a", NO_GUEST).replace("cmd = [", &format!("cmd = [[{name}], ")));
+    lab.qqmgr("start a").run().code(0);
+    let json = lab.qqmgr("monitor a --json info name").run().code(0).json();
+    assert_eq!(json["output"], "a\x1b[2Jb\r\n");
+    let mut terminal = lab.qqmgr("monitor a info name").env("TERM", "xterm").at_terminal();
+    terminal.shows("ab\r\n");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
 fn a_session_beside_commands() {
     let lab = running();
     let mut session = lab.qqmgr("monitor a").at_terminal();

@@ -34,15 +34,6 @@ fn never_two<T>(lab: &Lab, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// What `status` says is what `/proc` shows.
-#[track_caller]
-fn assert_truth(lab: &Lab) {
-    let outcome = lab.qqmgr("status a --json").run();
-    let said = outcome.code(0).json()["pid"].as_u64();
-    let there: Vec<_> = lab.qemus().into_iter().map(u64::from).collect();
-    assert_eq!(said.into_iter().collect::<Vec<_>>(), there, "{outcome}");
-}
-
 #[test]
 fn fifty_starts_at_once_are_one_start() {
     for config in [vm("a", NO_GUEST), fake_qemu("a", "slow-pidfile=50,slow-socket=50")] {
@@ -55,7 +46,7 @@ fn fifty_starts_at_once_are_one_start() {
         assert_eq!(there.len(), 1);
         let fresh = answers.iter().filter(|answer| answer["already_running"] == false);
         assert_eq!(fresh.count(), 1);
-        assert_truth(&lab);
+        lab.status_is_true("a");
     }
 }
 
@@ -70,7 +61,7 @@ fn fifty_stops_at_once_are_one_stop() {
         assert!(said.is_none() || said == Some(pid.into()), "{outcome}");
     }
     assert!(lab.qemus().is_empty());
-    assert_truth(&lab);
+    lab.status_is_true("a");
 }
 
 #[test]
@@ -95,7 +86,7 @@ fn start_against_stop() {
                     let is_start = outcome.command.contains(" start ");
                     assert!(outcome.code == 0 || is_start && outcome.code == 1, "{outcome}");
                 }
-                assert_truth(&lab);
+                lab.status_is_true("a");
             }
         });
         lab.qqmgr("stop a --force").run().code(0);
@@ -112,7 +103,7 @@ fn status_and_list_beside_a_start_and_a_stop() {
             for outcome in at_once(&lab, &lines) {
                 outcome.code(0).stderr("");
             }
-            assert_truth(&lab);
+            lab.status_is_true("a");
         }
     }
 }

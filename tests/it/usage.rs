@@ -78,6 +78,26 @@ fn arguments_need_not_be_text() {
 }
 
 #[test]
+fn durations() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for (time, fault) in [
+        ("1d", "is not a duration: write 500ms, 20s, 2m, 1h or plain seconds"),
+        ("9000h", "is too long: the longest duration is 8784h"),
+        (&"9".repeat(400), "is too long: the longest duration is 8784h"),
+    ] {
+        lab.qqmgr(&format!("stop a --timeout {time}")).run().expect(
+            2,
+            "",
+            &format!(
+                "error: invalid value '{time}' for '--timeout <TIME>': `{time}` {fault}\n\n\
+                 For more information, try '--help'.\n"
+            ),
+        );
+    }
+    lab.qqmgr("stop a --timeout 8784h").run().ok("a: is not running\n");
+}
+
+#[test]
 fn the_help_groups_its_verbs() {
     let lab = Lab::empty();
     let help = lab.qqmgr("--help").run().code(0).text();

@@ -1,7 +1,7 @@
 //! The relay that listeners share: when it comes and goes, and what it never does.
 
 use super::{Listener, Qmp, assert_nothing_left, relay, relays, running};
-use crate::harness::until;
+use crate::harness::{Alive, until};
 use rustix::process::Signal;
 use std::fs;
 use std::path::Path;
@@ -42,17 +42,24 @@ fn the_relay_leaves_with_the_last_listener() {
 #[test]
 fn the_relay_holds_nobodys_pipe() {
     let lab = running();
-    let line = "exec 3>&1 4>&2; exec \"$0\" events a --timeout 100ms; ";
-    let keep = Listener::start(&lab, "out", "");
-    keep.hears(&mut Qmp::open(&lab));
-    keep.kill();
-    assert_nothing_left(&lab);
-    lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run().ok("");
-    // The relay that it has started lingers: it was not its end that ended the output.
-    let relay = relay(&lab).expect("a relay that lingers");
+    let line = "exec 3>&1 4>&2; exec \"$0\" events a --filter STOP";
+    let other = std::thread::scope(|scope| {
+        let first = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
+        let first = scope.spawn(|| first.run());
+        until("it has started the relay", || relay(&lab));
+        let other = Listener::start(&lab, "out", "");
+        other.hears(&mut Qmp::open(&lab));
+        let listens = |alive: &Alive| alive.args.iter().any(|arg| arg == "STOP");
+        lab.processes().iter().filter(|alive| listens(alive)).for_each(|a| a.signal(Signal::TERM));
+        first.join().unwrap().expect(143, "", "");
+        other
+    });
+    // The relay that it has started goes on: it was not its end that ended the output.
+    let relay = relay(&lab).expect("the other one's relay");
     let opened = fs::read_dir(format!("/proc/{}/fd", relay.pid())).unwrap().flatten();
     let targets: Vec<_> = opened.filter_map(|entry| fs::read_link(entry.path()).ok()).collect();
     assert!(targets.iter().all(|to| !to.to_string_lossy().starts_with("pipe:")), "{targets:?}");
+    other.kill();
 }
 
 #[test]

@@ -122,6 +122,15 @@ impl Lab {
         let found = self.processes().into_iter().filter(is_qemu);
         found.map(|process| process.pid).collect()
     }
+
+    /// What `status` says of the one VM that may run here is what `/proc` shows.
+    #[track_caller]
+    pub fn status_is_true(&self, vm: &str) {
+        let outcome = self.qqmgr(&format!("status {vm} --json")).run();
+        let said = outcome.code(0).stderr("").json()["pid"].as_u64();
+        let there: Vec<_> = self.qemus().into_iter().map(u64::from).collect();
+        assert_eq!(said.into_iter().collect::<Vec<_>>(), there, "{outcome}");
+    }
 }
 
 impl Drop for Lab {

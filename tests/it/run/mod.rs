@@ -64,6 +64,41 @@ fn definitions_that_it_refuses() {
 }
 
 #[test]
+fn an_instance_that_is_reached_elsewhere() {
+    for (option, code) in [
+        ("HostName = 'h'", "qemu_death"),
+        ("ProxyCommand = 'nc h 22'", "qemu_death"),
+        ("proxyjump = 'h'", "qemu_death"),
+        ("ProxyJump = 'none'", "config_invalid"),
+    ] {
+        let ssh = format!("port = 2222, {option}");
+        let lab = Lab::new(&vm("a", "-machine nonsense").replace("port = 2222", &ssh));
+        let json = lab.qqmgr("run a --json -- true").run().code(125).json();
+        let end = json.get("ended_by").unwrap_or_else(|| &json["error"]["code"]);
+        assert_eq!(end, code, "{option}: {json}");
+        gone(&lab);
+    }
+}
+
+#[test]
+fn images_that_snapshot_does_not_protect() {
+    let ssh = "-netdev user,id=n,hostfwd=tcp::{{.vm.ssh.port}}-:22";
+    let json = r#"{"driver":"qcow2","file":"f","backing":{"driver":"null-co","read-only":true}}"#;
+    for open in [
+        &format!("-blockdev '{json}' -S"),
+        "-blockdev driver=nbd,server.type=unix,server.path=/tmp/s,node-name=d",
+        "-drive file=/tmp/d,snapshot=no",
+        "-drive file=/tmp/d,nosnapshot",
+        "-drive id=d,file=/tmp/d -set drive.d.snapshot=off",
+    ] {
+        let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {ssh} {open}")));
+        let json = lab.qqmgr("run a --json -- true").run().code(125).stderr("").json();
+        let message = "`run` can't keep the guest from writing to this image";
+        assert_eq!(json["error"]["message"], message, "{open}: {json}");
+    }
+}
+
+#[test]
 fn a_qemu_that_does_not_start() {
     let broken = guest_vm("a").replace("-machine q35,accel=tcg", "-machine nonsense");
     let lab = Lab::new(&broken);
@@ -204,8 +239,7 @@ fn a_failure_that_is_kept() {
     run.signal(Signal::KILL);
     gone(&lab);
     // What a killed keeper leaves is for gc.
-    let json = lab.qqmgr("run a --keep-on-failure --json --timeout 300ms -- true").run();
-    let json = json.code(125).json();
+    let json = lab.qqmgr("run a --keep-on-failure --json -- false").run().code(1).json();
     let name = json["kept"].as_str().unwrap();
     let processes = lab.processes();
     let keeper = processes.iter().find(|process| process.args[0] == "qqmgr-keeper").unwrap();
