@@ -7,6 +7,7 @@ mod doubt;
 mod host;
 mod login;
 mod master;
+mod probe;
 
 pub use copy::{get, put};
 pub use doubt::{Doubts, Opinion};
