@@ -4,6 +4,7 @@
 mod config;
 mod copy;
 mod doubt;
+mod forward;
 mod host;
 mod login;
 mod master;
@@ -46,6 +47,11 @@ impl Session {
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
     pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
+        let shares_by_config =
+            || self.ssh.options.iter().any(|(keyword, _)| forward::is_about_sharing(keyword));
+        if forward::is_own(args) && !shares_by_config() {
+            command.args(["-o", "ControlPath=none"]);
+        }
         command.arg(&self.name).args(args);
         command
     }
