@@ -35,6 +35,7 @@ pub async fn log_in(
     let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-n"];
     let mut first_try = None;
     loop {
+        let turn = session.turn().await;
         if session.is_behind_our_port() {
             answer(session.ssh.port).await;
         }
@@ -51,6 +52,7 @@ pub async fn log_in(
         if output.status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
+        drop(turn);
         failed(harmless(&output.stderr)).await?;
         let interval = first_try.elapsed() / 8;
         tokio::time::sleep(interval.clamp(*LOGIN_INTERVAL.start(), *LOGIN_INTERVAL.end())).await;

@@ -8,6 +8,7 @@ mod forward;
 mod host;
 mod login;
 mod master;
+mod turn;
 
 pub use copy::{get, put};
 pub use doubt::{Doubts, Opinion};

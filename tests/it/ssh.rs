@@ -1,9 +1,12 @@
 //! `ssh`: OpenSSH as it is, on a real guest.
 
-use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
+use crate::races::at_once;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// What OpenSSH takes for the home directory, whatever `$HOME` says.
 fn known_hosts() -> Option<Vec<u8>> {
@@ -15,7 +18,9 @@ fn known_hosts() -> Option<Vec<u8>> {
 fn as_after_a_host_name() {
     let known = known_hosts();
     let lab = Lab::new(&guest_vm("a"));
-    lab.qqmgr("start a --wait").run().code(0).stderr("");
+    for outcome in at_once(&lab, &["start a --wait"; 8]) {
+        outcome.code(0).stderr("");
+    }
 
     lab.qqmgr("ssh a exit 42").run().expect(42, "", "");
     lab.qqmgr("ssh a 'kill -9 $$'").run().code(255);
@@ -68,7 +73,7 @@ fn one_process_and_one_connection(lab: &Lab) {
 }
 
 fn a_forwarded_port(lab: &Lab) {
-    let port = crate::harness::free_port();
+    let port = free_port();
     let mut forward = lab.qqmgr(&format!("ssh a -N -L 127.0.0.1:{port}:127.0.0.1:22")).spawn();
     let greeting = until("the port is forwarded", || {
         let mut greeting = [0; 4];
@@ -92,6 +97,41 @@ fn another_host_key(lab: &Lab) {
     let lines = format!("[127.0.0.1]:{port} {other}127.0.0.1 {other}a {other}");
     std::fs::write(lab.vm_file("a", "known_hosts"), lines).unwrap();
     lab.qqmgr("ssh a echo back").run().ok("back\n");
+}
+
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+static MOST_CLIENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// A server that is too busy to greet, and counts those that wait for it.
+fn busy_server(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let serve = |mut client: TcpStream| {
+        let open = CLIENTS.fetch_add(1, Ordering::SeqCst) + 1;
+        MOST_CLIENTS.fetch_max(open, Ordering::SeqCst);
+        let _ = client.read(&mut [0]);
+        CLIENTS.fetch_sub(1, Ordering::SeqCst);
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            thread::spawn(move || serve(client));
+        }
+    });
+}
+
+/// A server has few places for clients that are not logged in (`MaxStartups`): however many wait
+/// for a login, one at a time takes some.
+#[test]
+fn many_that_wait_take_few_connections() {
+    let port = free_port();
+    let lab = Lab::new(&vm("a", NO_GUEST).replace("2222", &port.to_string()));
+    lab.qqmgr("start a").run().code(0);
+    busy_server(port);
+    for outcome in at_once(&lab, &["wait a --for ssh --timeout 3s"; 8]) {
+        outcome.code(5);
+    }
+    let most = MOST_CLIENTS.load(Ordering::SeqCst);
+    // Those of one that ends are still there when the next one's first come.
+    assert!((1..=8).contains(&most), "{most} connections at once");
 }
 
 #[test]
