@@ -1,7 +1,7 @@
 //! Waiting until an SSH login works: first for any answer from the guest, which is cheap to look
 //! for, then for a login with the real client.
 
-use super::{Session, probe};
+use super::{Session, master, probe};
 use crate::Error;
 use crate::vm::harmless;
 use std::ops::RangeInclusive;
@@ -9,10 +9,16 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Between two logins, as a guest whose network is up is mostly about to start its server; the
+/// Between two tries, as a guest whose network is up is mostly about to start its server; the
 /// longer it takes, the longer it will.
-const LOGIN_INTERVAL: RangeInclusive<Duration> =
-    Duration::from_millis(10)..=Duration::from_millis(200);
+const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(200);
+
+/// Between two tries that a server denies: it shuts out those who fail too often
+/// (`PerSourcePenalties`, sshd_config(5)).
+const DENIED_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(8);
+
+/// How long the first try may take to reach the server's greeting; a slow guest has longer next.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
 const SSH_FAILED: i32 = 255;
@@ -25,15 +31,17 @@ pub async fn log_in(
     session: &Session,
     failed: impl AsyncFn(String) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-n"];
     let mut first_try = None;
     loop {
-        if session.is_behind_our_port() {
+        let turn = session.turn().await;
+        if session.is_behind_our_port() && !master::is_there(&session.dir) {
             probe::answer(session.ssh.port).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
+        let patience = (CONNECT_TIMEOUT + first_try.elapsed()).as_secs();
         let mut command = tokio::process::Command::from(session.tool("ssh"));
-        command.args(options).arg(&session.name).arg("true");
+        command.args(["-n", "-o", "BatchMode=yes", "-o", &format!("ConnectTimeout={patience}")]);
+        command.arg(&session.name).arg("true");
         command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let output = command.output().await.map_err(|error| Error::Spawn {
             program: "ssh".to_owned(),
@@ -44,9 +52,14 @@ pub async fn log_in(
         if output.status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
-        failed(harmless(&output.stderr)).await?;
-        let interval = first_try.elapsed() / 8;
-        tokio::time::sleep(interval.clamp(*LOGIN_INTERVAL.start(), *LOGIN_INTERVAL.end())).await;
+        drop(turn);
+        let said = harmless(&output.stderr);
+        let (passed, interval) = match said.contains("Permission denied") {
+            true => (first_try.elapsed(), DENIED_INTERVAL),
+            false => (first_try.elapsed() / 8, INTERVAL),
+        };
+        failed(said).await?;
+        tokio::time::sleep(passed.clamp(*interval.start(), *interval.end())).await;
     }
 }
 

@@ -7,6 +7,7 @@ use super::config;
 use crate::vm::VmDir;
 use crate::{Error, private_dir};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -43,6 +44,11 @@ fn directory() -> PathBuf {
 fn fnv1a(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// Whether the VM has a shared connection.
+pub fn is_there(dir: &VmDir) -> bool {
+    socket(dir).is_ok_and(|socket| UnixStream::connect(socket).is_ok())
 }
 
 /// Ends the shared connection of a VM, if it was ever reached and there is one.
