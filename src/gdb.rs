@@ -2,7 +2,8 @@
 
 use crate::Error;
 use crate::config::{Config, Instance};
-use crate::vm::{self, Control, LONGEST_SOCKET_PATH, Launch, VmDir};
+use crate::short_socket::{self, LONGEST_PATH};
+use crate::vm::{self, Control, GDB_SOCKET, Launch, VmDir};
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -47,8 +48,7 @@ pub async fn on_qemu(
 
 /// Opens QEMU's gdb stub on a running VM and tells what gdb's `target remote` takes.
 ///
-/// A socket in the VM's directory keeps other users away from the guest's memory; a path that is
-/// too long for one leaves a port of this host.
+/// A socket in a directory of the user's own keeps others away from the guest's memory.
 ///
 /// # Errors
 /// The VM is not running, or QEMU opens no stub.
@@ -56,20 +56,16 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     let not_running = || Error::NotRunning { vm: instance.name.clone() };
     let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
     let process = dir.process()?.ok_or_else(not_running)?;
-    let socket = dir.file("gdb.socket").display().to_string();
-    let (target, device) = match socket.len() <= LONGEST_SOCKET_PATH {
-        true => {
-            let device = format!("unix:{},server=on,wait=off", socket.replace(',', ",,"));
-            (socket, device)
-        }
-        false => {
-            let port = vm::free_port().map_err(|error| Error::Runtime { error })?;
-            (format!("127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}"))
-        }
+    let own = dir.file(GDB_SOCKET);
+    let socket = match own.as_os_str().len() <= LONGEST_PATH {
+        true => own,
+        false => short_socket::path(&own)?,
     };
+    let target = socket.display().to_string();
+    let device = format!("unix:{},server=on,wait=off", target.replace(',', ",,"));
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
     // An open stub would remove the socket of the next one when it ends.
-    let commands = ["gdbserver none".to_owned(), format!("gdbserver {device}")];
+    let commands = ["gdbserver none".to_owned(), format!("gdbserver {}", quoted(&device))];
     let answer = control
         .qmp(PATIENCE, async |client| {
             let mut answer = serde_json::Value::Null;
@@ -89,6 +85,11 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
             Err(Error::GdbStub { vm: instance.name.clone(), answer })
         }
     }
+}
+
+/// A word for the human monitor, where a backslash and a quote are written with a backslash.
+fn quoted(word: &str) -> String {
+    format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\""))
 }
 
 /// gdb on a stub; `args` are gdb's own, such as the kernel with its symbols, and their commands

@@ -84,6 +84,7 @@ pub mod qmp;
 pub mod run;
 pub mod sanitize;
 mod scaffold;
+mod short_socket;
 pub mod ssh;
 mod suggest;
 mod template;

@@ -3,7 +3,8 @@
 use super::names::accelerators;
 use super::{Code, Finding, Subject};
 use crate::config::{Arg, Port};
-use crate::vm::{Forward, LONGEST_SOCKET_PATH, Properties, forwards, port_owner};
+use crate::short_socket::LONGEST_PATH;
+use crate::vm::{Forward, Properties, forwards, port_owner};
 use crate::{Place, host};
 use std::io;
 use std::net::{TcpListener, UdpSocket};
@@ -109,9 +110,9 @@ fn sockets(subject: &Subject) -> Vec<Finding> {
         let named = named.filter(is_socket).filter_map(|key| properties.get(key));
         let device = CHARACTER_DEVICES.contains(&opt.name).then(|| properties.get(""));
         let device = device.flatten().and_then(|device| device.strip_prefix("unix:"));
-        for path in named.chain(device).filter(|path| path.len() > LONGEST_SOCKET_PATH) {
+        for path in named.chain(device).filter(|path| path.len() > LONGEST_PATH) {
             let message = format!(
-                "the socket's path has {} characters; a unix socket's has at most {LONGEST_SOCKET_PATH}",
+                "the socket's path has {} characters; a unix socket's has at most {LONGEST_PATH}",
                 path.len()
             );
             let hint = "write it relative to the config file's directory, where QEMU runs";

@@ -1,25 +1,24 @@
 //! Waiting until an SSH login works: first for any answer from the guest, which is cheap to look
 //! for, then for a login with the real client.
 
-use super::Session;
+use super::{Session, master, probe};
 use crate::Error;
 use crate::vm::harmless;
-use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Between two logins, as a guest whose network is up is mostly about to start its server; the
+/// Between two tries, as a guest whose network is up is mostly about to start its server; the
 /// longer it takes, the longer it will.
-const LOGIN_INTERVAL: RangeInclusive<Duration> =
-    Duration::from_millis(10)..=Duration::from_millis(200);
+const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(200);
 
-/// As many answers are waited for at once; some servers take no more than five such clients.
-const PROBES: u32 = 4;
+/// Between two tries that a server denies: it shuts out those who fail too often
+/// (`PerSourcePenalties`, sshd_config(5)).
+const DENIED_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(8);
+
+/// How long the first try may take to reach the server's greeting; a slow guest has longer next.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
 const SSH_FAILED: i32 = 255;
@@ -32,15 +31,17 @@ pub async fn log_in(
     session: &Session,
     failed: impl AsyncFn(String) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-n"];
     let mut first_try = None;
     loop {
-        if !session.ssh.leads_elsewhere() {
-            answer(session.ssh.port).await;
+        let turn = session.turn().await;
+        if !session.ssh.leads_elsewhere() && !master::is_there(&session.dir) {
+            probe::answer(session.ssh.port).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
+        let patience = (CONNECT_TIMEOUT + first_try.elapsed()).as_secs();
         let mut command = tokio::process::Command::from(session.tool("ssh"));
-        command.args(options).arg(&session.name).arg("true");
+        command.args(["-n", "-o", "BatchMode=yes", "-o", &format!("ConnectTimeout={patience}")]);
+        command.arg(&session.name).arg("true");
         command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let output = command.output().await.map_err(|error| Error::Spawn {
             program: "ssh".to_owned(),
@@ -51,40 +52,13 @@ pub async fn log_in(
         if output.status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
-        failed(harmless(&output.stderr)).await?;
-        let interval = first_try.elapsed() / 8;
-        tokio::time::sleep(interval.clamp(*LOGIN_INTERVAL.start(), *LOGIN_INTERVAL.end())).await;
+        drop(turn);
+        let said = harmless(&output.stderr);
+        let (passed, interval) = match said.contains("Permission denied") {
+            true => (first_try.elapsed(), DENIED_INTERVAL),
+            false => (first_try.elapsed() / 8, INTERVAL),
+        };
+        failed(said).await?;
+        tokio::time::sleep(passed.clamp(*interval.start(), *interval.end())).await;
     }
-}
-
-/// Waits until the guest answers on the host's port: its server greets, or its kernel refuses.
-///
-/// QEMU accepts a connection long before the guest does, and one that was opened too early can
-/// take seconds to get through; so a fresh one is tried again and again, beside the last few.
-/// Their patience grows with the time that passes: a guest that is slow to boot is slow to greet.
-async fn answer(port: u16) {
-    let started = Instant::now();
-    let mut probes = JoinSet::new();
-    loop {
-        let patience =
-            (started.elapsed() / 8).clamp(Duration::from_millis(400), Duration::from_secs(4));
-        let next = Instant::now() + patience / PROBES;
-        probes.spawn(async move { tokio::time::timeout(patience, is_answered(port)).await });
-        while let Ok(Some(probe)) = tokio::time::timeout_at(next, probes.join_next()).await {
-            if matches!(probe, Ok(Ok(true))) {
-                return;
-            }
-        }
-        tokio::time::sleep_until(next).await;
-    }
-}
-
-/// Whether an SSH server greets on the port (RFC 4253, 4.2: `SSH-` begins its first line), or QEMU
-/// hangs up, as it does when the guest refuses.
-async fn is_answered(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
-        return false;
-    };
-    let mut start = [0; 4];
-    stream.read_exact(&mut start).await.is_err() || &start == b"SSH-"
 }

@@ -4,9 +4,12 @@
 mod config;
 mod copy;
 mod doubt;
+mod forward;
 mod host;
 mod login;
 mod master;
+mod probe;
+mod turn;
 
 pub use copy::{get, put};
 pub use doubt::{Doubts, Opinion};
@@ -25,6 +28,7 @@ use std::process::Command;
 pub struct Session {
     name: String,
     ssh: Ssh,
+    dir: VmDir,
     config_file: PathBuf,
 }
 
@@ -40,12 +44,17 @@ impl Session {
         let port = host::port(instance, &dir).ok_or_else(not_running)?;
         let ssh = config.resolve(instance, port)?.ssh;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
-        Ok(Session { name: instance.name.clone(), ssh, config_file })
+        Ok(Session { name: instance.name.clone(), ssh, dir, config_file })
     }
 
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
     pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
+        let shares_by_config =
+            || self.ssh.options.iter().any(|(keyword, _)| forward::is_about_sharing(keyword));
+        if forward::is_own(args) && !shares_by_config() {
+            command.args(["-o", "ControlPath=none"]);
+        }
         command.arg(&self.name).args(args);
         command
     }

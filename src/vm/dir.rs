@@ -4,6 +4,7 @@ use crate::Error;
 use crate::config::{Instance, RUNTIME_DIR};
 use crate::private_dir;
 use crate::process::Process;
+use crate::short_socket::{self, LONGEST_PATH};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use serde::Serialize;
 use std::fs::File;
@@ -13,9 +14,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// The longest path that a unix socket can have (unix(7), `sun_path` less its NUL).
-pub const LONGEST_SOCKET_PATH: usize = 107;
 
 /// How long another qqmgr may take from its fork to a process that can be seen, or from the
 /// process's end to letting go of the lock.
@@ -27,6 +25,9 @@ const HALF_WRITTEN: &str = ".tmp";
 /// No writer takes as long for its few bytes.
 const WRITING: Duration = Duration::from_mins(1);
 
+/// The socket of QEMU's gdb stub, where its path is short enough for gdb.
+pub const GDB_SOCKET: &str = "gdb.socket";
+
 /// What means nothing once the VM's process is gone.
 const OF_ONE_LIFE: [&str; 9] = [
     "pid",
@@ -35,7 +36,7 @@ const OF_ONE_LIFE: [&str; 9] = [
     "serial.socket",
     "events.socket",
     "relay.socket",
-    "gdb.socket",
+    GDB_SOCKET,
     "known_hosts",
     super::lease::FILE,
 ];
@@ -223,6 +224,7 @@ impl VmDir {
         for name in OF_ONE_LIFE {
             self.remove(name);
         }
+        short_socket::remove(&self.file(GDB_SOCKET));
         self.remove_half_written();
     }
 
@@ -260,7 +262,7 @@ impl VmDir {
 /// absolute one is too long for a socket.
 pub fn socket_argument(path: &Path, working_dir: &Path) -> PathBuf {
     match path.strip_prefix(working_dir) {
-        Ok(relative) if path.as_os_str().len() > LONGEST_SOCKET_PATH => relative.to_owned(),
+        Ok(relative) if path.as_os_str().len() > LONGEST_PATH => relative.to_owned(),
         _ => path.to_owned(),
     }
 }

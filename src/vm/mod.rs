@@ -20,7 +20,7 @@ mod timeline;
 
 pub use argv::{CommandLine, Forward, forwards};
 pub use connect::{Control, connect_qmp};
-pub use dir::{LONGEST_SOCKET_PATH, VmDir};
+pub use dir::{GDB_SOCKET, VmDir};
 pub use explain::{harmless, last_lines, last_words, place_of_bin};
 pub use launch::Launch;
 pub use lease::{Lease, LeaseStatus};

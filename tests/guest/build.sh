@@ -26,7 +26,7 @@ die() {
 
 # ---- the cache ---------------------------------------------------------------
 
-want=$(cat "$here"/{build.sh,init,seed.c} | sha256sum)
+want=$(cat "$here"/{build.sh,init,seed.c,sshd_config} | sha256sum)
 
 current() {
     [[ -s $out/vmlinuz && -s $out/initrd.img && -s $out/id_ed25519 && -s $out/id_ed25519.pub &&
@@ -54,7 +54,7 @@ done
 [[ $(dpkg --print-architecture) == amd64 ]] ||
     die "the guest is made of this machine's packages, and they have to be amd64"
 
-echo "building the test guest in $out (downloads some 35 MB of packages, once)"
+echo "building the test guest in $out (downloads some 40 MB of packages, once)"
 
 # The packages given and whatever they depend on, as long as the name matches.
 closure() {
@@ -98,7 +98,7 @@ download() {
     meta=$(kernel_metapackage) || return 1
     closure '^linux-(image|modules)-[0-9]' "$meta" >"$work/packages"
     # lz4 and zstd are for here, to unpack the kernel and its modules.
-    closure '^(lib|zlib)' busybox-static dropbear-bin openssh-sftp-server lz4 zstd \
+    closure '^(lib|zlib)' busybox-static openssh-server openssh-sftp-server lz4 zstd \
         >>"$work/packages"
     mapfile -t packages <"$work/packages"
     (cd "$work/debs" && apt-get "${options[@]}" download "${packages[@]}")
@@ -139,7 +139,7 @@ run_unpacked() {
 
 root=$work/root
 mkdir -p "$root"/{bin,sbin,lib,lib64,lib/modules,usr/bin,usr/sbin,usr/lib/openssh,usr/libexec} \
-    "$root"/{dev,proc,sys,run,tmp,mnt,var/log,etc/acpi/PWRF,etc/dropbear}
+    "$root"/{dev,proc,sys,run,tmp,mnt,var/log,var/empty,etc/acpi/PWRF,etc/ssh}
 mkdir -p "$root/root/.ssh"
 chmod 700 "$root/root" "$root/root/.ssh"
 ln -s ../run "$root/var/run"
@@ -154,14 +154,16 @@ done
 cc -static -Os -Wall -o "$root/sbin/seed" "$here/seed.c"
 head -c 64 /dev/urandom >"$root/etc/seed"
 
-install -m 755 "$(unpacked sbin/dropbear)" "$root/usr/sbin/dropbear"
-install -m 755 "$(unpacked openssh/sftp-server)" "$root/usr/lib/openssh/sftp-server"
-# Where a dropbear looks for it depends on how it was compiled.
-ln -s openssh/sftp-server "$root/usr/lib/sftp-server"
-ln -s ../lib/openssh/sftp-server "$root/usr/libexec/sftp-server"
+install -m 755 "$(unpacked sbin/sshd)" "$root/usr/sbin/sshd"
+# Since OpenSSH 9.8, sshd has programs of its own for a session and for its login.
+for program in sftp-server sshd-session sshd-auth; do
+    path=$(find "$work/unpacked" -path "*/usr/lib/openssh/$program" -print -quit)
+    [[ -z $path ]] || install -m 755 "$path" "$root/usr/lib/openssh/$program"
+done
+install -m 644 "$here/sshd_config" "$root/etc/ssh/sshd_config"
 
 install -m 755 "$loader" "$root/lib64/ld-linux-x86-64.so.2"
-for program in "$root/usr/sbin/dropbear" "$root/usr/lib/openssh/sftp-server"; do
+for program in "$root/usr/sbin/sshd" "$root"/usr/lib/openssh/*; do
     run_unpacked --list "$program" | awk '$2 == "=>" { print $1, $3 }'
 done | sort -u | while read -r name path; do
     case $path in
@@ -191,6 +193,7 @@ for module in "${modules[@]}"; do
 done
 
 echo 'root:*:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+echo 'sshd:*:100:100::/run/sshd:/bin/false' >>"$root/etc/passwd"
 echo 'root:x:0:' >"$root/etc/group"
 echo /bin/sh >"$root/etc/shells"
 echo guest >"$root/etc/hostname"
@@ -204,9 +207,7 @@ chmod 755 "$root/etc/acpi/PWRF/00000080"
 mkdir "$work/new"
 ssh-keygen -q -t ed25519 -N '' -C qqmgr-test-guest -f "$work/new/id_ed25519"
 install -m 600 "$work/new/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
-run_unpacked "$(unpacked bin/dropbearkey)" \
-    -t ed25519 -f "$root/etc/dropbear/host_ed25519" >"$work/log" 2>&1 ||
-    { cat "$work/log" >&2; die "could not make the guest's host key"; }
+ssh-keygen -q -t ed25519 -N '' -C guest -f "$root/etc/ssh/ssh_host_ed25519_key"
 
 # ---- the result ----------------------------------------------------------------
 

@@ -98,9 +98,23 @@ fn a_stub_for_a_directory_with_a_long_path() {
     lab.write(format!("{dir}/qqmgr.toml"), vm("a", NO_GUEST));
     lab.qqmgr("start a").cwd(&dir).run().code(0);
     let json = lab.qqmgr("gdb a --guest --print --json").cwd(&dir).run().code(0).json();
-    let target = json["target"].as_str().unwrap();
-    assert!(target.starts_with("127.0.0.1:"), "{target}");
-    std::net::TcpStream::connect(target).unwrap();
+    let socket = Path::new(json["target"].as_str().unwrap());
+    let answer = ask_stub(socket);
+    assert!(answer.contains("$T"), "{answer}");
+    assert_eq!(socket.parent().unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    lab.qqmgr("stop a --force").cwd(&dir).run().code(0);
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_stub_for_a_directory_with_an_odd_name() {
+    let lab = Lab::empty();
+    let dir = "a b, \"c\" \\d";
+    lab.write(format!("{dir}/qqmgr.toml"), vm("a", NO_GUEST));
+    lab.qqmgr("start a").cwd(dir).run().code(0);
+    let json = lab.qqmgr("gdb a --guest --print --json").cwd(dir).run().code(0).json();
+    let answer = ask_stub(Path::new(json["target"].as_str().unwrap()));
+    assert!(answer.contains("$T"), "{answer}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// Runs all lines at once.
-fn at_once(lab: &Lab, lines: &[&str]) -> Vec<Outcome> {
+pub fn at_once(lab: &Lab, lines: &[&str]) -> Vec<Outcome> {
     thread::scope(|scope| {
         let runs: Vec<_> = lines.iter().map(|line| scope.spawn(|| lab.qqmgr(line).run())).collect();
         runs.into_iter().map(|run| run.join().unwrap()).collect()

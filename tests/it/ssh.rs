@@ -1,9 +1,12 @@
 //! `ssh`: OpenSSH as it is, on a real guest.
 
-use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
+use crate::races::at_once;
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 /// What OpenSSH takes for the home directory, whatever `$HOME` says.
 fn known_hosts() -> Option<Vec<u8>> {
@@ -15,7 +18,9 @@ fn known_hosts() -> Option<Vec<u8>> {
 fn as_after_a_host_name() {
     let known = known_hosts();
     let lab = Lab::new(&guest_vm("a"));
-    lab.qqmgr("start a --wait").run().code(0).stderr("");
+    for outcome in at_once(&lab, &["start a --wait"; 8]) {
+        outcome.code(0).stderr("");
+    }
 
     lab.qqmgr("ssh a exit 42").run().expect(42, "", "");
     lab.qqmgr("ssh a 'kill -9 $$'").run().code(255);
@@ -68,7 +73,7 @@ fn one_process_and_one_connection(lab: &Lab) {
 }
 
 fn a_forwarded_port(lab: &Lab) {
-    let port = crate::harness::free_port();
+    let port = free_port();
     let mut forward = lab.qqmgr(&format!("ssh a -N -L 127.0.0.1:{port}:127.0.0.1:22")).spawn();
     let greeting = until("the port is forwarded", || {
         let mut greeting = [0; 4];
@@ -76,8 +81,10 @@ fn a_forwarded_port(lab: &Lab) {
         Some(greeting)
     });
     assert_eq!(&greeting, b"SSH-");
+    assert!(forward.try_wait().unwrap().is_none(), "-N waits, whatever its standard input");
     forward.kill().unwrap();
     forward.wait().unwrap();
+    until("the port is free again", || TcpListener::bind(("127.0.0.1", port)).ok());
 }
 
 /// A guest that has another host key than the one remembered is reached without a word.
@@ -90,6 +97,41 @@ fn another_host_key(lab: &Lab) {
     let lines = format!("[127.0.0.1]:{port} {other}127.0.0.1 {other}a {other}");
     std::fs::write(lab.vm_file("a", "known_hosts"), lines).unwrap();
     lab.qqmgr("ssh a echo back").run().ok("back\n");
+}
+
+static CLIENTS: AtomicUsize = AtomicUsize::new(0);
+static MOST_CLIENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// A server that is too busy to greet, and counts those that wait for it.
+fn busy_server(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let serve = |mut client: TcpStream| {
+        let open = CLIENTS.fetch_add(1, Ordering::SeqCst) + 1;
+        MOST_CLIENTS.fetch_max(open, Ordering::SeqCst);
+        let _ = client.read(&mut [0]);
+        CLIENTS.fetch_sub(1, Ordering::SeqCst);
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            thread::spawn(move || serve(client));
+        }
+    });
+}
+
+/// A server has few places for clients that are not logged in (`MaxStartups`): however many wait
+/// for a login, one at a time takes some.
+#[test]
+fn many_that_wait_take_few_connections() {
+    let port = free_port();
+    let lab = Lab::new(&vm("a", NO_GUEST).replace("2222", &port.to_string()));
+    lab.qqmgr("start a").run().code(0);
+    busy_server(port);
+    for outcome in at_once(&lab, &["wait a --for ssh --timeout 3s"; 8]) {
+        outcome.code(5);
+    }
+    let most = MOST_CLIENTS.load(Ordering::SeqCst);
+    // Those of one that ends are still there when the next one's first come.
+    assert!((1..=8).contains(&most), "{most} connections at once");
 }
 
 #[test]
@@ -116,6 +158,49 @@ fn own_failures_are_125() {
     );
     lab.write("qqmgr.toml", "[vm.a]\n");
     lab.qqmgr("ssh a true").run().code(125).stdout("");
+}
+
+/// What asks for a connection of its own gets that, unless it is said what is to be shared.
+#[test]
+fn forwards_share_no_connection() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let is_shared = |args: &str| {
+        let settings = lab.qqmgr(&format!("ssh a -G {args}")).run().code(0).text();
+        settings.lines().any(|line| line.starts_with("controlpath /"))
+    };
+    for own in [
+        "-N",
+        "-L 8080:localhost:80",
+        "-vTNL8080:localhost:80",
+        "-p 22 -R 8080 true",
+        "-D8080 -- true",
+        "-w 0:0 true",
+        "-fN",
+        "-i N -f true",
+        "-o LocalForward='8080 localhost:80' true",
+        "-o 'sessiontype none'",
+    ] {
+        assert!(!is_shared(own), "{own}");
+    }
+    for shared in [
+        "",
+        "true -N",
+        "-- ls -L",
+        "-l N true",
+        "-vtlN true",
+        "-iL true",
+        "-W localhost:22",
+        "-o User=f true",
+        "-S /x -N",
+        "-NM",
+        "-O check -L 8080:localhost:80",
+        "-NL 8080:localhost:80 -oControlPath=/x",
+    ] {
+        assert!(is_shared(shared), "{shared}");
+    }
+    lab.write("qqmgr.toml", "[ssh]\ncontrolpath = \"/x\"\n".to_owned() + &vm("a", NO_GUEST));
+    assert!(is_shared("-N"));
 }
 
 #[test]
