@@ -16,6 +16,14 @@ pub fn within(time: Duration) -> Instant {
     after(Instant::now(), time)
 }
 
+/// Returns at that point in time; never, if there is none.
+pub async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

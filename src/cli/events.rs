@@ -2,16 +2,15 @@
 
 use super::args::view::EventsArgs;
 use super::{Context, output, stdout};
-use crate::Error;
 use crate::events::{self, EventStream, Filter};
 use crate::qmp::Event;
 use crate::vm::{self, VmDir};
+use crate::{Error, deadline};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::time::Instant;
 
 pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error> {
-    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
+    let deadline = args.timeout.map(deadline::within);
     let instance = context.load()?.instance(&args.vm)?;
     let mut stream = events::subscribe(&instance).await?;
     for name in &args.filter {
@@ -23,7 +22,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     let mut shown = Shown { filter: Filter::new(&args.filter), json: context.json, count: 0 };
     let end = tokio::select! {
         end = shown.all(&mut stream, args.count) => end?,
-        () = at(deadline) => End::Timeout,
+        () = deadline::at(deadline) => End::Timeout,
         () = stdout::reader_left() => End::Enough,
     };
     let (vm, seen) = (args.vm, shown.count);
@@ -97,11 +96,4 @@ fn time(event: &Event) -> Option<String> {
     let since_epoch = Duration::new(u64::try_from(event.timestamp.seconds).ok()?, 0);
     let millis = u32::try_from(event.timestamp.microseconds).ok()? / 1000;
     Some(format!("{}.{millis:03}", output::local_time(since_epoch)?))
-}
-
-async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }

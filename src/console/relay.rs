@@ -1,6 +1,7 @@
 //! Passes bytes between a user and a port, both ways, until something ends it.
 
 use super::Awaited;
+use crate::deadline;
 use crate::sanitize::Sanitizer;
 use serde::Serialize;
 use std::io;
@@ -120,7 +121,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         let (mut reader, mut writer) = port.split();
         let mut typed = vec![0; CHUNK];
         let mut said = vec![0; CHUNK];
-        let timeout = self.ends.timeout.map(|timeout| Instant::now() + timeout);
+        let timeout = self.ends.timeout.map(deadline::within);
         self.quiet_since = Instant::now();
         loop {
             if self.may_end() && self.found.is_some() && !self.in_line {
@@ -155,8 +156,8 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                     self.unshown = false;
                     self.quiet_since = Instant::now();
                 }
-                () = at(idle) => return self.end(EndedBy::Idle).await,
-                () = at(timeout) => return self.end_soon(EndedBy::Timeout).await,
+                () = deadline::at(idle) => return self.end(EndedBy::Idle).await,
+                () = deadline::at(timeout) => return self.end_soon(EndedBy::Timeout).await,
             }
         }
     }
@@ -228,13 +229,6 @@ async fn show(output: &mut (impl AsyncWrite + Unpin), bytes: &mut Vec<u8>) -> io
         bytes.drain(..length);
     }
     output.flush().await
-}
-
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration:
 /// (`PerSourcePenalties`, sshd_config(5)).
 const DENIED_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(8);
 
-/// How long the first try may take to reach the server's greeting; a slow guest has longer next.
+/// How long a try may take to reach the server's greeting, besides the time that has passed by
+/// then: a guest that is slow to boot is slow to greet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
@@ -31,6 +32,7 @@ pub async fn log_in(
     session: &Session,
     failed: impl AsyncFn(String) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let started = Instant::now();
     let mut first_try = None;
     loop {
         let turn = session.turn().await;
@@ -38,7 +40,7 @@ pub async fn log_in(
             probe::answer(session.ssh.port).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
-        let patience = (CONNECT_TIMEOUT + first_try.elapsed()).as_secs();
+        let patience = (CONNECT_TIMEOUT + started.elapsed()).as_secs();
         let mut command = tokio::process::Command::from(session.tool("ssh"));
         command.args(["-n", "-o", "BatchMode=yes", "-o", &format!("ConnectTimeout={patience}")]);
         command.arg(&session.name).arg("true");
