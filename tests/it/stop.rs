@@ -16,16 +16,16 @@ fn a_stopped_vm_is_no_error() {
 #[test]
 fn each_rung_of_the_ladder() {
     const LATE: &str = "a: the guest did not power down in time\n";
-    for (script, how, notes) in [
-        ("", "the guest powered down", ""),
-        ("ignore-powerdown", "QMP quit", LATE),
-        ("ignore-powerdown,ignore-quit", "SIGTERM", LATE),
-        ("ignore-powerdown,ignore-quit,ignore-term", "SIGKILL", LATE),
+    for (script, timeout, how, notes) in [
+        ("", "20s", "the guest powered down", ""),
+        ("ignore-powerdown", "100ms", "QMP quit", LATE),
+        ("ignore-powerdown,ignore-quit", "100ms", "SIGTERM", LATE),
+        ("ignore-powerdown,ignore-quit,ignore-term", "100ms", "SIGKILL", LATE),
     ] {
         let lab = Lab::new(&fake_qemu("a", script));
         lab.qqmgr("start a").run().code(0);
         let said = format!("a: stopped (pid [PID]) after [SECONDS]: {how}\n");
-        lab.qqmgr("stop a --timeout 100ms").run().expect(0, &said, notes);
+        lab.qqmgr(&format!("stop a --timeout {timeout}")).run().expect(0, &said, notes);
         assert!(lab.processes().is_empty(), "{:?}", lab.processes());
         lab.qqmgr("status a").run().code(0);
         lab.qqmgr("stop a").run().ok("a: is not running\n");

@@ -1,6 +1,6 @@
 //! VMs that were renamed in the config, or removed from it, while they run.
 
-use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use rustix::process::Signal;
 
 /// A VM `old` that the config had until now.
@@ -57,7 +57,8 @@ fn a_lease_holds_without_a_definition() {
     keeper.unwrap().signal(Signal::KILL);
     owner.kill().unwrap();
     owner.wait().unwrap();
-    lab.qqmgr("gc").run().ok("stopped: old\nremoved: none\n");
+    let collected = || lab.qqmgr("gc").run().code(0).text() == "stopped: old\nremoved: none\n";
+    until("its keeper has ended, and gc stops it", || collected().then_some(()));
 }
 
 #[test]

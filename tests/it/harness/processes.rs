@@ -65,7 +65,7 @@ pub fn end_all(dir: &Path) -> Vec<Alive> {
 /// Waits for a condition that nobody signals; for a minute at the most, as other tests take the
 /// processor too.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_mins(3);
     while Instant::now() < deadline {
         if let Some(value) = condition() {
             return value;
