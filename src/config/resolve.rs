@@ -1,8 +1,9 @@
 //! From a definition to a [`Vm`]: every variable put in, every option of qqmgr's own refused.
 
 use super::Config;
-use super::expand::{Builtins, Expander, Scope};
+use super::expand::Expander;
 use super::file::{Definition, Entry, SshOption};
+use super::lookup::{Builtins, Scope};
 use super::source::{Diagnostic, Source, Span, Text};
 use super::{Error, Instance};
 use serde::Serialize;
