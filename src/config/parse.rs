@@ -197,10 +197,10 @@ fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
             has_port = true;
             port = match value.as_str() {
                 Some("auto") => Some(Port::Auto),
-                _ => reader.port(&what, "a port number or \"auto\"", value).map(Port::Fixed),
+                _ => reader.port(&what, &["auto"], value).map(Port::Fixed),
             };
         } else if key == "vm_port" {
-            vm_port = reader.port(&what, "a port number", value).unwrap_or(vm_port);
+            vm_port = reader.port(&what, &[], value).unwrap_or(vm_port);
         }
     }
     if !has_port {

@@ -178,7 +178,7 @@ fn tells_everything_that_is_wrong_at_once() {
             "13:8 `port` in [vm.a.ssh] must be from 1 to 65535, not 65536",
             "14:8 `User` in [vm.a.ssh] has a line break in it",
             "15:1 `Host` in [vm.a.ssh] can't be set for a VM (qqmgr writes the `Host` line itself)",
-            "19:8 `port` in [vm.c.ssh] must be a port number or \"auto\", not a string",
+            "19:8 `port` in [vm.c.ssh] must be a port number or \"auto\", not \"any\"",
             "20:2 unknown key `vmm` in the file (did you mean `vm`?)",
         ]
     );

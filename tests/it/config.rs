@@ -168,6 +168,40 @@ fn errors_as_json_have_a_location() {
     );
 }
 
+/// The message, hint, line and column of all that is wrong with a file.
+fn wrong(text: impl AsRef<[u8]>) -> Vec<(String, String, [u64; 2])> {
+    let lab = Lab::empty();
+    lab.write("qqmgr.toml", text);
+    let json = lab.qqmgr("list --json").run().code(3).stderr("").json();
+    assert_eq!(json["error"]["code"], "config_invalid");
+    let told = |error: &serde_json::Value| {
+        let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        let place = ["line", "column"].map(|key| error["location"][key].as_u64().unwrap());
+        (text("message"), text("hint"), place)
+    };
+    json["error"]["errors"].as_array().unwrap().iter().map(told).collect()
+}
+
+#[test]
+fn a_port_in_quotes_or_misspelled() {
+    for (port, hint) in [
+        ("autoo", "did you mean `\"auto\"`?"),
+        ("AUTO", "did you mean `\"auto\"`?"),
+        ("22", "write 22, without quotes"),
+        ("0", ""),
+        ("any", ""),
+    ] {
+        let of = |key: &str, wanted: &str| {
+            format!("`{key}` in [vm.a.ssh] must be a port number{wanted}, not \"{port}\"")
+        };
+        let port_hint = (of("port", " or \"auto\""), hint.to_owned(), [3, 16]);
+        assert_eq!(wrong(one_vm().replace("2222", &format!("'{port}'"))), [port_hint]);
+        let hint = if hint.contains("auto") { "" } else { hint };
+        let vm_port = one_vm().replace("2222", &format!("2222, vm_port = '{port}'"));
+        assert_eq!(wrong(vm_port), [(of("vm_port", ""), hint.to_owned(), [3, 32])]);
+    }
+}
+
 #[test]
 fn text_that_is_not_toml() {
     let lab = Lab::new("a = [1\nb = \"x\n\n[vm.a\n");
