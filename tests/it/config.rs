@@ -203,6 +203,28 @@ fn a_port_in_quotes_or_misspelled() {
 }
 
 #[test]
+fn keywords_for_ssh_in_upper_and_lower_case() {
+    let with = |ssh: &str| one_vm().replace("port = 2222", ssh);
+    let ports = vm("a", "{{.vm.ssh.port}} {{.vm.ssh.vm_port}}");
+    let lab = Lab::new(&ports.replace("port = 2222", "PORT = 2022, VM_Port = 23"));
+    let line = lab.qqmgr("start a --dry-run --json").run().code(0).stderr("").json();
+    assert_eq!([&line[1], &line[2]], ["2022", "23"]);
+    let twice = |key: &str, column| {
+        let hint = "keywords are the same in upper and lower case".to_owned();
+        (format!("`{key}` in [vm.a.ssh] is there twice"), hint, [3, column])
+    };
+    assert_eq!(wrong(with("PORT = 2022, port = 2023")), [twice("port", 22)]);
+    let ports = "port = 1, vm_port = 2, Vm_Port = 3";
+    assert_eq!(wrong(with(ports)), [twice("Vm_Port", 32)]);
+    let no_keyword = "`vm_prot` in [vm.a.ssh] is not an OpenSSH keyword".to_owned();
+    let hint = "did you mean `vm_port`?".to_owned();
+    assert_eq!(wrong(with("port = 1, vm_prot = 2")), [(no_keyword, hint, [3, 19])]);
+    let global = "`VM_PORT` belongs to one VM, not to [ssh]".to_owned();
+    let hint = "write it in [vm.NAME.ssh]".to_owned();
+    assert_eq!(wrong("[ssh]\nVM_PORT = 1\n"), [(global, hint, [2, 1])]);
+}
+
+#[test]
 fn text_that_is_not_toml() {
     let lab = Lab::new("a = [1\nb = \"x\n\n[vm.a\n");
     lab.qqmgr("list").run().expect(
