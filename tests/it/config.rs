@@ -70,12 +70,6 @@ fn no_file_at_all() {
          \"location\":null}}\n",
         "",
     );
-    lab.write("latin1.toml", b"# \xe9\n");
-    lab.qqmgr("list -c latin1.toml").run().expect(
-        3,
-        "",
-        "error: can't read the config file \"latin1.toml\": stream did not contain valid UTF-8\n",
-    );
 }
 
 #[test]
@@ -222,6 +216,28 @@ fn keywords_for_ssh_in_upper_and_lower_case() {
     let global = "`VM_PORT` belongs to one VM, not to [ssh]".to_owned();
     let hint = "write it in [vm.NAME.ssh]".to_owned();
     assert_eq!(wrong("[ssh]\nVM_PORT = 1\n"), [(global, hint, [2, 1])]);
+}
+
+#[test]
+fn a_file_that_is_not_utf_8() {
+    let lab = Lab::empty();
+    lab.write("qqmgr.toml", b"# one\n# \xc3\xa9t\xe9 -\n");
+    lab.qqmgr("list").run().expect(
+        3,
+        "",
+        "error: the file is not UTF-8 from here on: 0xe9\n \
+         --> [DIR]/qqmgr.toml:2:5\n  |\n2 | # \u{e9}t\u{fffd} -\n  |     ^\n  |\n  = help: save it as UTF-8\n",
+    );
+    let cut = "the file is not UTF-8 from here on: 0xc3".to_owned();
+    assert_eq!(wrong(b"# \xc3"), [(cut, "save it as UTF-8".to_owned(), [1, 3])]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_column() {
+    let unknown =
+        ("unknown key `vmm` in the file".to_owned(), "did you mean `vm`?".to_owned(), [1, 1]);
+    assert_eq!(wrong("\u{feff}vmm = 1\n"), [unknown]);
+    Lab::new(&format!("\u{feff}{}", one_vm())).qqmgr("list").run().code(0).stderr("");
 }
 
 #[test]
