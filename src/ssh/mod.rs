@@ -6,6 +6,7 @@ mod copy;
 mod doubt;
 mod forward;
 mod host;
+mod key;
 mod login;
 mod master;
 mod probe;
@@ -14,6 +15,7 @@ mod turn;
 pub use copy::{get, put};
 pub use doubt::{Doubts, Opinion};
 pub use host::Host;
+pub use key::KeyFault;
 pub use login::log_in;
 
 use crate::Error;
