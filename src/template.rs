@@ -19,9 +19,27 @@ pub enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Path(pub Vec<String>);
 
+impl Path {
+    /// The way on through more keys.
+    pub fn join<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Path {
+        Path(self.0.iter().cloned().chain(keys.into_iter().map(str::to_owned)).collect())
+    }
+}
+
+/// As it is written between the braces.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|key| write!(f, ".{key}"))
+        let plain = self.0.iter().take_while(|key| is_identifier(key)).count();
+        let (plain, quoted) = self.0.split_at(plain);
+        if !quoted.is_empty() {
+            f.write_str("index ")?;
+        }
+        if plain.is_empty() {
+            f.write_str(".")?;
+        }
+        plain.iter().try_for_each(|key| write!(f, ".{key}"))?;
+        let escape = |key: &String| key.replace('\\', "\\\\").replace('"', "\\\"");
+        quoted.iter().try_for_each(|key| write!(f, " \"{}\"", escape(key)))
     }
 }
 
@@ -177,17 +195,13 @@ fn is_identifier(key: &str) -> bool {
 }
 
 fn hint(expression: &str) -> String {
-    let keys: Vec<_> = expression.trim_start_matches('.').split('.').collect();
-    match keys.split_last() {
-        Some((last, tables))
-            if expression.starts_with('.')
-                && tables.iter().all(|key| is_identifier(key))
-                && !last.is_empty()
-                && last.chars().all(|c| is_identifier(&c.to_string()) || c == '-') =>
-        {
-            let table = Path(tables.iter().map(|&key| key.to_owned()).collect());
-            let dot = if tables.is_empty() { "." } else { "" };
-            format!("a key with a dash is written {{{{index {dot}{table} \"{last}\"}}}}")
+    let is_key = |key: &str| {
+        !key.is_empty() && key.split('-').all(|part| part.is_empty() || is_identifier(part))
+    };
+    match expression.strip_prefix('.') {
+        Some(keys) if keys.split('.').all(is_key) => {
+            let path = Path(Vec::new()).join(keys.split('.'));
+            format!("a key with a dash is written {{{{{path}}}}}")
         }
         _ => "an expression is {{.name}}, {{.table.name}} or {{index .table \"name\"}}".to_owned(),
     }
@@ -278,6 +292,8 @@ mod tests {
             let quoted = key.replace('\\', "\\\\").replace('"', "\\\"");
             let text = format!("{{{{index .t \"{quoted}\"}}}}");
             prop_assert_eq!(only_var(&text), path(&["t", &key]));
+            let path = path(&[&key, "t"]);
+            prop_assert_eq!(only_var(&format!("{{{{{path}}}}}")), path);
         }
 
         #[test]

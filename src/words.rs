@@ -182,7 +182,7 @@ mod tests {
     fn keeps_expressions_whole() {
         assert_eq!(
             split_plain(r#"-drive file={{ .a }},if={{index .b "c d"}} '{{.e}} f'"#),
-            ["-drive", "file=<.a>,if=<.b.c d>", "<.e> f"]
+            ["-drive", "file=<.a>,if=<index .b \"c d\">", "<.e> f"]
         );
     }
 

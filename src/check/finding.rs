@@ -96,6 +96,10 @@ codes! {
     SshOptionRefused "ssh_option_refused" Error,
     /// An `IdentityFile` is not there.
     SshKeyMissing "ssh_key_missing" Warning,
+    /// An `IdentityFile` is open to others.
+    SshKeyOpen "ssh_key_open" Warning,
+    /// An `IdentityFile` can't be read.
+    SshKeyUnreadable "ssh_key_unreadable" Warning,
 }
 
 impl Finding {

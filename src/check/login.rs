@@ -3,7 +3,7 @@
 use super::{Code, Finding, Subject};
 use crate::Place;
 use crate::config::{Config, Diagnostic, Vm};
-use crate::ssh::{Doubts, Opinion};
+use crate::ssh::{Doubts, KeyFault, Opinion};
 use std::collections::HashMap;
 
 /// What ssh thinks of options, asked once where VMs have the same.
@@ -24,16 +24,24 @@ impl<'a> Opinions<'a> {
     }
 }
 
-/// Options that ssh refuses, and keys that are not there.
+/// Options that ssh refuses, and keys that it can't use.
 pub fn findings(subject: &Subject) -> Vec<Finding> {
     let source = &subject.config.file.source;
-    let Doubts { refused, missing, .. } = &subject.doubts;
+    let Doubts { refused, keys, .. } = &subject.doubts;
     let refused = refused.iter().map(|doubt| (Code::SshOptionRefused, doubt));
-    let missing = missing.iter().map(|doubt| (Code::SshKeyMissing, doubt));
+    let keys = keys.iter().map(|(fault, doubt)| (code(*fault), doubt));
     let finding = |(code, doubt): (Code, &Diagnostic)| Finding {
         hint: doubt.hint.clone(),
         place: Some(Place { source: source.clone(), span: doubt.span.clone() }),
         ..subject.finding(code, doubt.message.clone())
     };
-    refused.chain(missing).map(finding).collect()
+    refused.chain(keys).map(finding).collect()
+}
+
+fn code(fault: KeyFault) -> Code {
+    match fault {
+        KeyFault::Missing => Code::SshKeyMissing,
+        KeyFault::Open => Code::SshKeyOpen,
+        KeyFault::Unreadable => Code::SshKeyUnreadable,
+    }
 }

@@ -61,6 +61,12 @@ fn note(status: &Status) -> String {
     lease.into_iter().chain(stray).collect::<Vec<_>>().join(", ")
 }
 
+/// What is said of a VM; some of it names the VM already.
+fn of_vm(name: &str, said: &str) -> String {
+    let vm = format!("VM `{name}`");
+    if said.starts_with(&vm) { said.to_owned() } else { format!("{vm}: {said}") }
+}
+
 fn style(status: &Status) -> Style {
     match status.state.as_str() {
         _ if status.stopping => AnsiColor::Yellow.on_default(),
@@ -80,7 +86,7 @@ pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     if !context.json {
         for status in &statuses {
             if let Some(error) = &status.error {
-                output::note(error);
+                output::note(of_vm(&status.name, error));
             }
         }
     }

@@ -93,12 +93,7 @@ pub fn error(error: &Error, json: bool) {
         return;
     }
     match error.diagnostics() {
-        Some((source, diagnostics)) => {
-            let coloured = std::io::stderr().is_terminal();
-            for diagnostic in &diagnostics {
-                note(snippet(&source, diagnostic, Level::ERROR, None, coloured));
-            }
-        }
+        Some((source, diagnostics)) => errors(&source, &diagnostics),
         None => {
             let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
             note(format_args!("{RED}error{RED:#}: {error}{}", hint.unwrap_or_default()));
@@ -106,6 +101,14 @@ pub fn error(error: &Error, json: bool) {
     }
     if let Some(bundle) = error.bundle() {
         note(format_args!("crash bundle: {}", bundle.display()));
+    }
+}
+
+/// Shows what is wrong at places of the config, on standard error.
+pub fn errors(source: &Source, diagnostics: &[Diagnostic]) {
+    let coloured = io::stderr().is_terminal();
+    for diagnostic in diagnostics {
+        note(snippet(source, diagnostic, Level::ERROR, None, coloured));
     }
 }
 

@@ -27,8 +27,10 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
 
 /// Says on standard error what was not the command's own doing.
 fn tell(ran: &Ran) {
-    if let Some(message) = &ran.message {
-        output::failure(message);
+    match (&ran.diagnostics, &ran.message) {
+        (Some((source, diagnostics)), _) => output::errors(source, diagnostics),
+        (None, Some(message)) => output::failure(message),
+        (None, None) => {}
     }
     if let Some(bundle) = &ran.bundle {
         output::note(format_args!("crash bundle: {}", bundle.display()));

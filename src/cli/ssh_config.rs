@@ -33,6 +33,10 @@ pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
             Err(error @ Error::SshPortUnknown { .. }) if args.all => {
                 output::note(format_args!("note: {error}: left out"));
             }
+            // JSON has no other place for a VM that is broken.
+            Err(Error::Config(error)) if args.all => {
+                output::note(format_args!("note: VM `{}`: {error}: left out", instance.name));
+            }
             host => hosts.push(host?),
         }
     }

@@ -181,9 +181,8 @@ fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitC
         output::document(&words);
         return Ok(ExitCode::SUCCESS);
     }
-    let quote = |word: &str| shlex::try_quote(word).map_or(word.to_owned(), |quoted| quoted.into());
-    let env = vm.env.iter().map(|(name, value)| format!("{name}={}", quote(value)));
-    let words = words.iter().map(|word| quote(word));
+    let env = vm.env.iter().map(|(name, value)| format!("{name}={}", vm::quote(value)));
+    let words = words.iter().map(|word| vm::quote(word));
     output::text(env.chain(words).collect::<Vec<_>>().join(" "));
     if std::env::current_dir().is_ok_and(|dir| dir != vm.config_dir) {
         output::note(format_args!("note: QEMU's working directory is {}", vm.config_dir.display()));

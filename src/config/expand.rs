@@ -1,8 +1,7 @@
-//! Puts variables in: looks them up, to any depth, and splits what may be split.
+//! Puts variables in, to any depth, and splits what may be split.
 
-use super::file::{Definition, Var, Vars};
-use super::source::{Diagnostic, Source, Text};
-use crate::suggest;
+use super::lookup::{Failure, Found, Scope};
+use super::source::{Diagnostic, Text};
 use crate::template::{self, Path, Piece};
 use crate::words::{self, Word};
 use std::collections::HashSet;
@@ -17,45 +16,6 @@ const DEEPEST: usize = 1000;
 /// As much as variables may put into all texts of a VM, in bytes, each counted as one more: twice
 /// what the kernel takes as arguments (execve(2), ARG_MAX).
 const MOST: usize = 4 << 20;
-
-/// What qqmgr itself knows about a VM.
-pub struct Builtins {
-    pub name: String,
-    pub dir: String,
-    pub port: u16,
-    pub vm_port: u16,
-    pub config_dir: String,
-}
-
-/// All that a template of one VM can name.
-pub struct Scope<'a> {
-    pub source: &'a Source,
-    pub vars: &'a Vars,
-    pub vm: &'a Definition,
-    pub builtins: Builtins,
-}
-
-/// What a variable holds.
-enum Found<'a> {
-    /// Text of the config file, a template itself.
-    Template(&'a Text),
-    /// Text from outside, which may be split but holds no variables.
-    Plain(String),
-    /// One word, whatever is in it.
-    Word(String),
-}
-
-impl Found<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Found::Template(text) => text.value.len(),
-            Found::Plain(value) | Found::Word(value) => value.len(),
-        }
-    }
-}
-
-/// Why a variable can't be had: a message and a hint.
-type Failure = (String, Option<String>);
 
 /// Expands texts of one VM and notes everything that can't be put in.
 pub struct Expander<'a> {
@@ -220,39 +180,6 @@ impl<'a> Expander<'a> {
     }
 }
 
-impl<'a> Scope<'a> {
-    fn lookup(&self, path: &Path) -> Result<Found<'a>, Failure> {
-        let keys: Vec<_> = path.0.iter().map(String::as_str).collect();
-        let builtins = &self.builtins;
-        let word = |value: &str| Ok(Found::Word(value.to_owned()));
-        match keys.as_slice() {
-            ["config_dir"] => word(&builtins.config_dir),
-            ["vm", "name"] => word(&builtins.name),
-            ["vm", "dir"] => word(&builtins.dir),
-            ["vm", "ssh", "port"] => word(&builtins.port.to_string()),
-            ["vm", "ssh", "vm_port"] => word(&builtins.vm_port.to_string()),
-            ["vm"] | ["vm", "ssh"] | ["env"] => Err((format!("`{{{{{path}}}}}` is a table"), None)),
-            ["env", name] => environment(name).map(Found::Plain),
-            ["vm", "ssh", key] => {
-                Err(unknown(path, "vm.ssh", key, ["port", "vm_port"].into_iter()))
-            }
-            ["vm", rest @ ..] => {
-                let names = self.vm.vars.keys().map(String::as_str).chain(["name", "dir", "ssh"]);
-                descend(&self.vm.vars, path, "vm", rest, names)
-            }
-            rest => {
-                let names = self.vars.keys().map(String::as_str).chain(["vm", "env", "config_dir"]);
-                descend(self.vars, path, "", rest, names).map_err(|failure| match rest {
-                    [name] if self.vm.vars.contains_key(*name) => {
-                        (failure.0, Some(format!("this VM has it as {{{{.vm.{name}}}}}")))
-                    }
-                    _ => failure,
-                })
-            }
-        }
-    }
-}
-
 /// A word of a text that is no template: variables in it stand for themselves.
 fn literal(word: &Word, text: &str) -> String {
     let piece = |piece: &Piece| match piece {
@@ -260,67 +187,4 @@ fn literal(word: &Word, text: &str) -> String {
         Piece::Var(_, range) => text[range.clone()].to_owned(),
     };
     word.pieces.iter().map(piece).collect()
-}
-
-/// Follows `keys` down from a table called `prefix`.
-fn descend<'a>(
-    vars: &'a Vars,
-    path: &Path,
-    prefix: &str,
-    keys: &[&str],
-    names: impl Iterator<Item = &'a str>,
-) -> Result<Found<'a>, Failure> {
-    let [key, rest @ ..] = keys else {
-        return Err((format!("`{{{{{path}}}}}` is a table"), None));
-    };
-    match (vars.get(*key), rest) {
-        (None, _) => Err(unknown(path, prefix, key, names)),
-        (Some(Var::Text(text)), []) => Ok(Found::Template(text)),
-        (Some(Var::Other(kind)), []) => Err((format!("`{{{{{path}}}}}` is {kind}"), None)),
-        (Some(Var::Table(table)), rest) => {
-            let prefix = format!("{prefix}.{key}");
-            descend(
-                table,
-                path,
-                prefix.trim_start_matches('.'),
-                rest,
-                table.keys().map(String::as_str),
-            )
-        }
-        (Some(_), [next, ..]) => {
-            let message = format!(
-                "`{{{{{path}}}}}`: .{prefix}{dot}{key} is no table, so it has no `{next}`",
-                dot = if prefix.is_empty() { "" } else { "." }
-            );
-            Err((message, None))
-        }
-    }
-}
-
-fn unknown<'a>(
-    path: &Path,
-    prefix: &str,
-    key: &str,
-    names: impl Iterator<Item = &'a str>,
-) -> Failure {
-    let hint = suggest::nearest(key, names).map(|near| {
-        let dot = if prefix.is_empty() { "" } else { "." };
-        format!("did you mean `{{{{.{prefix}{dot}{near}}}}}`?")
-    });
-    (format!("there is no variable `{{{{{path}}}}}`"), hint)
-}
-
-fn environment(name: &str) -> Result<String, Failure> {
-    std::env::var(name).map_err(|error| match error {
-        std::env::VarError::NotPresent => {
-            let names: Vec<_> =
-                std::env::vars_os().filter_map(|(key, _)| key.into_string().ok()).collect();
-            let near = suggest::nearest(name, names.iter().map(String::as_str));
-            let hint = near.map(|near| format!("did you mean `{{{{.env.{near}}}}}`?"));
-            (format!("there is no environment variable `{name}`"), hint)
-        }
-        std::env::VarError::NotUnicode(_) => {
-            (format!("the environment variable `{name}` is not UTF-8"), None)
-        }
-    })
 }

@@ -1,14 +1,19 @@
 //! Finds the config file and reads it: the only I/O that the config does.
 
 use super::Error;
-use super::source::Source;
+use super::source::{Diagnostic, Source};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
+use std::sync::Arc;
 
 /// What a config file is called.
 pub const FILE_NAME: &str = "qqmgr.toml";
 
 /// What the runtime directory beside it is called, which is qqmgr's own.
 pub const RUNTIME_DIR: &str = ".qqmgr";
+
+/// What some editors begin a UTF-8 file with.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The config file to use: `explicit`, else `$QQMGR_CONFIG`, else the nearest `qqmgr.toml`
 /// from the current directory up, else `$XDG_CONFIG_HOME/qqmgr/conf.toml`.
@@ -43,8 +48,28 @@ fn user_file() -> Option<PathBuf> {
 pub(super) fn read(path: &Path) -> Result<Source, Error> {
     let unreadable = |error| Error::Unreadable { path: path.to_owned(), error };
     let path = path.canonicalize().map_err(unreadable)?;
-    let text = std::fs::read_to_string(&path).map_err(unreadable)?;
-    Ok(Source { path, text })
+    match String::from_utf8(std::fs::read(&path).map_err(unreadable)?) {
+        Ok(mut text) => {
+            if text.starts_with(BYTE_ORDER_MARK) {
+                // No editor shows it, so it is no column of the first line.
+                text.drain(..BYTE_ORDER_MARK.len_utf8());
+            }
+            Ok(Source { path, text })
+        }
+        Err(error) => Err(not_utf8(path, &error)),
+    }
+}
+
+/// Points at the first byte that is none of a character.
+fn not_utf8(path: PathBuf, error: &FromUtf8Error) -> Error {
+    let at = error.utf8_error().valid_up_to();
+    let byte = error.as_bytes().get(at).copied().unwrap_or_default();
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let shown = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+    let message = format!("the file is not UTF-8 from here on: 0x{byte:02x}");
+    let diagnostic = Diagnostic::new(shown, message).hint("save it as UTF-8");
+    let source_file = Arc::new(Source { path, text });
+    Error::Invalid { source_file, diagnostics: vec![diagnostic] }
 }
 
 /// The directory that holds the file, and the one for what lives while VMs run.

@@ -4,6 +4,7 @@
 mod expand;
 mod file;
 mod load;
+mod lookup;
 mod parse;
 mod read;
 mod resolve;

@@ -4,6 +4,7 @@ use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Va
 use super::read::{Reader, Section, scalar};
 use super::source::{Diagnostic, Source, Text};
 use super::tree::{self, Entry as Slot, Kind, Value};
+use crate::suggest;
 use std::sync::Arc;
 
 const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
@@ -177,9 +178,16 @@ fn env(reader: &mut Reader, vm: &str, value: &Value) -> Vec<(String, Text)> {
     variables
 }
 
+/// What qqmgr reads itself of a VM's SSH section; as all keywords, in upper and lower case.
+const OUR_KEYWORDS: [&str; 2] = ["port", "vm_port"];
+
+fn is_our_keyword(key: &str) -> bool {
+    OUR_KEYWORDS.iter().any(|ours| key.eq_ignore_ascii_case(ours))
+}
+
 fn global_ssh(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
     for (key, span, _) in section.entries() {
-        if key.eq_ignore_ascii_case("port") || key == "vm_port" {
+        if is_our_keyword(key) {
             let message = format!("`{key}` belongs to one VM, not to [ssh]");
             reader.error(Diagnostic::new(span, message).hint("write it in [vm.NAME.ssh]"));
         }
@@ -197,10 +205,10 @@ fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
             has_port = true;
             port = match value.as_str() {
                 Some("auto") => Some(Port::Auto),
-                _ => reader.port(&what, "a port number or \"auto\"", value).map(Port::Fixed),
+                _ => reader.port(&what, &["auto"], value).map(Port::Fixed),
             };
-        } else if key == "vm_port" {
-            vm_port = reader.port(&what, "a port number", value).unwrap_or(vm_port);
+        } else if key.eq_ignore_ascii_case("vm_port") {
+            vm_port = reader.port(&what, &[], value).unwrap_or(vm_port);
         }
     }
     if !has_port {
@@ -212,20 +220,21 @@ fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
 
 fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
     let mut options: Vec<SshOption> = Vec::new();
-    for (key, span, value) in section.entries() {
-        if key.eq_ignore_ascii_case("port") || key == "vm_port" {
-            continue;
-        }
+    for (index, (key, span, value)) in section.entries().enumerate() {
         let what = format!("`{key}` in {}", section.name);
-        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
-            reader.error(Diagnostic::new(span, format!("{what} is not an OpenSSH keyword")));
+        let mut earlier = section.entries().take(index);
+        if earlier.any(|(other, ..)| other.eq_ignore_ascii_case(key)) {
+            let message = format!("{what} is there twice");
+            let hint = "keywords are the same in upper and lower case";
+            reader.error(Diagnostic::new(span, message).hint(hint));
+        } else if is_our_keyword(key) {
+            // Not for OpenSSH to read.
+        } else if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
+            let diagnostic = Diagnostic::new(span, format!("{what} is not an OpenSSH keyword"));
+            reader.error(diagnostic.did_you_mean(suggest::nearest(key, OUR_KEYWORDS)));
         } else if key.eq_ignore_ascii_case("host") || key.eq_ignore_ascii_case("match") {
             let diagnostic = Diagnostic::new(span, format!("{what} can't be set for a VM"));
             reader.error(diagnostic.hint("qqmgr writes the `Host` line itself"));
-        } else if options.iter().any(|option| option.keyword.eq_ignore_ascii_case(key)) {
-            let message = format!("{what} is there twice");
-            let hint = "OpenSSH's keywords are the same in upper and lower case";
-            reader.error(Diagnostic::new(span, message).hint(hint));
         } else {
             let values = ssh_values(reader, &what, value);
             options.push(SshOption { keyword: key.to_owned(), values });

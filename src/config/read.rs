@@ -35,8 +35,7 @@ impl Reader {
     }
 
     pub fn wrong_type(&mut self, what: &str, wanted: &str, value: &Value) {
-        let found = value.kind.describe();
-        self.error(Diagnostic::new(value.span(), format!("{what} must be {wanted}, not {found}")));
+        self.error(wrong_type(what, wanted, value));
     }
 
     /// Complains about keys that nobody reads.
@@ -98,10 +97,10 @@ impl Reader {
         elements
     }
 
-    /// A TCP port: 1 to 65535.
-    pub fn port(&mut self, what: &str, wanted: &str, value: &Value) -> Option<u16> {
+    /// A TCP port, 1 to 65535, or one of some words in place of a number.
+    pub fn port(&mut self, what: &str, words: &[&str], value: &Value) -> Option<u16> {
         let Kind::Integer(integer) = &value.kind else {
-            self.wrong_type(what, wanted, value);
+            self.error(no_port(what, words, value));
             return None;
         };
         let port = u16::from_str_radix(&integer.digits, integer.radix.value()).ok();
@@ -111,6 +110,29 @@ impl Reader {
         let message = format!("{what} must be from 1 to 65535, not {integer}");
         self.error(Diagnostic::new(value.span(), message));
         None
+    }
+}
+
+fn wrong_type(what: &str, wanted: &str, value: &Value) -> Diagnostic {
+    let found = value.kind.describe();
+    Diagnostic::new(value.span(), format!("{what} must be {wanted}, not {found}"))
+}
+
+/// What is wrong with a port that is no number, which may be one but for its quotes.
+fn no_port(what: &str, words: &[&str], value: &Value) -> Diagnostic {
+    let or_word: String = words.iter().map(|word| format!(" or \"{word}\"")).collect();
+    let wanted = format!("a port number{or_word}");
+    let Some(text) = value.as_str() else {
+        return wrong_type(what, &wanted, value);
+    };
+    let message = format!("{what} must be {wanted}, not {text:?}");
+    let diagnostic = Diagnostic::new(value.span(), message);
+    match text.parse() {
+        Ok(1u16..) => diagnostic.hint(format!("write {text}, without quotes")),
+        _ => {
+            let near = suggest::nearest(text, words.iter().copied());
+            diagnostic.did_you_mean(near.map(|word| format!("{word:?}")).as_deref())
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! From a definition to a [`Vm`]: every variable put in, every option of qqmgr's own refused.
 
 use super::Config;
-use super::expand::{Builtins, Expander, Scope};
+use super::expand::Expander;
 use super::file::{Definition, Entry, SshOption};
+use super::lookup::{Builtins, Scope};
 use super::source::{Diagnostic, Source, Span, Text};
 use super::{Error, Instance};
 use serde::Serialize;
@@ -89,6 +90,33 @@ impl Config {
     /// # Errors
     /// Everything that can't be put in, and options that are qqmgr's own.
     pub fn resolve(&self, instance: &Instance, port: u16) -> Result<Vm, Error> {
+        self.expand(instance, port, |resolver, definition| Vm {
+            instance: instance.clone(),
+            config_dir: self.dir.clone(),
+            bin: resolver.text(definition.bin.as_ref().unwrap_or(&self.file.qemu.bin)),
+            env: resolver.env(definition),
+            args: resolver.args(definition),
+            ssh: resolver.ssh(definition, &self.file.ssh, port),
+        })
+    }
+
+    /// How SSH reaches a VM on `port`; what is wrong with the rest of its definition keeps nobody
+    /// from one that runs.
+    ///
+    /// # Errors
+    /// Everything that can't be put into its SSH options.
+    pub fn resolve_ssh(&self, instance: &Instance, port: u16) -> Result<Ssh, Error> {
+        self.expand(instance, port, |resolver, definition| {
+            resolver.ssh(definition, &self.file.ssh, port)
+        })
+    }
+
+    fn expand<T>(
+        &self,
+        instance: &Instance,
+        port: u16,
+        resolve: impl FnOnce(&mut Resolver, &Definition) -> T,
+    ) -> Result<T, Error> {
         let definition = self.definition(&instance.definition)?;
         let source = &self.file.source;
         let mut resolver = Resolver {
@@ -106,20 +134,9 @@ impl Config {
                 },
             }),
         };
-        let vm = Vm {
-            instance: instance.clone(),
-            config_dir: self.dir.clone(),
-            bin: resolver.text(definition.bin.as_ref().unwrap_or(&self.file.qemu.bin)),
-            env: resolver.env(definition),
-            args: resolver.args(definition),
-            ssh: Ssh {
-                port,
-                vm_port: definition.ssh.vm_port,
-                options: resolver.ssh(&definition.ssh.options, &self.file.ssh),
-            },
-        };
+        let resolved = resolve(&mut resolver, definition);
         match resolver.expander.into_diagnostics() {
-            diagnostics if diagnostics.is_empty() => Ok(vm),
+            diagnostics if diagnostics.is_empty() => Ok(resolved),
             diagnostics => Err(self.invalid(diagnostics)),
         }
     }
@@ -174,7 +191,8 @@ impl Resolver<'_> {
     }
 
     /// The VM's own options, then those of all VMs that it doesn't set itself.
-    fn ssh(&mut self, own: &[SshOption], global: &[SshOption]) -> Vec<(String, Vec<String>)> {
+    fn ssh(&mut self, definition: &Definition, global: &[SshOption], port: u16) -> Ssh {
+        let own = &definition.ssh.options;
         let is_own = |keyword: &str| own.iter().any(|o| o.keyword.eq_ignore_ascii_case(keyword));
         let inherited = global.iter().filter(|option| !is_own(&option.keyword));
         let mut options = Vec::new();
@@ -182,7 +200,7 @@ impl Resolver<'_> {
             let values = option.values.iter().map(|value| self.ssh_value(&option.keyword, value));
             options.push((option.keyword.clone(), values.collect()));
         }
-        options
+        Ssh { port, vm_port: definition.ssh.vm_port, options }
     }
 
     fn ssh_value(&mut self, keyword: &str, value: &Text) -> String {

@@ -124,13 +124,37 @@ fn points_at_what_can_not_be_put_in() {
         complaints(resolve(text)),
         [
             "8:6 there is no variable `{{.hom}}` (did you mean `{{.home}}`?)",
-            "9:6 `{{.list}}` is an array",
-            "10:4 `{{.t}}` is a table",
+            "9:6 `{{.list}}` is an array (write it as a string, which is split into words where it stands alone in `cmd`)",
+            "10:4 `{{.t}}` is a table (did you mean `{{.t.k}}`?)",
             "11:4 there is no variable `{{.t.kk}}` (did you mean `{{.t.k}}`?)",
             "12:4 there is no variable `{{.vm.img}}`",
             "13:4 `{{home}}` is not an expression (an expression is {{.name}}, {{.table.name}} or {{index .table \"name\"}})",
             "14:4 there is no variable `{{.ssh_host}}` (this VM has it as {{.vm.ssh_host}})",
-            "15:4 `{{.t.k.j}}`: .t.k is no table, so it has no `j`",
+            "15:4 `{{.t.k.j}}`: .t.k is no table, so it has no `j` (did you mean `{{.t.k}}`?)",
+        ]
+    );
+}
+
+#[test]
+fn suggests_what_can_be_written() {
+    let text = "[vars]\nlists = 'x'\nlist = [1]\ndate = 2026-01-01\nempty = {}\n[vars.t]\nl = []\n\
+                \"u v\" = { \"q\\\"\" = 1, \"a-b\" = 1 }\n[vm.a]\ncmd = [\n  '{{.list}}',\n  '{{.date}}',\n  \
+                '{{.empty}}',\n  '{{.t}}',\n  '{{index .t \"u v\" \"a-c\"}}',\n  '{{.vm}}',\n  '{{.vm.ssh}}',\n  \
+                '{{.env}}',\n  '{{.vm.ssh.prot}}',\n  '{{.vm.ssh.port.x}}',\n  '{{.a-b.c}}',\n]\nssh = { port = 1 }\n";
+    assert_eq!(
+        complaints(resolve(text)),
+        [
+            "11:4 `{{.list}}` is an array (did you mean `{{.lists}}`?)",
+            "12:4 `{{.date}}` is a date (write it as a string, which is split into words where it stands alone in `cmd`)",
+            "13:4 `{{.empty}}` is a table",
+            "14:4 `{{.t}}` is a table (did you mean `{{index .t \"u v\" \"a-b\"}}`?)",
+            "15:4 there is no variable `{{index .t \"u v\" \"a-c\"}}` (did you mean `{{index .t \"u v\" \"a-b\"}}`?)",
+            "16:4 `{{.vm}}` is a table (did you mean `{{.vm.name}}`?)",
+            "17:4 `{{.vm.ssh}}` is a table (did you mean `{{.vm.ssh.port}}`?)",
+            "18:4 `{{.env}}` is a table (did you mean `{{.env.HOME}}`?)",
+            "19:4 there is no variable `{{.vm.ssh.prot}}` (did you mean `{{.vm.ssh.port}}`?)",
+            "20:4 there is no variable `{{.vm.ssh.port.x}}` (did you mean `{{.vm.ssh.port}}`?)",
+            "21:4 `{{.a-b.c}}` is not an expression (a key with a dash is written {{index . \"a-b\" \"c\"}})",
         ]
     );
 }
@@ -154,7 +178,7 @@ fn tells_everything_that_is_wrong_at_once() {
             "13:8 `port` in [vm.a.ssh] must be from 1 to 65535, not 65536",
             "14:8 `User` in [vm.a.ssh] has a line break in it",
             "15:1 `Host` in [vm.a.ssh] can't be set for a VM (qqmgr writes the `Host` line itself)",
-            "19:8 `port` in [vm.c.ssh] must be a port number or \"auto\", not a string",
+            "19:8 `port` in [vm.c.ssh] must be a port number or \"auto\", not \"any\"",
             "20:2 unknown key `vmm` in the file (did you mean `vm`?)",
         ]
     );

@@ -2,11 +2,12 @@
 
 use super::steps::Progress;
 use crate::Error;
-use crate::config::Instance;
+use crate::config::{Diagnostic, Instance, Location, Source};
 use serde::Serialize;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 /// The exit code for a run that did not come to its end, or of which something was not copied.
 const OWN_FAILURE: u8 = 125;
@@ -42,6 +43,11 @@ pub struct Ran {
     pub ended_by: EndedBy,
     /// What went wrong, other than in the command.
     pub message: Option<String>,
+    /// The config's line that this is about, where that can be told.
+    pub location: Option<Location>,
+    /// The same with what to show of it.
+    #[serde(skip)]
+    pub diagnostics: Option<(Arc<Source>, Vec<Diagnostic>)>,
     /// The crash bundle.
     pub bundle: Option<PathBuf>,
     /// The instance again, if it was left running.
@@ -72,6 +78,8 @@ impl End {
             command_exit_code,
             ended_by: EndedBy::Failure,
             message: None,
+            location: None,
+            diagnostics: None,
             bundle: None,
             kept: None,
             seconds: 0.0,
@@ -97,6 +105,8 @@ impl End {
             }
             End::Failure(error) => {
                 ran.bundle = error.bundle();
+                ran.location = error.location();
+                ran.diagnostics = error.diagnostics();
                 let error = match error {
                     Error::Crashed { error, .. } => *error,
                     error => error,

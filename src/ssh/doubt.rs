@@ -1,9 +1,9 @@
 //! What is wrong with a VM's OpenSSH options and can be known without a connection: what ssh
-//! itself refuses of them, and keys that are not there.
+//! itself refuses of them, and keys that it can't use.
 
 use super::config;
+use super::key::{self, KeyFault};
 use crate::config::{Config, Definition, Diagnostic, Span, Ssh};
-use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Doubts {
     /// What ssh refuses, in its own words: no connection is possible.
     pub refused: Vec<Diagnostic>,
-    /// Keys that are not there.
-    pub missing: Vec<Diagnostic>,
+    /// Keys that ssh can't use, and why not.
+    pub keys: Vec<(KeyFault, Diagnostic)>,
     /// Whether those are all that are named.
     pub keyless: bool,
 }
@@ -67,14 +67,13 @@ impl Opinion {
         };
         let is_key = |keyword: &str| keyword.eq_ignore_ascii_case("IdentityFile");
         let keys: Vec<_> = values(ssh).filter(|(keyword, ..)| is_key(keyword)).collect();
-        for (keyword, index, key) in keys.iter().filter(|(.., key)| is_missing(key, home)) {
-            doubts.missing.push(at(
-                keyword,
-                *index,
-                format!("the IdentityFile {key} is not there"),
-            ));
+        for (keyword, index, key) in &keys {
+            if let Some((fault, what, hint)) = key::fault(key, home) {
+                let doubt = at(keyword, *index, format!("the IdentityFile {key} {what}"));
+                doubts.keys.push((fault, Diagnostic { hint, ..doubt }));
+            }
         }
-        doubts.keyless = !keys.is_empty() && doubts.missing.len() == keys.len();
+        doubts.keyless = !keys.is_empty() && doubts.keys.len() == keys.len();
         doubts
     }
 }
@@ -116,18 +115,6 @@ fn complaint(line: &str) -> Option<(usize, &str)> {
     Some((number.strip_prefix(" line ")?.parse().ok()?, words.trim_end()))
 }
 
-/// Whether a key is certainly not there.
-fn is_missing(key: &str, home: &str) -> bool {
-    let key = key.trim_matches('"');
-    let path = match key.strip_prefix("~/") {
-        Some(rest) => Path::new(home).join(rest),
-        // Other people's homes, tokens and variables are ssh's to expand.
-        None if key.starts_with('~') || key.contains(['%', '$']) || key == "none" => return false,
-        None => Path::new(key).to_owned(),
-    };
-    matches!(path.try_exists(), Ok(false))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,16 +131,6 @@ mod tests {
             ("jumphost loop via a", None),
         ] {
             assert_eq!(complaint(line), read);
-        }
-    }
-
-    #[test]
-    fn keys_that_are_certainly_not_there() {
-        assert!(is_missing("/nowhere/key", "/"));
-        assert!(is_missing("~/key", "/nowhere"));
-        assert!(is_missing("\"/no where/key\"", "/"));
-        for key in ["/dev/null", "~/null", "none", "~user/key", "/nowhere/%h", "${KEY}"] {
-            assert!(!is_missing(key, "/dev"), "{key}");
         }
     }
 }

@@ -23,7 +23,7 @@ impl Host {
     /// The VM's block; a port `auto` is known while the VM runs.
     ///
     /// # Errors
-    /// The port is not known, the config can't be resolved or the VM's directory is refused.
+    /// The port is not known, its SSH options can't be resolved or the VM's directory is refused.
     pub fn of(config: &Config, instance: &Instance) -> Result<Host, Error> {
         let name = instance.name.clone();
         let dir = VmDir::create(instance)?;
@@ -34,7 +34,7 @@ impl Host {
             (false, Port::Auto) => None,
         };
         let port = port.ok_or_else(|| Error::SshPortUnknown { vm: name.clone() })?;
-        let ssh = config.resolve(instance, port)?.ssh;
+        let ssh = config.resolve_ssh(instance, port)?;
         let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case("HostName");
         let own = ssh.options.iter().find(|(keyword, _)| is_host_name(keyword));
         let own = own.and_then(|(_, values)| values.first());

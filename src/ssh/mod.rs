@@ -6,6 +6,7 @@ mod copy;
 mod doubt;
 mod forward;
 mod host;
+mod key;
 mod login;
 mod master;
 mod probe;
@@ -14,6 +15,7 @@ mod turn;
 pub use copy::{get, put};
 pub use doubt::{Doubts, Opinion};
 pub use host::Host;
+pub use key::KeyFault;
 pub use login::log_in;
 
 use crate::Error;
@@ -36,13 +38,13 @@ impl Session {
     /// Prepares to reach a VM.
     ///
     /// # Errors
-    /// The VM is not running, its config can't be resolved, or `ssh.conf` can't be written.
+    /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
     pub fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
         let not_running = || Error::NotRunning { vm: instance.name.clone() };
         let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
         dir.process()?.ok_or_else(not_running)?;
         let port = host::port(instance, &dir).ok_or_else(not_running)?;
-        let ssh = config.resolve(instance, port)?.ssh;
+        let ssh = config.resolve_ssh(instance, port)?;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
         Ok(Session { name: instance.name.clone(), ssh, dir, config_file })
     }

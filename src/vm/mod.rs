@@ -18,7 +18,7 @@ mod stop;
 mod stray;
 mod timeline;
 
-pub use argv::{CommandLine, Forward, forwards};
+pub use argv::{CommandLine, Forward, forwards, quote};
 pub use connect::{Control, connect_qmp};
 pub use dir::{GDB_SOCKET, VmDir};
 pub use explain::{harmless, last_lines, last_words, place_of_bin};

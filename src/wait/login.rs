@@ -3,7 +3,7 @@
 use super::Watch;
 use crate::Error;
 use crate::config::Diagnostic;
-use crate::ssh::{self, Doubts, Opinion, Session};
+use crate::ssh::{self, Doubts, KeyFault, Opinion, Session};
 use crate::vm::Milestone;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,15 +36,20 @@ impl Watch<'_> {
     }
 
     /// Notes what ssh said of a login that failed, which is in vain for good if the guest wants a
-    /// key and none is there.
+    /// key and there is none that ssh can use.
     async fn denied(&self, session: &Session, said: String) -> Result<(), Error> {
         self.last_ssh.replace(said.clone());
-        if !said.contains("Permission denied") {
+        let Some(denial) = said.lines().rfind(|line| line.contains("Permission denied")) else {
             return Ok(());
-        }
+        };
         match self.doubts(session).await {
-            Some(doubts) if doubts.keyless => {
-                Err(self.doubtful(doubts.missing, &format!(", and ssh says: {said}")))
+            // What ssh does not say it ignores, it has not come to need: an agent may have it.
+            Some(Doubts { keyless: true, keys, .. })
+                if said.contains("UNPROTECTED PRIVATE KEY")
+                    || keys.iter().all(|(fault, _)| *fault != KeyFault::Open) =>
+            {
+                let keys = keys.into_iter().map(|(_, doubt)| doubt).collect();
+                Err(self.doubtful(keys, &format!(", and ssh says: {denial}")))
             }
             _ => Ok(()),
         }

@@ -172,6 +172,24 @@ fn what_is_added_and_how_it_is_quoted() {
 }
 
 #[test]
+fn control_characters_can_be_pasted() {
+    let words = r#"["a\u0001\u001b[31m\u007f\u0085\r'\\ $x 1", "it's\n\t"]"#;
+    let lab = Lab::new(&format!(
+        "[vm.a]\nbin = 'q'\ncmd = [{words}]\nssh = {{ port = 1 }}\nenv = {{ A = \"\\b\", B = 2 }}\n"
+    ));
+    let line = lab.qqmgr("start a --dry-run").run().code(0).stderr("").text();
+    let start = r"A=$'\010' B=2 q $'a\001\033[31m\177\302\205\015\'\\ $x 1' ";
+    assert!(line.starts_with(start), "{line}");
+    let pasted = lab.program("bash").args(["-c", &format!("printf '%s\\0' {line}")]).run();
+    let pasted = pasted.code(0).stderr("").text();
+    let words = lab.qqmgr("start a --dry-run --json").run().code(0).json();
+    let words: Vec<_> = words.as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
+    let pasted: Vec<_> = pasted.trim_end_matches('\0').split('\0').collect();
+    assert_eq!(pasted[..2], ["A=\u{8}", "B=2"]);
+    assert_eq!(pasted[2..], words);
+}
+
+#[test]
 fn elsewhere_the_working_directory_is_told() {
     let lab = Lab::new(COMMAS);
     lab.write("sub/file", "");

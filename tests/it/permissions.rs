@@ -86,6 +86,8 @@ fn assert_refused(lab: &Lab, reason: &str) {
     let json = lab.qqmgr("status a --json").run().code(1).json();
     assert_eq!(json["error"]["code"], "runtime_dir_refused");
     assert_eq!(lab.qqmgr("list --json").run().code(0).json()[0]["state"], "unknown");
+    let told = "VM `a`: the runtime directory \"[DIR]/.qqmgr/vm.a\" is refused: it ";
+    lab.qqmgr("list").run().code(0).stderr(&format!("{told}{reason}\n"));
     assert!(lab.processes().is_empty());
 }
 

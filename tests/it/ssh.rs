@@ -233,3 +233,17 @@ fn the_users_options_win() {
     }
     assert!(!settings.contains("\ncontrolpath "), "`none` is no path\n{settings}");
 }
+
+#[test]
+fn a_vm_whose_command_line_can_no_longer_be_resolved() {
+    let lab = Lab::new(&guest_vm("a").replace("-m 256", "-m {{.env.MEM}}"));
+    lab.qqmgr("start a --wait").env("MEM", "256").run().code(0);
+    lab.qqmgr("ssh a true").run().ok("");
+    lab.write("f", "there and back\n");
+    lab.qqmgr("put a f /tmp/").run().code(0);
+    lab.qqmgr("get a /tmp/f g").run().code(0);
+    assert_eq!(lab.read("g"), "there and back\n");
+    lab.qqmgr("wait a --for file:/tmp/f").run().code(0);
+    lab.qqmgr("ssh-config a").run().code(0).stderr("");
+    lab.qqmgr("stop a").run().code(0);
+}

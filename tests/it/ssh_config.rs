@@ -37,6 +37,20 @@ fn a_fixed_port_needs_no_running_vm() {
 }
 
 #[test]
+fn one_broken_vm_is_in_no_others_way() {
+    let broken = vm("b", NO_GUEST).replace("2222", "2223, User = '{{.env.NOBODY}}'");
+    let config = vm("a", "-m {{.env.MEM}}") + &broken;
+    let lab = Lab::new(&config);
+    let block = lab.qqmgr("ssh-config a").run().code(0).stderr("").text();
+    let left_out = "note: VM `b`: there is no environment variable `NOBODY`: left out\n";
+    let all = lab.qqmgr("ssh-config --all").run();
+    assert_eq!(all.code(0).stderr(left_out).text(), block);
+    let json = lab.qqmgr("ssh-config --all --json").run().code(0).stderr(left_out).json();
+    assert_eq!(json.as_array().unwrap().len(), 1);
+    lab.qqmgr("ssh-config b").run().code(3).stdout("");
+}
+
+#[test]
 fn plain_ssh_reaches_the_guest_over_the_shared_connection() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a --wait").run().code(0);

@@ -1,7 +1,9 @@
-//! Options that ssh refuses and keys that are not there: found before a launch, and while waiting
+//! Options that ssh refuses and keys that it can't use: found before a launch, and while waiting
 //! for a login, which would be in vain.
 
-use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
+use crate::harness::{Lab, NO_GUEST, guest_file, guest_vm, vm};
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 const REFUSED: &str = "\
 error: VM `a`: ssh refuses `Compresion`: Bad configuration option: compresion
@@ -57,6 +59,52 @@ fn a_guest_that_wants_a_key_which_is_not_there() {
     let both = format!("IdentityFile = ['no-key', {}]", key.split_once(" = ").unwrap().1);
     lab.write("qqmgr.toml", config.replace(&key, &both));
     lab.qqmgr("run a -- true").run().ok("");
+}
+
+/// Makes the guest's key one of the laboratory's, with this mode.
+fn key_with_mode(lab: &Lab, mode: u32) {
+    let key = lab.write("key", std::fs::read(guest_file("id_ed25519")).unwrap());
+    std::fs::set_permissions(key, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_key_that_is_open_to_others() {
+    let config = guest_vm("a").replace(&guest_file("id_ed25519"), "{{.config_dir}}/key");
+    let lab = Lab::new(&config);
+    key_with_mode(&lab, 0o644);
+    let key = lab.path("key").display().to_string();
+    let what = format!("the IdentityFile {key} is open to others, so that ssh ignores it");
+    let found = lab.qqmgr("check --json").run().code(0).json();
+    let finding = &found["findings"][0];
+    assert_eq!(finding["code"], "ssh_key_open", "{found}");
+    assert_eq!(finding["message"], what);
+    assert_eq!(finding["hint"], format!("chmod 600 {key}"));
+    assert_eq!(finding["location"]["line"], 11);
+    let failed = lab.qqmgr("start a --wait --json").run().code(3).json();
+    let message = failed["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with(&format!("VM `a`: {what}, and ssh says: ")), "{failed}");
+    assert!(message.contains(": Permission denied (publickey"), "{failed}");
+    assert_eq!(message.lines().count(), 1, "{failed}");
+    assert_eq!(failed["error"]["hint"], format!("chmod 600 {key}"));
+    key_with_mode(&lab, 0o600);
+    lab.qqmgr("wait a --for ssh").run().code(0);
+    assert_eq!(lab.qqmgr("check --json").run().code(0).json()["warnings"], 0);
+    lab.qqmgr("stop a").run().code(0);
+}
+
+#[test]
+fn keys_that_can_not_be_read_and_public_ones() {
+    let keys = "port = 2222, HostName = 'h', IdentityFile = ['{{.config_dir}}/loop', '{{.config_dir}}/key.pub']";
+    let lab = Lab::new(&vm("a", NO_GUEST).replace("port = 2222", keys));
+    symlink("loop", lab.path("loop")).unwrap();
+    let public = lab.write("key.pub", "ssh-ed25519 AAAA nobody\n");
+    std::fs::set_permissions(public, Permissions::from_mode(0o644)).unwrap();
+    let json = lab.qqmgr("check --json").run().code(0).json();
+    let findings = json["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{json}");
+    assert_eq!(findings[0]["code"], "ssh_key_unreadable");
+    let message = findings[0]["message"].as_str().unwrap();
+    assert!(message.contains("/loop can't be read: Too many levels"), "{json}");
 }
 
 #[test]

@@ -105,7 +105,18 @@ fn a_qemu_that_does_not_start() {
     let json = lab.qqmgr("run a --json -- true").run().code(125).json();
     assert_eq!(json["ended_by"], "qemu_death");
     assert!(json["message"].as_str().unwrap().contains("unsupported machine type"), "{json}");
+    let place = (&json["location"]["line"], &json["location"]["column"]);
+    assert_eq!(place, (&3.into(), &27.into()), "{json}");
     assert!(fs::metadata(json["bundle"].as_str().unwrap()).unwrap().is_dir());
+    gone(&lab);
+    // As `start` shows it.
+    let shown = |line: &str| String::from_utf8(lab.qqmgr(line).run().stderr).unwrap();
+    let run = shown("run a -- true");
+    let name = run.split('`').nth(1).unwrap().to_owned();
+    let (run, bundle) = run.split_once("crash bundle: ").unwrap();
+    assert!(run.contains("qqmgr.toml:3:27\n") && bundle.contains("/crashes/"), "{run}{bundle}");
+    let start = shown("start a");
+    assert_eq!(run.replace(&name, "a"), start.split_once("crash bundle: ").unwrap().0);
     gone(&lab);
 }
 

@@ -1,0 +1,166 @@
+//! Which variables a VM has, and what is said of one that it hasn't.
+
+use super::file::{Definition, Var, Vars};
+use super::source::{Source, Text};
+use crate::suggest;
+use crate::template::Path;
+
+/// What qqmgr itself knows about a VM.
+pub struct Builtins {
+    pub name: String,
+    pub dir: String,
+    pub port: u16,
+    pub vm_port: u16,
+    pub config_dir: String,
+}
+
+/// All that a template of one VM can name.
+pub struct Scope<'a> {
+    pub source: &'a Source,
+    pub vars: &'a Vars,
+    pub vm: &'a Definition,
+    pub builtins: Builtins,
+}
+
+/// What a variable holds.
+pub enum Found<'a> {
+    /// Text of the config file, a template itself.
+    Template(&'a Text),
+    /// Text from outside, which may be split but holds no variables.
+    Plain(String),
+    /// One word, whatever is in it.
+    Word(String),
+}
+
+impl Found<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Found::Template(text) => text.value.len(),
+            Found::Plain(value) | Found::Word(value) => value.len(),
+        }
+    }
+}
+
+/// What to do about a value that is no text.
+const AS_STRING: &str =
+    "write it as a string, which is split into words where it stands alone in `cmd`";
+
+/// Why a variable can't be had: a message and a hint.
+pub type Failure = (String, Option<String>);
+
+impl<'a> Scope<'a> {
+    /// What a variable holds.
+    pub fn lookup(&self, path: &Path) -> Result<Found<'a>, Failure> {
+        let keys: Vec<_> = path.0.iter().map(String::as_str).collect();
+        let builtins = &self.builtins;
+        let word = |value: &str| Ok(Found::Word(value.to_owned()));
+        match keys.as_slice() {
+            ["config_dir"] => word(&builtins.config_dir),
+            ["vm", "name"] => word(&builtins.name),
+            ["vm", "dir"] => word(&builtins.dir),
+            ["vm", "ssh", "port"] => word(&builtins.port.to_string()),
+            ["vm", "ssh", "vm_port"] => word(&builtins.vm_port.to_string()),
+            ["vm"] => Err(is_a("a table", path, Some(path.join(["name"])))),
+            ["vm", "ssh"] => Err(is_a("a table", path, Some(path.join(["port"])))),
+            ["env"] => Err(is_a("a table", path, Some(path.join(["HOME"])))),
+            ["env", name] => environment(name).map(Found::Plain),
+            ["vm", "ssh", _, ..] => Err(unknown(path, 2, ["port", "vm_port"])),
+            ["vm", ..] => {
+                let names = self.vm.vars.keys().map(String::as_str).chain(["name", "dir", "ssh"]);
+                descend(&self.vm.vars, path, 1, names)
+            }
+            rest => {
+                let names = self.vars.keys().map(String::as_str).chain(["vm", "env", "config_dir"]);
+                descend(self.vars, path, 0, names).map_err(|failure| match rest {
+                    [name] if self.vm.vars.contains_key(*name) => {
+                        let own = Path(Vec::new()).join(["vm", name]);
+                        (failure.0, Some(format!("this VM has it as {{{{{own}}}}}")))
+                    }
+                    _ => failure,
+                })
+            }
+        }
+    }
+}
+
+/// Follows a path down from the table that its first `depth` keys lead to.
+fn descend<'a>(
+    vars: &'a Vars,
+    path: &Path,
+    depth: usize,
+    names: impl Iterator<Item = &'a str> + Clone,
+) -> Result<Found<'a>, Failure> {
+    let is_last = depth + 1 == path.0.len();
+    match path.0.get(depth).and_then(|key| vars.get(key)) {
+        None => Err(unknown(path, depth, names)),
+        Some(Var::Text(text)) if is_last => Ok(Found::Template(text)),
+        Some(Var::Table(table)) if is_last => {
+            Err(is_a("a table", path, first_of(table).map(|keys| path.join(keys))))
+        }
+        Some(Var::Table(table)) => {
+            descend(table, path, depth + 1, table.keys().map(String::as_str))
+        }
+        Some(Var::Other(kind)) if is_last => {
+            let others = names.filter(|name| path.0.last().is_none_or(|key| key != name));
+            let (message, hint) = is_a(kind, path, nearest(path, depth, others));
+            Err((message, hint.or_else(|| Some(AS_STRING.to_owned()))))
+        }
+        Some(other) => {
+            let (table, rest) = path.0.split_at(depth + 1);
+            let table = Path(table.to_vec());
+            let next = rest.first().map_or("", String::as_str);
+            let message = format!("`{{{{{path}}}}}`: {table} is no table, so it has no `{next}`");
+            Err((message, matches!(other, Var::Text(_)).then(|| did_you_mean(&table))))
+        }
+    }
+}
+
+/// The way to the first text in a table.
+fn first_of(table: &Vars) -> Option<Vec<&str>> {
+    table.iter().find_map(|(key, var)| match var {
+        Var::Text(_) => Some(vec![key.as_str()]),
+        Var::Table(inner) => Some([vec![key.as_str()], first_of(inner)?].concat()),
+        Var::Other(_) => None,
+    })
+}
+
+/// A variable that can't be put in for what it is, and one to write instead.
+fn is_a(kind: &str, path: &Path, instead: Option<Path>) -> Failure {
+    (format!("`{{{{{path}}}}}` is {kind}"), instead.as_ref().map(did_you_mean))
+}
+
+/// A variable that isn't among the names that there are at `depth`.
+fn unknown<'a>(path: &Path, depth: usize, names: impl IntoIterator<Item = &'a str>) -> Failure {
+    let near = nearest(path, depth, names);
+    (format!("there is no variable `{{{{{path}}}}}`"), near.as_ref().map(did_you_mean))
+}
+
+/// The path with the nearest of the names at `depth`.
+fn nearest<'a>(
+    path: &Path,
+    depth: usize,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<Path> {
+    let near = suggest::nearest(path.0.get(depth)?, names)?;
+    Some(Path(path.0.iter().take(depth).cloned().collect()).join([near]))
+}
+
+fn did_you_mean(path: &Path) -> String {
+    format!("did you mean `{{{{{path}}}}}`?")
+}
+
+fn environment(name: &str) -> Result<String, Failure> {
+    std::env::var(name).map_err(|error| match error {
+        std::env::VarError::NotPresent => {
+            let names: Vec<_> =
+                std::env::vars_os().filter_map(|(key, _)| key.into_string().ok()).collect();
+            let path = Path(Vec::new()).join(["env", name]);
+            let near = nearest(&path, 1, names.iter().map(String::as_str));
+            let message = format!("there is no environment variable `{name}`");
+            (message, near.as_ref().map(did_you_mean))
+        }
+        std::env::VarError::NotUnicode(_) => {
+            (format!("the environment variable `{name}` is not UTF-8"), None)
+        }
+    })
+}
