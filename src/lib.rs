@@ -65,6 +65,7 @@
 mod bundle;
 mod changes;
 pub mod check;
+mod child;
 pub mod cli;
 pub mod config;
 pub mod console;
