@@ -24,7 +24,7 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
         _ => {
             let mut command = session.tool("scp");
             command.args(["-r", "--"]).args(sources.iter().map(|path| local(path)));
-            command.arg(remote(session, new_directory(sources, target)));
+            command.arg(remote(session, &destination(sources, target)));
             Ok(command)
         }
     }
@@ -68,17 +68,21 @@ fn remote(session: &Session, path: &OsStr) -> OsString {
     concat([OsStr::new(&session.name), OsStr::new(":"), path])
 }
 
-/// The target without the slashes at its end where one directory is copied: scp makes a new one
-/// only under a name without them, cp under either.
-fn new_directory<'a>(sources: &[OsString], target: &'a OsStr) -> &'a OsStr {
+/// The target by a name with which scp follows cp's rules: several things go into a directory that
+/// is there, where scp would make one with the mode of a file; and one directory becomes a new one
+/// under a name with slashes at its end too.
+fn destination(sources: &[OsString], target: &OsStr) -> OsString {
+    let [source] = sources else {
+        // No name at all is that of the home directory.
+        let directory = if target.is_empty() { OsStr::new(".") } else { target };
+        return concat([directory, OsStr::new("/.")]);
+    };
     let bytes = target.as_bytes();
     let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
     let name = &bytes[..end];
-    match sources {
-        [source] if Path::new(source).is_dir() && !matches!(name, b"" | b"~") => {
-            OsStr::from_bytes(name)
-        }
-        _ => target,
+    match Path::new(source).is_dir() && !matches!(name, b"" | b"~") {
+        true => OsStr::from_bytes(name).to_owned(),
+        false => target.to_owned(),
     }
 }
 
@@ -134,15 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn one_directory_gets_a_name_without_a_slash() {
+    fn destinations_follow_cp() {
         let target = |sources: &[&str], target: &str| {
             let sources: Vec<_> = sources.iter().map(OsString::from).collect();
-            new_directory(&sources, OsStr::new(target)).to_str().unwrap().to_owned()
+            destination(&sources, OsStr::new(target)).into_string().unwrap()
         };
         assert_eq!(target(&["/"], "/x//"), "/x");
         assert_eq!(target(&["/"], "/"), "/");
         assert_eq!(target(&["/"], "~/"), "~/");
-        assert_eq!(target(&["/", "/"], "/x/"), "/x/");
         assert_eq!(target(&["/dev/null"], "/x/"), "/x/");
+        for (several, directory) in [("/x", "/x/."), ("/x/", "/x//."), ("~", "~/."), ("", "./.")] {
+            assert_eq!(target(&["/", "/dev/null"], several), directory);
+        }
     }
 }
