@@ -13,13 +13,14 @@ const STREAM: &str = "-";
 /// The command that copies `paths`, all but the last local, to the last one in the guest.
 ///
 /// # Errors
-/// There are fewer than two paths, or standard input is one of several.
+/// There are fewer than two paths, or standard input is one of several or the target.
 pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     match sources {
+        _ if target == STREAM => Err(misplaced("standard input, where nothing can be put")),
         [source] if source == STREAM => Ok(session.ssh(&[cat("> ", &[target])])),
         _ if sources.iter().any(|source| source == STREAM) => {
-            Err(usage("`-` is standard input and can't be one of several"))
+            Err(misplaced("standard input and can't be one of several"))
         }
         _ => {
             let mut command = session.tool("scp");
@@ -33,9 +34,12 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 /// The command that copies `paths`, all but the last in the guest, to the last, local one.
 ///
 /// # Errors
-/// There are fewer than two paths.
+/// There are fewer than two paths, or standard output is a source.
 pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
+    if sources.iter().any(|source| source == STREAM) {
+        return Err(misplaced("standard output, from where nothing can be got"));
+    }
     if target == STREAM {
         return Ok(session.ssh(&[cat("", sources)]));
     }
@@ -48,12 +52,17 @@ pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
-        _ => Err(usage("what to copy and where to: two paths at least")),
+        _ => Err(Error::Usage {
+            message: "what to copy and where to: two paths at least".to_owned(),
+            hint: None,
+        }),
     }
 }
 
-fn usage(message: &str) -> Error {
-    Error::Usage { message: message.to_owned(), hint: None }
+/// `-` where it makes no sense.
+fn misplaced(what: &str) -> Error {
+    let hint = Some(format!("a file of that name is ./{STREAM}"));
+    Error::Usage { message: format!("`{STREAM}` is {what}"), hint }
 }
 
 /// A local path that scp can't take for a remote one: it looks for a colon before any slash.

@@ -164,9 +164,22 @@ fn failures(lab: &Lab) {
     assert!(!lab.path("nodir").exists());
     lab.qqmgr("get a /root/nope -").run().code(1).stdout("");
     lab.qqmgr("put a - /nope/x").stdin("x").run().code(1).stdout("");
-    lab.qqmgr("put a - file /root/").run().expect(
+    for (line, why) in [
+        ("put a - file /root/", "standard input and can't be one of several"),
+        ("put a file -", "standard input, where nothing can be put"),
+        ("put a - -", "standard input, where nothing can be put"),
+        ("get a - .", "standard output, from where nothing can be got"),
+        ("get a /etc/passwd - -", "standard output, from where nothing can be got"),
+    ] {
+        let message = format!("error: `-` is {why}\nhint: a file of that name is ./-\n");
+        lab.qqmgr(line).run().expect(125, "", &message);
+    }
+    lab.qqmgr("put a --json file -").run().expect(
         125,
+        "{\"error\":{\"code\":\"usage\",\"message\":\"`-` is standard input, where nothing can be put\",\
+         \"hint\":\"a file of that name is ./-\",\"location\":null}}\n",
         "",
-        "error: `-` is standard input and can't be one of several\n",
     );
+    lab.qqmgr("put a file ./-").run().ok("");
+    lab.qqmgr("get a ./- -").run().ok("f");
 }
