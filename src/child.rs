@@ -1,6 +1,6 @@
-//! Programs that are of no use without us: they end when we do, whatever ends us.
+//! Children that are of no use without us: they end when we do, whatever ends us.
 
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -9,15 +9,19 @@ use std::process::Command;
 /// in the background meanwhile, as ssh does with a shared connection, lives on.
 pub fn ending_with_us(mut command: Command) -> Command {
     let us = getpid();
-    let prepare = move || {
-        set_parent_process_death_signal(Some(Signal::TERM))?;
-        match getppid() == Some(us) {
-            true => Ok(()),
-            // We were gone before the kernel was told: too late for its signal.
-            false => Err(io::ErrorKind::Interrupted.into()),
-        }
-    };
     // SAFETY: the closure runs between fork and exec; all that it does is system calls.
-    unsafe { command.pre_exec(prepare) };
+    unsafe { command.pre_exec(move || end_with(us, Signal::TERM)) };
     command
+}
+
+/// Has the kernel send us a signal when the thread of our parent `parent` that forked us ends.
+///
+/// # Errors
+/// It was gone before the kernel was told: too late for its signal.
+pub fn end_with(parent: Pid, signal: Signal) -> io::Result<()> {
+    set_parent_process_death_signal(Some(signal))?;
+    match getppid() == Some(parent) {
+        true => Ok(()),
+        false => Err(io::ErrorKind::Interrupted.into()),
+    }
 }

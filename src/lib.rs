@@ -74,6 +74,7 @@ mod descriptors;
 pub mod duration;
 mod error;
 pub mod events;
+mod flock;
 pub mod gdb;
 mod helper;
 mod host;
