@@ -65,6 +65,7 @@
 mod bundle;
 mod changes;
 pub mod check;
+mod child;
 pub mod cli;
 pub mod config;
 pub mod console;
@@ -73,6 +74,7 @@ mod descriptors;
 pub mod duration;
 mod error;
 pub mod events;
+mod flock;
 pub mod gdb;
 mod helper;
 mod host;

@@ -2,11 +2,12 @@
 
 use super::{Context, output};
 use crate::Error;
+use crate::child::ending_with_us;
 use crate::ssh::Session;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 /// What a tool came to, for `--json`.
 #[derive(Serialize)]
@@ -32,7 +33,7 @@ pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Er
     if !context.json {
         return Err(Error::Spawn { program, error: tool.exec(), place: None });
     }
-    let output = tool.stdin(std::process::Stdio::inherit()).output();
+    let output = ending_with_us(tool).stdin(Stdio::inherit()).output();
     let output = output.map_err(|error| Error::Spawn { program, error, place: None })?;
     let killed = || output.status.signal().map_or(255, |signal| 128 + signal);
     let code = output.status.code().unwrap_or_else(killed);

@@ -13,18 +13,19 @@ const STREAM: &str = "-";
 /// The command that copies `paths`, all but the last local, to the last one in the guest.
 ///
 /// # Errors
-/// There are fewer than two paths, or standard input is one of several.
+/// There are fewer than two paths, or standard input is one of several or the target.
 pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     match sources {
+        _ if target == STREAM => Err(misplaced("standard input, where nothing can be put")),
         [source] if source == STREAM => Ok(session.ssh(&[cat("> ", &[target])])),
         _ if sources.iter().any(|source| source == STREAM) => {
-            Err(usage("`-` is standard input and can't be one of several"))
+            Err(misplaced("standard input and can't be one of several"))
         }
         _ => {
             let mut command = session.tool("scp");
             command.args(["-r", "--"]).args(sources.iter().map(|path| local(path)));
-            command.arg(remote(session, new_directory(sources, target)));
+            command.arg(remote(session, &destination(sources, target)));
             Ok(command)
         }
     }
@@ -33,9 +34,12 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 /// The command that copies `paths`, all but the last in the guest, to the last, local one.
 ///
 /// # Errors
-/// There are fewer than two paths.
+/// There are fewer than two paths, or standard output is a source.
 pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
+    if sources.iter().any(|source| source == STREAM) {
+        return Err(misplaced("standard output, from where nothing can be got"));
+    }
     if target == STREAM {
         return Ok(session.ssh(&[cat("", sources)]));
     }
@@ -48,12 +52,17 @@ pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
-        _ => Err(usage("what to copy and where to: two paths at least")),
+        _ => Err(Error::Usage {
+            message: "what to copy and where to: two paths at least".to_owned(),
+            hint: None,
+        }),
     }
 }
 
-fn usage(message: &str) -> Error {
-    Error::Usage { message: message.to_owned(), hint: None }
+/// `-` where it makes no sense.
+fn misplaced(what: &str) -> Error {
+    let hint = Some(format!("a file of that name is ./{STREAM}"));
+    Error::Usage { message: format!("`{STREAM}` is {what}"), hint }
 }
 
 /// A local path that scp can't take for a remote one: it looks for a colon before any slash.
@@ -68,17 +77,21 @@ fn remote(session: &Session, path: &OsStr) -> OsString {
     concat([OsStr::new(&session.name), OsStr::new(":"), path])
 }
 
-/// The target without the slashes at its end where one directory is copied: scp makes a new one
-/// only under a name without them, cp under either.
-fn new_directory<'a>(sources: &[OsString], target: &'a OsStr) -> &'a OsStr {
+/// The target by a name with which scp follows cp's rules: several things go into a directory that
+/// is there, where scp would make one with the mode of a file; and one directory becomes a new one
+/// under a name with slashes at its end too.
+fn destination(sources: &[OsString], target: &OsStr) -> OsString {
+    let [source] = sources else {
+        // No name at all is that of the home directory.
+        let directory = if target.is_empty() { OsStr::new(".") } else { target };
+        return concat([directory, OsStr::new("/.")]);
+    };
     let bytes = target.as_bytes();
     let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
     let name = &bytes[..end];
-    match sources {
-        [source] if Path::new(source).is_dir() && !matches!(name, b"" | b"~") => {
-            OsStr::from_bytes(name)
-        }
-        _ => target,
+    match Path::new(source).is_dir() && !matches!(name, b"" | b"~") {
+        true => OsStr::from_bytes(name).to_owned(),
+        false => target.to_owned(),
     }
 }
 
@@ -134,15 +147,17 @@ mod tests {
     }
 
     #[test]
-    fn one_directory_gets_a_name_without_a_slash() {
+    fn destinations_follow_cp() {
         let target = |sources: &[&str], target: &str| {
             let sources: Vec<_> = sources.iter().map(OsString::from).collect();
-            new_directory(&sources, OsStr::new(target)).to_str().unwrap().to_owned()
+            destination(&sources, OsStr::new(target)).into_string().unwrap()
         };
         assert_eq!(target(&["/"], "/x//"), "/x");
         assert_eq!(target(&["/"], "/"), "/");
         assert_eq!(target(&["/"], "~/"), "~/");
-        assert_eq!(target(&["/", "/"], "/x/"), "/x/");
         assert_eq!(target(&["/dev/null"], "/x/"), "/x/");
+        for (several, directory) in [("/x", "/x/."), ("/x/", "/x//."), ("~", "~/."), ("", "./.")] {
+            assert_eq!(target(&["/", "/dev/null"], several), directory);
+        }
     }
 }

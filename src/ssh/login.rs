@@ -3,6 +3,7 @@
 
 use super::{Session, master, probe};
 use crate::Error;
+use crate::child::ending_with_us;
 use crate::vm::harmless;
 use std::ops::RangeInclusive;
 use std::process::Stdio;
@@ -41,7 +42,7 @@ pub async fn log_in(
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
         let patience = (CONNECT_TIMEOUT + started.elapsed()).as_secs();
-        let mut command = tokio::process::Command::from(session.tool("ssh"));
+        let mut command = tokio::process::Command::from(ending_with_us(session.tool("ssh")));
         command.args(["-n", "-o", "BatchMode=yes", "-o", &format!("ConnectTimeout={patience}")]);
         command.arg(&session.name).arg("true");
         command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);

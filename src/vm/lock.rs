@@ -1,9 +1,9 @@
 //! What one qqmgr does to a VM at a time: the locks in its directory, and waiting for them.
 
 use super::dir::VmDir;
-use crate::Error;
 use crate::config::Instance;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use crate::{Error, flock};
+use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
 use tokio::time::Instant;
 
@@ -24,30 +24,14 @@ impl VmDir {
 
     async fn lock_file(&self, name: &str, vm: &str, deadline: Instant) -> Result<Lock, Error> {
         let path = self.file(name);
-        let failed = |error: rustix::io::Errno| Error::File {
-            action: "lock",
-            path: path.clone(),
-            error: error.into(),
-        };
+        let failed = |error| Error::File { action: "lock", path: path.clone(), error };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {}
-            Err(error) => return Err(failed(error)),
-        }
+        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| failed(error.into()))?;
         let started = Instant::now();
-        // A thread of its own: it sleeps in the kernel until its turn, and may be left behind.
-        let (turn, waiting) = tokio::sync::oneshot::channel();
-        let wait = move || {
-            let result = rustix::fs::flock(&file, FlockOperation::LockExclusive);
-            let _ = turn.send(result.map(|()| Lock { _file: file }));
-        };
-        let waiter = std::thread::Builder::new().spawn(wait);
-        waiter.map_err(|error| Error::File { action: "lock", path: path.clone(), error })?;
-        match tokio::time::timeout_at(deadline, waiting).await {
-            Ok(Ok(result)) => result.map_err(failed),
-            _ => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),
+        match tokio::time::timeout_at(deadline, flock::exclusive(file)).await {
+            Ok(locked) => Ok(Lock { _file: locked.map_err(failed)? }),
+            Err(_) => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),
         }
     }
 

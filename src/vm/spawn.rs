@@ -4,7 +4,7 @@ use super::argv::CommandLine;
 use super::dir::VmDir;
 use super::launch;
 use crate::config::Vm;
-use crate::{Error, descriptors};
+use crate::{Error, child, descriptors};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::FdFlags;
 use rustix::process::Signal;
@@ -45,11 +45,7 @@ pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine, die_with_us: bool) -> Res
             let _ = rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC);
         }
         if die_with_us {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            if rustix::process::getppid() != Some(us) {
-                // We were gone before the kernel was told: too late for its signal.
-                return Err(io::ErrorKind::Interrupted.into());
-            }
+            child::end_with(us, Signal::KILL)?;
         }
         hold(&record)
     };

@@ -130,6 +130,8 @@ fn directories(lab: &Lab) {
     lab.qqmgr("ssh a mkdir /root/old").run().ok("");
     lab.qqmgr("put a tree file /root/old").run().ok("");
     assert_eq!(find("/root/old"), "./file\n./tree/one\n./tree/sub/two\n");
+    lab.qqmgr("put a tree file ''").run().ok("");
+    assert_eq!(lab.qqmgr("ssh a 'cat tree/one file'").run().code(0).text(), "1f");
     lab.qqmgr("get a /root/old fetched").run().ok("");
     assert_eq!(lab.read("fetched/tree/sub/two"), "2");
     fs::create_dir(lab.path("into")).unwrap();
@@ -149,11 +151,35 @@ fn failures(lab: &Lab) {
     let json = lab.qqmgr("get a --json /root/nope .").run().code(code).stderr("").json();
     assert_eq!(json["exit_code"], code);
     assert!(json["stderr"].as_str().unwrap().contains("nope"), "{json}");
+    lab.write("a", "a");
+    lab.write("b c", "b");
+    for target in ["/tmp/nodir", "/tmp/nodir/", "nodir", "~/nodir"] {
+        let outcome = lab.qqmgr(&format!("put a a 'b c' {target}")).run();
+        assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
+        assert!(String::from_utf8_lossy(&outcome.stderr).contains("nodir"), "{outcome}");
+    }
+    lab.qqmgr("ssh a 'ls -d /tmp/nodir nodir 2>/dev/null'").run().code(1).stdout("");
+    let outcome = lab.qqmgr("get a /etc/passwd /etc/group nodir").run();
+    assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
+    assert!(!lab.path("nodir").exists());
     lab.qqmgr("get a /root/nope -").run().code(1).stdout("");
     lab.qqmgr("put a - /nope/x").stdin("x").run().code(1).stdout("");
-    lab.qqmgr("put a - file /root/").run().expect(
+    for (line, why) in [
+        ("put a - file /root/", "standard input and can't be one of several"),
+        ("put a file -", "standard input, where nothing can be put"),
+        ("put a - -", "standard input, where nothing can be put"),
+        ("get a - .", "standard output, from where nothing can be got"),
+        ("get a /etc/passwd - -", "standard output, from where nothing can be got"),
+    ] {
+        let message = format!("error: `-` is {why}\nhint: a file of that name is ./-\n");
+        lab.qqmgr(line).run().expect(125, "", &message);
+    }
+    lab.qqmgr("put a --json file -").run().expect(
         125,
+        "{\"error\":{\"code\":\"usage\",\"message\":\"`-` is standard input, where nothing can be put\",\
+         \"hint\":\"a file of that name is ./-\",\"location\":null}}\n",
         "",
-        "error: `-` is standard input and can't be one of several\n",
     );
+    lab.qqmgr("put a file ./-").run().ok("");
+    lab.qqmgr("get a ./- -").run().ok("f");
 }

@@ -2,11 +2,14 @@
 
 use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
 use crate::races::at_once;
+use rustix::process::Signal;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// What OpenSSH takes for the home directory, whatever `$HOME` says.
 fn known_hosts() -> Option<Vec<u8>> {
@@ -43,6 +46,7 @@ fn as_after_a_host_name() {
     one_process_and_one_connection(&lab);
     a_forwarded_port(&lab);
     another_host_key(&lab);
+    no_orphans(&lab);
 
     lab.qqmgr("stop a").run().code(0);
     assert!(lab.processes().is_empty(), "stop ends the master: {:?}", lab.processes());
@@ -132,6 +136,31 @@ fn many_that_wait_take_few_connections() {
     let most = MOST_CLIENTS.load(Ordering::SeqCst);
     // Those of one that ends are still there when the next one's first come.
     assert!((1..=8).contains(&most), "{most} connections at once");
+}
+
+/// Where ssh can't take qqmgr's place it ends with qqmgr.
+fn no_orphans(lab: &Lab) {
+    let sessions = || {
+        let processes = lab.processes().into_iter();
+        processes.filter(|process| process.args.iter().any(|arg| arg == "sleep 77")).count()
+    };
+    let mut json = lab.qqmgr("--json ssh a 'sleep 77'").in_pipe();
+    until("qqmgr and ssh run", || (sessions() == 2).then_some(()));
+    json.signal(Signal::TERM);
+    assert_eq!(json.ends(), 128 + Signal::TERM.as_raw());
+    until("ssh has ended", || (sessions() == 0).then_some(()));
+
+    // A login that takes as long as an agent that never answers.
+    let agent = UnixListener::bind(lab.path("agent")).unwrap();
+    agent.set_nonblocking(true).unwrap();
+    let options = format!("ControlPath = \"none\"\nIdentityAgent = {:?}\n", lab.path("agent"));
+    lab.write("qqmgr.toml", guest_vm("a") + &options);
+    let mut wait = lab.qqmgr("wait a --for ssh").in_pipe();
+    let (mut ssh, _) = until("ssh asks the agent", || agent.accept().ok());
+    wait.signal(Signal::TERM);
+    assert_eq!(wait.ends(), 128 + Signal::TERM.as_raw());
+    ssh.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    ssh.read_to_end(&mut Vec::new()).unwrap();
 }
 
 #[test]
