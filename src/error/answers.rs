@@ -27,6 +27,7 @@ impl Error {
             Error::Config(config::Error::NoSuchVm { .. }) => "vm_not_found",
             Error::Usage { .. } => "usage",
             Error::NotRunning { .. } => "vm_not_running",
+            Error::Orphaned { .. } => "runtime_dir_removed",
             Error::NeverStarted { .. } => "vm_never_started",
             Error::ConsoleHeld { .. } => "console_held",
             Error::ConsoleTaken { .. } => "console_taken",
@@ -65,6 +66,7 @@ impl Error {
         match self {
             Error::Config(config::Error::NoSuchVm { .. })
             | Error::NotRunning { .. }
+            | Error::Orphaned { .. }
             | Error::NeverStarted { .. }
             | Error::AlreadyRunning { .. }
             | Error::SshPortUnknown { .. } => 4,
@@ -90,6 +92,9 @@ impl Error {
             Error::Crashed { error, .. } => error.hint(),
             Error::NotRunning { vm } | Error::NeverStarted { vm } => {
                 Some(format!("start it: qqmgr start {vm}"))
+            }
+            Error::Orphaned { vm, .. } => {
+                Some(format!("nothing else can be done with it: qqmgr stop {vm}"))
             }
             Error::ConsoleHeld { pid: Some(_), .. } => Some("--force takes it over".into()),
             Error::ConsoleHeld { port, .. } => Some(format!(

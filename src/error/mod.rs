@@ -33,6 +33,14 @@ pub enum Error {
         /// The VM.
         vm: String,
     },
+    /// QEMU lives, but the directory with its sockets does not.
+    #[error("VM `{vm}` is running (pid {pid}), but its runtime directory was removed")]
+    Orphaned {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
     /// There are no logs, since the VM has never run.
     #[error("VM `{vm}` has never been started")]
     NeverStarted {

@@ -3,6 +3,7 @@
 use super::connect::Control;
 use super::dir::VmDir;
 use super::launch::Launch;
+use super::orphan::running;
 use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{From, Stopped, stop_and_hold};
 use crate::Error;
@@ -38,9 +39,7 @@ pub async fn restart(
 /// # Errors
 /// The VM is not running, or QMP does not answer as it should.
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
-    let not_running = || Error::NotRunning { vm: instance.name.clone() };
-    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-    let process = dir.process()?.ok_or_else(not_running)?;
+    let (dir, process) = running(instance)?;
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
     control.qmp(PATIENCE, async |client| client.execute("system_reset", None).await).await?;
     // The guest that comes up may have other host keys.

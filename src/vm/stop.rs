@@ -3,6 +3,7 @@
 use super::connect::Control;
 use super::dir::VmDir;
 use super::lock::Lock;
+use super::orphan::orphan;
 use crate::config::Instance;
 use crate::error::no_answer;
 use crate::process::{self, Process};
@@ -32,6 +33,8 @@ pub enum From {
     Powerdown(Duration),
     /// QMP `quit`, cutting through whoever else is starting or stopping the VM.
     Quit,
+    /// SIGTERM, likewise.
+    Sigterm,
     /// SIGKILL, likewise.
     Sigkill,
 }
@@ -105,19 +108,29 @@ async fn descend(
     let started = Instant::now();
     let name = instance.name.clone();
     let nothing = Stopped { name, pid: None, method: None, seconds: 0.0, notes: Vec::new() };
-    let Some(dir) = VmDir::open(instance)? else {
-        return Ok((nothing, None));
+    let dir = match VmDir::open(instance)? {
+        Some(dir) => dir,
+        None if orphan(instance).is_some() => VmDir::create(instance)?,
+        None => return Ok((nothing, None)),
     };
     let patience = match from {
         From::Powerdown(timeout) => timeout,
-        From::Quit | From::Sigkill => Duration::ZERO,
+        From::Quit | From::Sigterm | From::Sigkill => Duration::ZERO,
     };
     let lock = dir.lock(&instance.name, deadline::after(started, patience)).await;
-    let Some(process) = dir.process()? else {
-        if lock.is_ok() {
-            dir.clean();
+    let mut notes = Vec::new();
+    let (process, from) = match (dir.process()?, orphan(instance)) {
+        (Some(process), _) => (process, from),
+        (None, Some(process)) => {
+            notes.push("its runtime directory was removed, and its QMP socket with it".to_owned());
+            (process, if from == From::Sigkill { from } else { From::Sigterm })
         }
-        return Ok((nothing, lock.ok()));
+        (None, None) => {
+            if lock.is_ok() {
+                dir.clean();
+            }
+            return Ok((nothing, lock.ok()));
+        }
     };
     // As long as the other has not ended, its pid is its own.
     if only.is_some_and(|only| only.pid() != process.pid() || only.has_ended()) {
@@ -126,7 +139,7 @@ async fn descend(
     // If that can't be, another stop has it, or nobody is told.
     let _mark = process::hold(&dir.file(MARK));
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
-    let mut ladder = Ladder { control, notes: Vec::new() };
+    let mut ladder = Ladder { control, notes };
     let method = ladder.descend(from, started).await?;
     let notes = ladder.notes;
     let lock = clean_after(&dir, &instance.name, lock).await?;
@@ -185,13 +198,11 @@ impl Ladder<'_> {
         {
             return Ok(Method::Powerdown);
         }
-        if from != From::Sigkill {
-            if self.quit().await {
-                return Ok(Method::Quit);
-            }
-            if self.signal(Signal::TERM).await {
-                return Ok(Method::Sigterm);
-            }
+        if matches!(from, From::Powerdown(_) | From::Quit) && self.quit().await {
+            return Ok(Method::Quit);
+        }
+        if from != From::Sigkill && self.signal(Signal::TERM).await {
+            return Ok(Method::Sigterm);
         }
         if self.signal(Signal::KILL).await {
             return Ok(Method::Sigkill);
