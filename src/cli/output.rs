@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Prints what a verb reports, its JSON or its text; whether that could be written.
@@ -106,6 +107,18 @@ pub fn error(error: &Error, json: bool) {
     }
     if let Some(bundle) = error.bundle() {
         note(format_args!("crash bundle: {}", bundle.display()));
+    }
+}
+
+/// Tells on standard error of what is wrong, though the verb goes on.
+pub fn warning(error: &Error) {
+    let Some((source, diagnostics)) = error.diagnostics() else {
+        note(format_args!("{YELLOW}warning{YELLOW:#}: {error}"));
+        return;
+    };
+    let coloured = std::io::stderr().is_terminal();
+    for diagnostic in &diagnostics {
+        note(snippet(&source, diagnostic, Level::WARNING, None, coloured));
     }
 }
 
