@@ -135,7 +135,7 @@ impl Waiting {
     ) -> Result<Report, Error> {
         let mut held = Vec::new();
         if !self.conditions.is_empty() {
-            let gone = || Error::NotRunning { vm: instance.name.clone() };
+            let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
             let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
             let plan = Plan {
                 conditions: self.conditions,

@@ -43,6 +43,7 @@ impl Error {
             Error::Spawn { .. } => "program_not_run",
             Error::Locked { .. } => "vm_locked",
             Error::QemuFailed { .. } => "qemu_failed",
+            Error::Stopped { .. } => "vm_stopped",
             Error::PortTaken { .. } => "ssh_port_taken",
             Error::StartTimeout { .. } => "start_timeout",
             Error::QmpTimeout { held: true, .. } => "qmp_held",

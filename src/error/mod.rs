@@ -177,6 +177,12 @@ pub enum Error {
         /// The config's line that QEMU complained about, where that can be told.
         place: Option<Place>,
     },
+    /// Somebody stopped the VM before it was up.
+    #[error("VM `{vm}` was stopped while it started")]
+    Stopped {
+        /// The VM.
+        vm: String,
+    },
     /// The port for SSH is somebody else's.
     #[error("VM `{vm}` did not start: its SSH port {port} is taken by {owner}")]
     PortTaken {

@@ -195,6 +195,9 @@ impl Attempt<'_> {
             }
             Err(error) => {
                 match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {
+                    Some(_) if stop::was_stopped(self.dir) => {
+                        Err(Error::Stopped { vm: vm.instance.name.clone() })
+                    }
                     Some(status) => {
                         Err(explain::qemu_failed(self.config, vm, self.dir, line, status))
                     }
