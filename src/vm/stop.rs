@@ -220,6 +220,11 @@ impl Ladder<'_> {
             match self.press().await {
                 // With `-no-shutdown` QEMU stays when the guest is done.
                 Ok(status) if pressed && status.status == "shutdown" => return false,
+                Ok(status) if stands_still(&status) => {
+                    let state = status.status;
+                    self.notes.push(format!("the guest can't power down: its state is `{state}`"));
+                    return false;
+                }
                 Ok(_) => pressed = true,
                 Err(error) if !pressed => {
                     self.notes.push(reason(error));
@@ -241,7 +246,9 @@ impl Ladder<'_> {
     async fn press(&self) -> Result<qmp::Status, Error> {
         let press = async |client: &mut Client| {
             let status = client.query_status().await?;
-            client.execute("system_powerdown", None).await?;
+            if !stands_still(&status) {
+                client.execute("system_powerdown", None).await?;
+            }
             Ok(status)
         };
         self.control.qmp(QMP_PATIENCE, press).await
@@ -271,6 +278,13 @@ impl Ladder<'_> {
     async fn ends_within(&self, time: Duration) -> bool {
         matches!(tokio::time::timeout(time, self.control.process.ended()).await, Ok(Ok(())))
     }
+}
+
+/// Whether the guest does nothing until somebody else has it go on. Migrations and snapshots do that
+/// themselves.
+fn stands_still(status: &qmp::Status) -> bool {
+    let goes_on = ["inmigrate", "finish-migrate", "restore-vm", "save-vm", "colo"];
+    !status.running && !goes_on.contains(&status.status.as_str())
 }
 
 /// What went wrong, for a note that is about this VM already.

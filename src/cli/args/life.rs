@@ -50,7 +50,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 
 /// Stop VMs and return when their processes are gone
 ///
-/// The guest is asked to power down (ACPI). When it has not by the timeout: QMP `quit`, then
+/// The guest is asked to power down (ACPI), unless it is paused. When it has not by the timeout: QMP `quit`, then
 /// SIGTERM, then SIGKILL.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STOP)]
