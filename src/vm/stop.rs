@@ -219,8 +219,8 @@ impl Ladder<'_> {
         loop {
             match self.press().await {
                 // With `-no-shutdown` QEMU stays when the guest is done.
-                Ok(status) if pressed && status.status == "shutdown" => return false,
-                Ok(status) if stands_still(&status) => {
+                Ok(Some(status)) if pressed && status.status == "shutdown" => return false,
+                Ok(Some(status)) if stands_still(&status) => {
                     let state = status.status;
                     self.notes.push(format!("the guest can't power down: its state is `{state}`"));
                     return false;
@@ -243,10 +243,15 @@ impl Ladder<'_> {
         }
     }
 
-    async fn press(&self) -> Result<qmp::Status, Error> {
+    /// Presses the power button, unless nobody would answer; the run state, if that can be told.
+    async fn press(&self) -> Result<Option<qmp::Status>, Error> {
         let press = async |client: &mut Client| {
-            let status = client.query_status().await?;
-            if !stands_still(&status) {
+            let status = match client.query_status().await {
+                // The button is there all the same.
+                Err(qmp::Error::Command { .. }) => None,
+                result => Some(result?),
+            };
+            if !status.as_ref().is_some_and(stands_still) {
                 client.execute("system_powerdown", None).await?;
             }
             Ok(status)

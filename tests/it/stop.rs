@@ -19,6 +19,7 @@ fn each_rung_of_the_ladder() {
     const LATE: &str = "a: the guest did not power down in time\n";
     for (script, timeout, how, notes) in [
         ("", "20s", "the guest powered down", ""),
+        ("refuse-on=query-status", "20s", "the guest powered down", ""),
         ("ignore-powerdown", "100ms", "QMP quit", LATE),
         ("ignore-powerdown,ignore-quit", "100ms", "SIGTERM", LATE),
         ("ignore-powerdown,ignore-quit,ignore-term", "100ms", "SIGKILL", LATE),
