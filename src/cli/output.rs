@@ -89,20 +89,34 @@ struct JsonDiagnostic {
 
 /// Tells an error: as JSON on standard output, or as text on standard error.
 pub fn error(error: &Error, json: bool) {
-    if json {
-        document(&JsonError { error: json_body(error) });
-        return;
+    match json {
+        true => drop(document(&JsonError { error: json_body(error) })),
+        false => tell(error, str::to_owned),
     }
+}
+
+/// Tells an error of one VM among others as text: its message names the VM.
+pub fn error_of(vm: &str, error: &Error) {
+    let vm = format!("VM `{vm}`");
+    tell(error, |message| match message.contains(&vm) {
+        true => message.to_owned(),
+        false => format!("{vm}: {message}"),
+    });
+}
+
+fn tell(error: &Error, worded: impl Fn(&str) -> String) {
     match error.diagnostics() {
         Some((source, diagnostics)) => {
             let coloured = std::io::stderr().is_terminal();
-            for diagnostic in &diagnostics {
-                note(snippet(&source, diagnostic, Level::ERROR, None, coloured));
+            for mut diagnostic in diagnostics {
+                diagnostic.message = worded(&diagnostic.message);
+                note(snippet(&source, &diagnostic, Level::ERROR, None, coloured));
             }
         }
         None => {
             let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
-            note(format_args!("{RED}error{RED:#}: {error}{}", hint.unwrap_or_default()));
+            let message = worded(&error.to_string());
+            note(format_args!("{RED}error{RED:#}: {message}{}", hint.unwrap_or_default()));
         }
     }
     if let Some(bundle) = error.bundle() {
