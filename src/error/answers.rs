@@ -127,7 +127,7 @@ impl Error {
             Error::QmpTimeout { vm, .. } | Error::Qmp { vm, .. } => {
                 Some(format!("if it hangs for good: qqmgr stop --force {vm}"))
             }
-            Error::WaitTimeout { vm, .. } => {
+            Error::WaitTimeout { vm, .. } | Error::Panicked { vm, left: true, .. } => {
                 Some(format!("the VM is left as it is: qqmgr status {vm}"))
             }
             _ => None,

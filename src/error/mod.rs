@@ -300,6 +300,8 @@ pub enum Error {
         vm: String,
         /// The end of the serial log, made harmless.
         serial: String,
+        /// Whether QEMU goes on.
+        left: bool,
     },
     /// A VM that died or never came up, and where all that is known of it was put.
     #[error("{error}")]

@@ -97,7 +97,7 @@ impl<'a> Watch<'a> {
         self.observing(since, async {
             tokio::select! {
                 biased;
-                panic = self.panicked() => Err(panic),
+                () = self.panicked() => Err(self.panic().await),
                 ended = self.ended() => Err(ended),
                 result = work => match result {
                     // Its end is the reason, though what else is to be known of that is not yet.
