@@ -168,8 +168,8 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
         }
         owner => owner.and_then(|(_, owner)| owner),
     };
-    let expires_at = args.ttl.map(|ttl| Lease::expiry(ttl.max(Duration::from_secs(1))));
-    Ok(Some(Lease { expires_at, owner, ..Lease::default() }))
+    let ttl = args.ttl.map(|ttl| ttl.max(Duration::from_secs(1)));
+    Ok(Some(Lease { ttl, owner, ..Lease::default() }))
 }
 
 /// Prints the command lines that would be executed. They can be pasted: the directory that

@@ -27,7 +27,7 @@ pub use launch::Launch;
 pub use lease::{Lease, LeaseStatus};
 pub use lock::Lock;
 pub use options::{Opt, name as option_name, options};
-pub use orphan::{orphan, running};
+pub use orphan::running;
 pub use port::{Owner, describe as describe_process, free as free_port, owner as port_owner};
 pub use properties::Properties;
 pub use restart::{reset, restart};
