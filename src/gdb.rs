@@ -53,9 +53,7 @@ pub async fn on_qemu(
 /// # Errors
 /// The VM is not running, or QEMU opens no stub.
 pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
-    let not_running = || Error::NotRunning { vm: instance.name.clone() };
-    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-    let process = dir.process()?.ok_or_else(not_running)?;
+    let (dir, process) = vm::running(instance)?;
     let own = dir.file(GDB_SOCKET);
     let socket = match own.as_os_str().len() <= LONGEST_PATH {
         true => own,

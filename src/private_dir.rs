@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// Makes a directory of mode 0700 where there is nothing yet.
+/// Makes a directory of mode 0700 where there is nothing yet; whether there was nothing.
 ///
 /// # Errors
 /// It can't be made.
-pub fn make(path: &Path) -> Result<(), Error> {
+pub fn make(path: &Path) -> Result<bool, Error> {
     match make_new(path) {
-        Err(Error::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        result => result,
+        Err(Error::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        result => result.map(|()| true),
     }
 }
 

@@ -56,7 +56,7 @@ pub async fn run(context: &Context) -> Result<ExitCode, Error> {
             let error = output::error_document(&error);
             report.failed.push(json!({ "name": instance.name, "error": error }));
         } else {
-            output::error(&error, false);
+            output::error_of(&instance.name, &error);
         }
     }
     let left = vm::running_strays(&config).into_iter().map(|stray| stray.name);

@@ -64,7 +64,7 @@ impl Targets {
                 Ok(report) => {
                     output::text(report);
                 }
-                Err(error) => output::error(&error, false),
+                Err(error) => output::error_of(&self.instances[at].name, &error),
             }
         }
         if context.json {

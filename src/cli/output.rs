@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
 /// Prints what a verb reports, its JSON or its text; whether that could be written.
@@ -88,15 +89,33 @@ struct JsonDiagnostic {
 
 /// Tells an error: as JSON on standard output, or as text on standard error.
 pub fn error(error: &Error, json: bool) {
-    if json {
-        document(&JsonError { error: json_body(error) });
-        return;
+    match json {
+        true => drop(document(&JsonError { error: json_body(error) })),
+        false => tell(error, str::to_owned),
     }
+}
+
+/// Tells an error of one VM among others as text: its message names the VM.
+pub fn error_of(vm: &str, error: &Error) {
+    let vm = format!("VM `{vm}`");
+    tell(error, |message| match message.contains(&vm) {
+        true => message.to_owned(),
+        false => format!("{vm}: {message}"),
+    });
+}
+
+fn tell(error: &Error, worded: impl Fn(&str) -> String) {
     match error.diagnostics() {
-        Some((source, diagnostics)) => errors(&source, &diagnostics),
+        Some((source, mut diagnostics)) => {
+            for diagnostic in &mut diagnostics {
+                diagnostic.message = worded(&diagnostic.message);
+            }
+            errors(&source, &diagnostics);
+        }
         None => {
             let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
-            note(format_args!("{RED}error{RED:#}: {error}{}", hint.unwrap_or_default()));
+            let message = worded(&error.to_string());
+            note(format_args!("{RED}error{RED:#}: {message}{}", hint.unwrap_or_default()));
         }
     }
     if let Some(bundle) = error.bundle() {
@@ -104,11 +123,23 @@ pub fn error(error: &Error, json: bool) {
     }
 }
 
+/// Tells on standard error of what is wrong, though the verb goes on.
+pub fn warning(error: &Error) {
+    match error.diagnostics() {
+        Some((source, diagnostics)) => snippets(&source, &diagnostics, Level::WARNING),
+        None => note(format_args!("{YELLOW}warning{YELLOW:#}: {error}")),
+    }
+}
+
 /// Shows what is wrong at places of the config, on standard error.
 pub fn errors(source: &Source, diagnostics: &[Diagnostic]) {
+    snippets(source, diagnostics, Level::ERROR);
+}
+
+fn snippets(source: &Source, diagnostics: &[Diagnostic], level: Level<'static>) {
     let coloured = io::stderr().is_terminal();
     for diagnostic in diagnostics {
-        note(snippet(source, diagnostic, Level::ERROR, None, coloured));
+        note(snippet(source, diagnostic, level.clone(), None, coloured));
     }
 }
 

@@ -16,25 +16,37 @@ struct Reset {
     name: String,
     pid: u32,
     reset: bool,
+    /// What was waited for and holds.
+    held: Vec<String>,
+    seconds: f64,
 }
 
 impl fmt::Display for Reset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: reset (pid {})", self.name, self.pid)
+        write!(f, "{}: reset (pid {})", self.name, self.pid)?;
+        match self.held.as_slice() {
+            [] => Ok(()),
+            held => write!(f, "; after {:.1}s: {}", self.seconds, held.join(", ")),
+        }
     }
 }
 
 pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
+    let begun = Instant::now();
+    let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
+    let waiting = Waiting { conditions, timeout: args.timeout, begun };
     if args.reset {
         let instance = config.instance(&args.vm)?;
         let pid = vm::reset(&instance).await?;
-        output::report(&Reset { name: instance.name, pid, reset: true }, context.json);
+        ssh::close(&instance).await?;
+        let held = waiting.hold(&config, &instance).await?;
+        let (name, seconds) = (instance.name, begun.elapsed().as_secs_f64());
+        output::report(&Reset { name, pid, reset: true, held, seconds }, context.json);
         return Ok(ExitCode::SUCCESS);
     }
     let instance = startable(&config, &args.vm)?;
     ssh::close(&instance).await?;
-    let begun = Instant::now();
     let lease = Lease::current(&instance)?;
     let restart = vm::restart(&config, &instance, args.timeout);
     let restart = lease::while_starting(&instance, lease, restart, |(_, started)| started.pid);
@@ -45,8 +57,6 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     if !context.json {
         output::note(&stopped);
     }
-    let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
-    let waiting = Waiting { conditions, timeout: args.timeout, begun };
     output::report(&waiting.report(&config, &instance, started).await?, context.json);
     Ok(ExitCode::SUCCESS)
 }

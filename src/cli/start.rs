@@ -126,6 +126,23 @@ pub struct Waiting {
 }
 
 impl Waiting {
+    /// Waits until all of it holds, and returns what that was.
+    pub async fn hold(self, config: &Config, instance: &Instance) -> Result<Vec<String>, Error> {
+        if self.conditions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
+        let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
+        let plan = Plan {
+            conditions: self.conditions,
+            any: false,
+            fail_on: Vec::new(),
+            timeout: self.timeout,
+            since: self.begun,
+        };
+        Ok(watch.while_well(self.begun, watch.hold(&plan)).await?.held)
+    }
+
     /// Waits, and tells what came of the start.
     pub async fn report(
         self,
@@ -133,21 +150,10 @@ impl Waiting {
         instance: &Instance,
         started: Started,
     ) -> Result<Report, Error> {
-        let mut held = Vec::new();
-        if !self.conditions.is_empty() {
-            let gone = || Error::NotRunning { vm: instance.name.clone() };
-            let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
-            let plan = Plan {
-                conditions: self.conditions,
-                any: false,
-                fail_on: Vec::new(),
-                timeout: self.timeout,
-                since: self.begun,
-            };
-            held = watch.while_well(self.begun, watch.hold(&plan)).await?.held;
-        }
+        let begun = self.begun;
+        let held = self.hold(config, instance).await?;
         let lease = Lease::current(instance)?.map(|lease| lease.status());
-        let seconds = self.begun.elapsed().as_secs_f64();
+        let seconds = begun.elapsed().as_secs_f64();
         Ok(Report { started, lease, is_leased_anew: false, held, seconds })
     }
 }
@@ -162,8 +168,8 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
         }
         owner => owner.and_then(|(_, owner)| owner),
     };
-    let expires_at = args.ttl.map(|ttl| Lease::expiry(ttl.max(Duration::from_secs(1))));
-    Ok(Some(Lease { expires_at, owner, ..Lease::default() }))
+    let ttl = args.ttl.map(|ttl| ttl.max(Duration::from_secs(1)));
+    Ok(Some(Lease { ttl, owner, ..Lease::default() }))
 }
 
 /// Prints the command lines that would be executed. They can be pasted: the directory that

@@ -35,6 +35,9 @@ impl fmt::Display for Status {
         if let Some(lease) = &self.lease {
             line("lease", &lease.to_string())?;
         }
+        if let Some(error) = &self.error {
+            line("note", error)?;
+        }
         if !self.configured {
             line("note", "the config has it no more")?;
         }

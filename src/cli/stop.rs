@@ -3,7 +3,7 @@
 use super::args::life::StopArgs;
 use super::many::Targets;
 use super::{Context, output};
-use crate::config::Instance;
+use crate::config::{self, Config, Instance};
 use crate::vm::{self, From, Method, Stopped};
 use crate::{Error, ssh};
 use std::fmt;
@@ -25,16 +25,50 @@ impl fmt::Display for Stopped {
 }
 
 pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
-    let config = context.load()?;
-    let all = || [config.instances(), vm::running_strays(&config)].concat();
-    let find = |name: &str| vm::find(&config, name);
-    let targets = Targets::new(&args.vms, args.all.then(all), find)?;
     let from = if args.force { From::Quit } else { From::Powerdown(args.timeout) };
-    targets.each(context, async |instance: &_| one(context, instance, from).await).await
+    each(context, &args.vms, args.all, from).await
+}
+
+/// Stops the VMs of these names, or all of them. A config that is wrong is no reason not to: then
+/// the runtime directory tells which there are.
+pub async fn each(
+    context: &Context,
+    names: &[String],
+    all: bool,
+    from: From,
+) -> Result<ExitCode, Error> {
+    use config::Error::{Invalid, NoSuchVm, Unreadable};
+    let (config, wrong) = match context.load() {
+        Err(Error::Config(wrong @ (Invalid { .. } | Unreadable { .. }))) => {
+            (Config::unread(context.config.as_deref())?, Some(Error::Config(wrong)))
+        }
+        result => (result?, None),
+    };
+    let every = || [config.instances(), vm::running_strays(&config)].concat();
+    let known = if wrong.is_some() { vm::strays(&config) } else { Vec::new() };
+    let find = |name: &str| match known.iter().find(|instance| instance.name == name) {
+        Some(instance) => Ok(instance.clone()),
+        None => vm::find(&config, name),
+    };
+    let (targets, wrong) = match (Targets::new(names, all.then(every), find), wrong) {
+        // Only the file can tell whether there is such a VM.
+        (Err(Error::Config(NoSuchVm { .. })), Some(wrong)) => return Err(wrong),
+        (targets, wrong) => (targets?, wrong),
+    };
+    if let (Some(wrong), false) = (&wrong, context.json) {
+        output::warning(wrong);
+    }
+    let note = wrong.map(|wrong| format!("the config was not read: {wrong}"));
+    let stop = async |instance: &_| {
+        let mut stopped = one(context, instance, from).await?;
+        stopped.notes.extend(note.clone());
+        Ok(stopped)
+    };
+    targets.each(context, stop).await
 }
 
 /// Stops one VM and the connection that its SSH sessions share.
-pub async fn one(context: &Context, instance: &Instance, from: From) -> Result<Stopped, Error> {
+async fn one(context: &Context, instance: &Instance, from: From) -> Result<Stopped, Error> {
     let stopped = vm::stop(instance, from).await?;
     ssh::close(instance).await?;
     notes(context, &stopped);

@@ -145,6 +145,23 @@ impl Config {
         }
     }
 
+    /// The config as if its file described nothing: what can be told of its VMs by the runtime
+    /// directory alone, while the file is wrong.
+    ///
+    /// # Errors
+    /// There is no file.
+    pub fn unread(explicit: Option<&Path>) -> Result<Config, Error> {
+        let path = load::find(explicit)?;
+        let found = path.canonicalize();
+        let path = found.map_err(|error| Error::Unreadable { path, error })?;
+        let (dir, runtime) = load::directories(&path);
+        let source = Arc::new(Source { path, text: String::new() });
+        match File::parse(source.clone()) {
+            Ok(file) => Ok(Config { file, dir, runtime }),
+            Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
+        }
+    }
+
     /// The identity of the VM called `name`, or of the run called `VM+ID`.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ pub use terminal::{RawMode, Signals};
 use crate::Error;
 use crate::config::Instance;
 use crate::process::Process;
-use crate::vm::{Control, VmDir};
+use crate::vm::{Control, VmDir, running};
 use claim::Claim;
 use std::fmt;
 use std::time::Duration;
@@ -82,9 +82,7 @@ impl Attachment {
 /// The VM is not running, somebody else is attached, or QEMU can't be reached.
 pub async fn attach(instance: &Instance, port: Port, force: bool) -> Result<Attachment, Error> {
     let vm = instance.name.as_str();
-    let not_running = || Error::NotRunning { vm: vm.to_owned() };
-    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-    let process = dir.process()?.ok_or_else(not_running)?;
+    let (dir, process) = running(instance)?;
     let claim = Claim::take(&dir.file(port.lock()), force).await;
     let claim = claim.map_err(|refusal| refusal.error(vm, port))?;
     let control = Control { vm, dir: &dir, process: &process };

@@ -27,6 +27,7 @@ impl Error {
             Error::Config(config::Error::NoSuchVm { .. }) => "vm_not_found",
             Error::Usage { .. } => "usage",
             Error::NotRunning { .. } => "vm_not_running",
+            Error::Orphaned { .. } => "runtime_dir_removed",
             Error::NeverStarted { .. } => "vm_never_started",
             Error::ConsoleHeld { .. } => "console_held",
             Error::ConsoleTaken { .. } => "console_taken",
@@ -42,6 +43,7 @@ impl Error {
             Error::Spawn { .. } => "program_not_run",
             Error::Locked { .. } => "vm_locked",
             Error::QemuFailed { .. } => "qemu_failed",
+            Error::Stopped { .. } => "vm_stopped",
             Error::PortTaken { .. } => "ssh_port_taken",
             Error::StartTimeout { .. } => "start_timeout",
             Error::QmpTimeout { held: true, .. } => "qmp_held",
@@ -65,6 +67,7 @@ impl Error {
         match self {
             Error::Config(config::Error::NoSuchVm { .. })
             | Error::NotRunning { .. }
+            | Error::Orphaned { .. }
             | Error::NeverStarted { .. }
             | Error::AlreadyRunning { .. }
             | Error::SshPortUnknown { .. } => 4,
@@ -90,6 +93,9 @@ impl Error {
             Error::Crashed { error, .. } => error.hint(),
             Error::NotRunning { vm } | Error::NeverStarted { vm } => {
                 Some(format!("start it: qqmgr start {vm}"))
+            }
+            Error::Orphaned { vm, .. } => {
+                Some(format!("nothing else can be done with it: qqmgr stop {vm}"))
             }
             Error::ConsoleHeld { pid: Some(_), .. } => Some("--force takes it over".into()),
             Error::ConsoleHeld { port, .. } => Some(format!(
@@ -121,7 +127,7 @@ impl Error {
             Error::QmpTimeout { vm, .. } | Error::Qmp { vm, .. } => {
                 Some(format!("if it hangs for good: qqmgr stop --force {vm}"))
             }
-            Error::WaitTimeout { vm, .. } => {
+            Error::WaitTimeout { vm, .. } | Error::Panicked { vm, left: true, .. } => {
                 Some(format!("the VM is left as it is: qqmgr status {vm}"))
             }
             _ => None,

@@ -33,6 +33,14 @@ pub enum Error {
         /// The VM.
         vm: String,
     },
+    /// QEMU lives, but the directory with its sockets does not.
+    #[error("VM `{vm}` is running (pid {pid}), but its runtime directory was removed")]
+    Orphaned {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
     /// There are no logs, since the VM has never run.
     #[error("VM `{vm}` has never been started")]
     NeverStarted {
@@ -169,6 +177,12 @@ pub enum Error {
         /// The config's line that QEMU complained about, where that can be told.
         place: Option<Place>,
     },
+    /// Somebody stopped the VM before it was up.
+    #[error("VM `{vm}` was stopped while it started")]
+    Stopped {
+        /// The VM.
+        vm: String,
+    },
     /// The port for SSH is somebody else's.
     #[error("VM `{vm}` did not start: its SSH port {port} is taken by {owner}")]
     PortTaken {
@@ -286,6 +300,8 @@ pub enum Error {
         vm: String,
         /// The end of the serial log, made harmless.
         serial: String,
+        /// Whether QEMU goes on.
+        left: bool,
     },
     /// A VM that died or never came up, and where all that is known of it was put.
     #[error("{error}")]

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::config::Instance;
 use crate::process::Process;
 use crate::qmp::Event;
-use crate::vm::VmDir;
+use crate::vm::{VmDir, running};
 use attach::Lines;
 use notice::{Line, Notice};
 use std::sync::Arc;
@@ -55,13 +55,11 @@ enum Link {
 /// The VM is not running, or QEMU does not answer on its second QMP socket.
 pub async fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
     let vm = instance.name.clone();
-    let not_running = || Error::NotRunning { vm: instance.name.clone() };
-    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-    let process = dir.process()?.ok_or_else(not_running)?;
+    let (dir, process) = running(instance)?;
     let mut stream = EventStream { vm, dir: Arc::new(dir), process, link: Link::Lost };
     stream.link = stream.attach().await?;
     match stream.link {
-        Link::Over => Err(not_running()),
+        Link::Over => Err(Error::NotRunning { vm: instance.name.clone() }),
         _ => Ok(stream),
     }
 }

@@ -49,7 +49,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     if word == Some(Word::Drop) {
         return Ok(());
     }
-    let (process, owner, _held) = answer(take_over(instance, &lease, word).await)?;
+    let (process, lease, owner, _held) = answer(take_over(instance, lease, word).await)?;
     tokio::select! {
         biased;
         ended = process.ended() => {
@@ -65,9 +65,9 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
 /// Makes the lease that of the VM's process, in place of any that it had.
 async fn take_over(
     instance: &Instance,
-    lease: &Lease,
+    lease: Lease,
     word: Option<Word>,
-) -> Result<(Process, Owner, OwnedFd), Error> {
+) -> Result<(Process, Lease, Owner, OwnedFd), Error> {
     let owner = lease.owner.as_ref().map(Identity::open).transpose();
     let owner = owner.map_err(|error| unwatched(instance, error))?;
     let gone = || Error::NotRunning { vm: instance.name.clone() };
@@ -88,8 +88,9 @@ async fn take_over(
         end(&other).await;
     }
     let held = hold(&dir)?;
-    Lease { vm: Some(vm), ..lease.clone() }.write(&dir)?;
-    Ok((process, owner, held))
+    let lease = lease.begun(vm);
+    lease.write(&dir)?;
+    Ok((process, lease, owner, held))
 }
 
 async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {

@@ -114,7 +114,9 @@ impl End {
                 ran.message = Some(error.to_string());
                 ran.ended_by = match error {
                     Error::Panicked { .. } => EndedBy::GuestPanic,
-                    Error::QemuFailed { .. } | Error::Died { .. } => EndedBy::QemuDeath,
+                    Error::QemuFailed { .. } | Error::Stopped { .. } | Error::Died { .. } => {
+                        EndedBy::QemuDeath
+                    }
                     Error::StartTimeout { .. } | Error::WaitTimeout { .. } => EndedBy::Timeout,
                     _ => EndedBy::Failure,
                 };

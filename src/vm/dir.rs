@@ -75,10 +75,14 @@ impl VmDir {
 
     pub(super) fn create_at(path: &Path) -> Result<VmDir, Error> {
         if let Some(parent) = path.parent() {
-            private_dir::make(parent)?;
+            let is_new = private_dir::make(parent)?;
             // Any other that VMs' directories are in is the user's, with other things in it.
             if parent.file_name().is_some_and(|name| name == RUNTIME_DIR) {
                 private_dir::open(parent)?;
+                if is_new {
+                    // Without it all works too; git only shows more.
+                    let _ = ignore_by_git(parent);
+                }
             }
         }
         private_dir::make(path)?;
@@ -256,6 +260,13 @@ impl VmDir {
             let _ = rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty());
         }
     }
+}
+
+/// Has git take no notice of a directory.
+fn ignore_by_git(dir: &Path) -> io::Result<()> {
+    let mut options = File::options();
+    let mut file = options.create_new(true).write(true).mode(0o600).open(dir.join(".gitignore"))?;
+    file.write_all(b"*\n")
 }
 
 /// The path by which QEMU is told of a socket: relative to its working directory where the

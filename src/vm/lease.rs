@@ -15,6 +15,9 @@ pub const FILE: &str = "lease.json";
 pub struct Lease {
     /// At this time, in seconds since 1970.
     pub expires_at: Option<u64>,
+    /// This long after the VM is up: becomes the time above then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Duration>,
     /// When this process is gone.
     pub owner: Option<Identity>,
     /// The VM's process that the lease is for.
@@ -56,10 +59,10 @@ impl Lease {
         dir.write_record(FILE, self)
     }
 
-    /// The end of a lease that lasts `time` from now: not before, to the second.
-    pub fn expiry(time: Duration) -> u64 {
-        let time = since_1970().saturating_add(time);
-        time.saturating_add(Duration::from_nanos(999_999_999)).as_secs()
+    /// The lease that it is for a VM that is up from now on.
+    pub fn begun(self, vm: Identity) -> Lease {
+        let expires_at = self.ttl.map(expiry).or(self.expires_at);
+        Lease { expires_at, ttl: None, vm: Some(vm), ..self }
     }
 
     /// Whether the VM should have ended.
@@ -80,6 +83,12 @@ impl LeaseStatus {
     pub fn left(&self) -> Option<Duration> {
         self.expires_at.map(|end| Duration::from_secs(end).saturating_sub(since_1970()))
     }
+}
+
+/// The end of what lasts `time` from now: not before, to the second.
+fn expiry(time: Duration) -> u64 {
+    let time = since_1970().saturating_add(time);
+    time.saturating_add(Duration::from_nanos(999_999_999)).as_secs()
 }
 
 fn since_1970() -> Duration {

@@ -3,8 +3,10 @@
 use super::connect::Control;
 use super::dir::VmDir;
 use super::launch::Launch;
+use super::orphan::running;
 use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{From, Stopped, stop_and_hold};
+use super::timeline::{Milestone, Timeline};
 use crate::Error;
 use crate::config::{Config, Instance};
 use std::time::Duration;
@@ -38,11 +40,12 @@ pub async fn restart(
 /// # Errors
 /// The VM is not running, or QMP does not answer as it should.
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
-    let not_running = || Error::NotRunning { vm: instance.name.clone() };
-    let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-    let process = dir.process()?.ok_or_else(not_running)?;
+    let (dir, process) = running(instance)?;
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    let mut timeline = Timeline::of_reset(&dir);
     control.qmp(PATIENCE, async |client| client.execute("system_reset", None).await).await?;
+    timeline.pass(Milestone::Qmp);
+    timeline.write(&dir)?;
     // The guest that comes up may have other host keys.
     let _ = std::fs::remove_file(dir.file("known_hosts"));
     Ok(process.pid())

@@ -5,6 +5,7 @@ use super::connect::{self, Control};
 use super::dir::VmDir;
 use super::launch::Launch;
 use super::lock::Lock;
+use super::orphan::orphan;
 use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn, stop};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
@@ -116,6 +117,9 @@ pub async fn start_holding(
         let ignored_args = if has_them { Vec::new() } else { options.extra.clone() };
         return Ok(Started { name, pid, already_running: true, ssh_port, ignored_args });
     }
+    if let Some(process) = orphan(instance) {
+        return Err(Error::Orphaned { vm: instance.name.clone(), pid: process.pid() });
+    }
     let attempt = Attempt { config, dir: &dir, deadline, options };
     for _ in 1..PORT_ATTEMPTS {
         match attempt.launch(&vm, &line).await {
@@ -191,6 +195,9 @@ impl Attempt<'_> {
             }
             Err(error) => {
                 match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {
+                    Some(_) if stop::was_stopped(self.dir) => {
+                        Err(Error::Stopped { vm: vm.instance.name.clone() })
+                    }
                     Some(status) => {
                         Err(explain::qemu_failed(self.config, vm, self.dir, line, status))
                     }

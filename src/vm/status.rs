@@ -5,6 +5,7 @@ use super::connect::Control;
 use super::dir::VmDir;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
+use super::orphan::orphan;
 use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};
@@ -39,7 +40,7 @@ pub struct Status {
     /// Its name.
     pub name: String,
     /// QMP's run state (QEMU QMP Reference, `RunState`), `stopped` without a process, or
-    /// `unknown` when QMP did not answer `list`.
+    /// `unknown` when it can't be asked.
     pub state: String,
     /// QEMU's process.
     pub pid: Option<u32>,
@@ -121,17 +122,31 @@ impl Status {
         Status { state: UNKNOWN.to_owned(), error: Some(error.to_string()), ..self }
     }
 
+    /// The status of a VM that no file tells of: stopped, unless it is an orphan.
+    fn without_files(instance: &Instance) -> Status {
+        let status = Status::stopped(instance);
+        let Some(process) = orphan(instance) else {
+            return status;
+        };
+        let error = Error::Orphaned { vm: instance.name.clone(), pid: process.pid() };
+        status.with_process(&process).failed(&error)
+    }
+
+    fn with_process(mut self, process: &Process) -> Status {
+        self.pid = Some(process.pid());
+        let hundredths = |uptime: Duration| (uptime.as_secs_f64() * 100.0).round() / 100.0;
+        self.uptime_seconds = process.uptime().map(hundredths);
+        self.forwards = forwards(process::command_line(process.pid()).iter().map(String::as_str));
+        self
+    }
+
     /// What can be told of a process without asking it.
     fn of_process(instance: &Instance, dir: &VmDir, process: &Process) -> Status {
-        let mut status = Status::stopped(instance);
+        let mut status = Status::stopped(instance).with_process(process);
         status.state = UNKNOWN.to_owned();
-        status.pid = Some(process.pid());
-        let hundredths = |uptime: Duration| (uptime.as_secs_f64() * 100.0).round() / 100.0;
-        status.uptime_seconds = process.uptime().map(hundredths);
         status.ssh.port = Launch::read(dir).map(|launch| launch.ssh_port).or(status.ssh.port);
         status.stopping = is_stopping(dir);
         status.lease = Lease::of(dir, process.pid()).map(|lease| lease.status());
-        status.forwards = forwards(process::command_line(process.pid()).iter().map(String::as_str));
         status
     }
 }
@@ -174,10 +189,10 @@ fn at_once() -> usize {
 /// The state of a VM, and what went wrong with asking its process.
 async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<Error>), Error> {
     let Some(dir) = VmDir::open(instance)? else {
-        return Ok((Status::stopped(instance), None));
+        return Ok((Status::without_files(instance), None));
     };
     let Some(process) = dir.settled_process().await? else {
-        return Ok((Status::stopped(instance), None));
+        return Ok((Status::without_files(instance), None));
     };
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
     let question = async |client: &mut qmp::Client| {

@@ -3,6 +3,7 @@
 use super::connect::Control;
 use super::dir::VmDir;
 use super::lock::Lock;
+use super::orphan::orphan;
 use crate::config::Instance;
 use crate::error::no_answer;
 use crate::process::{self, Process};
@@ -32,6 +33,8 @@ pub enum From {
     Powerdown(Duration),
     /// QMP `quit`, cutting through whoever else is starting or stopping the VM.
     Quit,
+    /// SIGTERM, likewise.
+    Sigterm,
     /// SIGKILL, likewise.
     Sigkill,
 }
@@ -105,19 +108,29 @@ async fn descend(
     let started = Instant::now();
     let name = instance.name.clone();
     let nothing = Stopped { name, pid: None, method: None, seconds: 0.0, notes: Vec::new() };
-    let Some(dir) = VmDir::open(instance)? else {
-        return Ok((nothing, None));
+    let dir = match VmDir::open(instance)? {
+        Some(dir) => dir,
+        None if orphan(instance).is_some() => VmDir::create(instance)?,
+        None => return Ok((nothing, None)),
     };
     let patience = match from {
         From::Powerdown(timeout) => timeout,
-        From::Quit | From::Sigkill => Duration::ZERO,
+        From::Quit | From::Sigterm | From::Sigkill => Duration::ZERO,
     };
     let lock = dir.lock(&instance.name, deadline::after(started, patience)).await;
-    let Some(process) = dir.process()? else {
-        if lock.is_ok() {
-            dir.clean();
+    let mut notes = Vec::new();
+    let (process, from) = match (dir.process()?, orphan(instance)) {
+        (Some(process), _) => (process, from),
+        (None, Some(process)) => {
+            notes.push("its runtime directory was removed, and its QMP socket with it".to_owned());
+            (process, if from == From::Sigkill { from } else { From::Sigterm })
         }
-        return Ok((nothing, lock.ok()));
+        (None, None) => {
+            if lock.is_ok() {
+                dir.clean();
+            }
+            return Ok((nothing, lock.ok()));
+        }
     };
     // As long as the other has not ended, its pid is its own.
     if only.is_some_and(|only| only.pid() != process.pid() || only.has_ended()) {
@@ -126,7 +139,7 @@ async fn descend(
     // If that can't be, another stop has it, or nobody is told.
     let _mark = process::hold(&dir.file(MARK));
     let control = Control { vm: &instance.name, dir: &dir, process: &process };
-    let mut ladder = Ladder { control, notes: Vec::new() };
+    let mut ladder = Ladder { control, notes };
     let method = ladder.descend(from, started).await?;
     let notes = ladder.notes;
     let lock = clean_after(&dir, &instance.name, lock).await?;
@@ -185,13 +198,11 @@ impl Ladder<'_> {
         {
             return Ok(Method::Powerdown);
         }
-        if from != From::Sigkill {
-            if self.quit().await {
-                return Ok(Method::Quit);
-            }
-            if self.signal(Signal::TERM).await {
-                return Ok(Method::Sigterm);
-            }
+        if matches!(from, From::Powerdown(_) | From::Quit) && self.quit().await {
+            return Ok(Method::Quit);
+        }
+        if from != From::Sigkill && self.signal(Signal::TERM).await {
+            return Ok(Method::Sigterm);
         }
         if self.signal(Signal::KILL).await {
             return Ok(Method::Sigkill);
@@ -208,7 +219,12 @@ impl Ladder<'_> {
         loop {
             match self.press().await {
                 // With `-no-shutdown` QEMU stays when the guest is done.
-                Ok(status) if pressed && status.status == "shutdown" => return false,
+                Ok(Some(status)) if pressed && status.status == "shutdown" => return false,
+                Ok(Some(status)) if stands_still(&status) => {
+                    let state = status.status;
+                    self.notes.push(format!("the guest can't power down: its state is `{state}`"));
+                    return false;
+                }
                 Ok(_) => pressed = true,
                 Err(error) if !pressed => {
                     self.notes.push(reason(error));
@@ -227,10 +243,17 @@ impl Ladder<'_> {
         }
     }
 
-    async fn press(&self) -> Result<qmp::Status, Error> {
+    /// Presses the power button, unless nobody would answer; the run state, if that can be told.
+    async fn press(&self) -> Result<Option<qmp::Status>, Error> {
         let press = async |client: &mut Client| {
-            let status = client.query_status().await?;
-            client.execute("system_powerdown", None).await?;
+            let status = match client.query_status().await {
+                // The button is there all the same.
+                Err(qmp::Error::Command { .. }) => None,
+                result => Some(result?),
+            };
+            if !status.as_ref().is_some_and(stands_still) {
+                client.execute("system_powerdown", None).await?;
+            }
             Ok(status)
         };
         self.control.qmp(QMP_PATIENCE, press).await
@@ -260,6 +283,13 @@ impl Ladder<'_> {
     async fn ends_within(&self, time: Duration) -> bool {
         matches!(tokio::time::timeout(time, self.control.process.ended()).await, Ok(Ok(())))
     }
+}
+
+/// Whether the guest does nothing until somebody else has it go on. Migrations and snapshots do that
+/// themselves.
+fn stands_still(status: &qmp::Status) -> bool {
+    let goes_on = ["inmigrate", "finish-migrate", "restore-vm", "save-vm", "colo"];
+    !status.running && !goes_on.contains(&status.status.as_str())
 }
 
 /// What went wrong, for a note that is about this VM already.

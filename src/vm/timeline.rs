@@ -47,12 +47,15 @@ impl Milestone {
     }
 }
 
-/// The milestones of a VM's latest boot, in seconds since QEMU was spawned; `None` is one that
-/// has not come, or that nobody was there to see.
+/// The milestones of a VM's latest boot, in seconds since QEMU was spawned or the machine reset by us;
+/// `None` is one that has not come, or that nobody was there to see.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
-    /// When QEMU was spawned, in seconds since 1970.
+    /// When QEMU was spawned, or the machine reset, in seconds since 1970.
     pub spawned_at: f64,
+    /// How long the serial log was then, in bytes.
+    #[serde(default)]
+    pub serial_begins: u64,
     /// QMP answered.
     pub qmp: Option<f64>,
     /// The first byte came out of the serial port.
@@ -69,12 +72,18 @@ impl Timeline {
         Timeline { spawned_at: now(), ..Timeline::default() }
     }
 
+    /// That of a boot after a reset, which begins now.
+    pub fn of_reset(dir: &VmDir) -> Timeline {
+        let serial_begins = std::fs::metadata(dir.file("serial")).map_or(0, |log| log.len());
+        Timeline { serial_begins, ..Timeline::begin() }
+    }
+
     /// The timeline of the VM's latest boot.
     pub fn read(dir: &VmDir) -> Option<Timeline> {
         serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()
     }
 
-    /// How long ago QEMU was spawned, in seconds.
+    /// How long ago the boot began, in seconds.
     pub fn age(&self) -> f64 {
         now() - self.spawned_at
     }

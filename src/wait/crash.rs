@@ -80,7 +80,7 @@ impl Watch<'_> {
 
     /// Returns when the guest's kernel has panicked: it says so on its console, or through a
     /// pvpanic device.
-    pub(super) async fn panicked(&self) -> Error {
+    pub(super) async fn panicked(&self) {
         let console = async {
             let mut log = SerialLog::open(&self.dir)?;
             log.matches(&self.regex(PANIC_LINE)?).await?;
@@ -100,12 +100,14 @@ impl Watch<'_> {
             () = seen(console) => {}
             () = seen(event) => {}
         }
-        self.panic()
     }
 
-    fn panic(&self) -> Error {
+    /// Tells of a panic.
+    pub(super) async fn panic(&self) -> Error {
         let serial = vm::last_lines(&self.dir, "serial");
-        Error::Panicked { vm: self.name().to_owned(), serial }
+        // QEMU may end with it, and a throwaway instance is thrown away.
+        let left = !self.instance.is_run() && !self.is_ending().await;
+        Error::Panicked { vm: self.name().to_owned(), serial, left }
     }
 
     /// Whether the guest of a VM that has ended told of a panic before.
@@ -125,7 +127,7 @@ impl Watch<'_> {
     /// Returns when the VM has ended, with a panic of its guest as the reason if there was one.
     pub(super) async fn ended(&self) -> Error {
         match self.process.ended().await {
-            Ok(()) if self.ended_in_panic().await => self.panic(),
+            Ok(()) if self.ended_in_panic().await => self.panic().await,
             Ok(()) => Error::Died { vm: self.name().to_owned(), stderr: vm::last_words(&self.dir) },
             Err(error) => self.unwatched(error),
         }

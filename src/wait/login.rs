@@ -12,7 +12,7 @@ impl Watch<'_> {
     /// Waits for a login and notes it as a milestone if it was not possible before.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
-        let fresh = self.process.uptime().is_some_and(|uptime| uptime < Duration::from_secs(1));
+        let fresh = self.timeline.borrow().age() < 1.0;
         let session = Session::open(self.config, self.instance)?;
         self.login_began.set(Some(began));
         tokio::select! {

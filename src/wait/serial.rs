@@ -2,11 +2,11 @@
 
 use crate::Error;
 use crate::changes::Changes;
-use crate::vm::VmDir;
+use crate::vm::{Timeline, VmDir};
 use regex::Regex;
 use rustix::fs::inotify::WatchFlags;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -23,14 +23,20 @@ pub struct SerialLog {
 }
 
 impl SerialLog {
-    /// Opens a VM's log at its beginning.
+    /// Opens a VM's log where its latest boot begins.
     ///
     /// # Errors
     /// It can't be opened or watched.
     pub fn open(dir: &VmDir) -> Result<SerialLog, Error> {
         let path = dir.file("serial");
-        let changes = Changes::of(&path, WatchFlags::MODIFY);
-        match changes.and_then(|changes| Ok((File::open(&path)?, changes))) {
+        let begins = Timeline::read(dir).map_or(0, |timeline| timeline.serial_begins);
+        let open = || {
+            let changes = Changes::of(&path, WatchFlags::MODIFY)?;
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(begins))?;
+            Ok((file, changes))
+        };
+        match open() {
             Ok((file, changes)) => Ok(SerialLog { path, file, changes, line: Vec::new() }),
             Err(error) => Err(Error::File { action: "watch", path, error }),
         }

@@ -97,7 +97,7 @@ impl<'a> Watch<'a> {
         self.observing(since, async {
             tokio::select! {
                 biased;
-                panic = self.panicked() => Err(panic),
+                () = self.panicked() => Err(self.panic().await),
                 ended = self.ended() => Err(ended),
                 result = work => match result {
                     // Its end is the reason, though what else is to be known of that is not yet.
@@ -124,7 +124,9 @@ impl<'a> Watch<'a> {
     }
 
     async fn note_milestones(&self) -> Result<(), Error> {
-        let is_new = std::fs::metadata(self.dir.file("serial")).is_ok_and(|file| file.len() == 0);
+        let begins = self.timeline.borrow().serial_begins;
+        let log = std::fs::metadata(self.dir.file("serial"));
+        let is_new = log.is_ok_and(|log| log.len() <= begins);
         if !is_new {
             return Ok(());
         }

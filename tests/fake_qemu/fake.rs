@@ -20,6 +20,7 @@
 //!   instead of the greeting
 //! - `flood`: sends events without end instead of any reply after the negotiation
 //! - `ignore-powerdown`, `ignore-quit`, `ignore-term` (SIGTERM): agrees, but does nothing
+//! - `refuse-on=COMMAND`: the reply to COMMAND is an error
 //! - `mute-on=COMMAND`, `garbage-on=`, `megabytes-on=`, `flood-on=`: the same instead of the
 //!   reply to COMMAND, which has no effect then
 //! - `die-on=COMMAND`, `half-line-on=COMMAND`: kills itself with SIGKILL on receiving COMMAND,

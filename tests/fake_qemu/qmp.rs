@@ -50,7 +50,10 @@ impl Session<'_> {
                 self.write(json!({ "error": error })).await?;
                 continue;
             };
-            let result = reply(&command, negotiated);
+            let result = match self.script.fault(&command) {
+                Some(Fault::Refuse) => Err(refusal("GenericError", "it is refused")),
+                _ => reply(&command, negotiated),
+            };
             let accepted = result.is_ok();
             let reply = match result {
                 Ok(value) => json!({"return": value, "id": id}),
@@ -89,7 +92,7 @@ impl Session<'_> {
     async fn answer(&mut self, command: &str, reply: Value) -> io::Result<bool> {
         tokio::time::sleep(self.script.late).await;
         match self.script.fault(command) {
-            None => {
+            None | Some(Fault::Refuse) => {
                 // That the client went away shows at the next read, and stops no command.
                 let _ = self.write(reply).await;
                 return Ok(true);

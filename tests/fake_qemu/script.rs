@@ -11,6 +11,8 @@ pub const GREETING: &str = "greeting";
 /// What happens instead of a reply. Except for `Flood`, the command has no effect either.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
+    /// An error.
+    Refuse,
     /// Nothing is sent.
     Mute,
     /// SIGKILL, before anything is sent.
@@ -109,6 +111,7 @@ impl Script {
 
 fn fault_of(name: &str) -> Option<Fault> {
     Some(match name {
+        "refuse-on" => Fault::Refuse,
         "mute-on" => Fault::Mute,
         "die-on" => Fault::Die,
         "half-line-on" => Fault::HalfLine,

@@ -86,7 +86,7 @@ fn one_that_fails_is_told_and_the_others_are_done() {
     lab.qqmgr("gc").run().expect(
         1,
         "stopped: none\nremoved: a+0\n",
-        "error: the runtime directory \"[DIR]/.qqmgr/vm.b\" is refused: it is not a directory, or a \
+        "error: VM `b`: the runtime directory \"[DIR]/.qqmgr/vm.b\" is refused: it is not a directory, or a \
          symlink to one\n\
          hint: it has to be a real directory of your own; move this one away\n",
     );

@@ -34,6 +34,27 @@ fn a_button_pressed_while_the_guest_boots_is_pressed_again() {
 }
 
 #[test]
+fn a_guest_that_panics_is_left_as_it_is() {
+    let lab = Lab::new(&guest_vm("a").replace(" quiet", " rdinit=/none"));
+    let started = lab.qqmgr("start a --wait").run();
+    let stderr = String::from_utf8_lossy(&started.code(1).stdout("").stderr).into_owned();
+    let (told, end) =
+        stderr.split_once("\nhint: the VM is left as it is: qqmgr status a\n").unwrap();
+    assert!(told.starts_with("error: VM `a`: the guest panicked\n"), "{started}");
+    assert!(end.starts_with("crash bundle: "), "{started}");
+    lab.qqmgr("status a --exit-code").run().code(0);
+    lab.qqmgr("kill a").run().code(0);
+    // Nothing is left of one that ends with its panic.
+    let config = guest_vm("a").replace(" quiet", " rdinit=/none panic=-1");
+    lab.write("qqmgr.toml", config.replace("-nodefaults", "-nodefaults -no-reboot"));
+    let started = lab.qqmgr("start a --wait").run();
+    let stderr = String::from_utf8_lossy(&started.code(1).stderr).into_owned();
+    assert!(stderr.starts_with("error: VM `a`: the guest panicked\n"), "{started}");
+    assert!(!stderr.contains("hint"), "{started}");
+    lab.qqmgr("status a --exit-code").run().code(4);
+}
+
+#[test]
 fn a_guest_that_powers_itself_off_is_stopped() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a --wait").run().code(0);

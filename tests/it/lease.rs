@@ -230,6 +230,16 @@ fn a_lease_in_json() {
 }
 
 #[test]
+fn the_time_begins_when_the_vm_is_up() {
+    let lab = Lab::new(&fake_qemu("a", "slow-socket=3000"));
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let began = now();
+    let started = lab.qqmgr("start a --ttl 1000s --json").run();
+    let end = started.code(0).json()["lease"]["expires_at"].as_u64().unwrap();
+    assert!((began + 1003..=now() + 1001).contains(&end), "{began} {end}");
+}
+
+#[test]
 fn a_record_ends_with_its_lease() {
     let lab = Lab::new(&fake_qemu("a", ""));
     let record = lab.vm_file("a", "lease.json");

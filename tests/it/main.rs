@@ -27,6 +27,7 @@ mod logs;
 mod long_path;
 mod many;
 mod monitor;
+mod orphan;
 mod permissions;
 mod races;
 mod restart;

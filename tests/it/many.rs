@@ -65,6 +65,28 @@ fn one_that_fails_among_others() {
 }
 
 #[test]
+fn each_error_names_its_vm() {
+    let broken = |vm: &str| format!("[vm.{vm}]\ncmd = ['{{{{.undef}}}}']\nssh = {{ port = 22 }}\n");
+    let absent = "[vm.c]\nbin = '/nonexistent/qemu'\ncmd = []\nssh = { port = 22 }\n";
+    let lab = Lab::new(&(broken("a") + &broken("b") + absent));
+    let started = lab.qqmgr("start --all").run();
+    let stderr = String::from_utf8_lossy(&started.code(3).stdout("").stderr).into_owned();
+    for (vm, line) in [("a", 2), ("b", 5)] {
+        let error = format!("error: VM `{vm}`: there is no variable `{{{{.undef}}}}`\n");
+        let place = format!("qqmgr.toml:{line}:");
+        let told = stderr
+            .split_once(&error)
+            .is_some_and(|(_, rest)| rest.lines().next().unwrap().contains(&place));
+        assert!(told, "{vm}: {started}");
+    }
+    assert!(stderr.contains("error: VM `c`: can't run `/nonexistent/qemu`: "), "{started}");
+    // What is asked of one alone is about that one.
+    let alone = lab.qqmgr("start a").run();
+    let stderr = String::from_utf8_lossy(&alone.code(3).stderr).into_owned();
+    assert!(stderr.starts_with("error: there is no variable"), "{alone}");
+}
+
+#[test]
 fn kill_is_sigkill_and_cleans_up() {
     let lab = Lab::new(&fake_qemu("a", "ignore-powerdown,ignore-quit,ignore-term"));
     lab.qqmgr("kill a").run().ok("a: is not running\n");

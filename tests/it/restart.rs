@@ -94,7 +94,7 @@ fn a_reset_in_place() {
     let resets = || listener.events().iter().filter(|event| ours(event)).count();
     assert_eq!((boots(), resets()), (1, 0));
     let json = lab.qqmgr("restart a --reset --json").run();
-    json.ok("{\"name\":\"a\",\"pid\":[PID],\"reset\":true}\n");
+    json.ok("{\"name\":\"a\",\"pid\":[PID],\"reset\":true,\"held\":[],\"seconds\":[SECONDS]}\n");
     lab.qqmgr("wait a --for ssh").run().code(0);
     assert_eq!(boots(), 2);
     until("the reset is told", || (resets() == 1).then_some(()));
@@ -104,4 +104,30 @@ fn a_reset_in_place() {
     assert_eq!(boots(), 1);
     assert_ne!(lab.qemus(), pid);
     lab.qqmgr("stop a").run().code(0);
+}
+
+#[test]
+fn a_reset_is_waited_for() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --wait").run().code(0);
+    // A panic of the boot before is none of this one's.
+    lab.qqmgr("ssh a 'echo Kernel panic - not syncing: before >/dev/ttyS0'").run().code(0);
+    let timeline = || lab.qqmgr("timeline a --json").run().code(0).json();
+    let before = timeline();
+    let masters = || lab.processes().into_iter().filter(|p| p.args[0].starts_with("ssh:")).count();
+    assert_eq!(masters(), 1);
+    lab.qqmgr("restart a --reset --wait").run().ok("a: reset (pid [PID]); after [SECONDS]: ssh\n");
+    assert_eq!(lab.read(".qqmgr/vm.a/serial").matches("qqmgr guest: ready").count(), 2);
+    assert_eq!(masters(), 1);
+    lab.qqmgr("ssh a cat /proc/uptime").run().code(0).stderr("");
+    let after = timeline();
+    let key = |key: &str| (before[key].as_f64().unwrap(), after[key].as_f64().unwrap());
+    assert!(key("spawned_at").0 + key("ssh").0 < key("spawned_at").1, "{before} {after}");
+    assert!(key("ssh").1 > 0.0 && key("serial").1 > 0.0, "{after}");
+    // What the boot before has said does not hold for this one.
+    let stale = lab.qqmgr("wait a --for 'serial:panic - not syncing' --timeout 500ms").run();
+    stale.code(5);
+    lab.qqmgr("restart a --reset").run().ok("a: reset (pid [PID])\n");
+    assert_eq!(masters(), 0);
+    lab.qqmgr("stop a --force").run().code(0);
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
 use std::fs;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_stopped_vm_is_no_error() {
@@ -18,6 +19,7 @@ fn each_rung_of_the_ladder() {
     const LATE: &str = "a: the guest did not power down in time\n";
     for (script, timeout, how, notes) in [
         ("", "20s", "the guest powered down", ""),
+        ("refuse-on=query-status", "20s", "the guest powered down", ""),
         ("ignore-powerdown", "100ms", "QMP quit", LATE),
         ("ignore-powerdown,ignore-quit", "100ms", "SIGTERM", LATE),
         ("ignore-powerdown,ignore-quit,ignore-term", "100ms", "SIGKILL", LATE),
@@ -41,6 +43,23 @@ fn real_qemu_without_a_guest_quits() {
         .ok("{\"name\":\"a\",\"pid\":[PID],\"method\":\"quit\",\"seconds\":[SECONDS],\
          \"notes\":[\"the guest did not power down in time\"]}\n");
     assert!(lab.processes().is_empty());
+}
+
+#[test]
+fn a_guest_that_stands_still_is_not_waited_for() {
+    let note = |state: &str| format!("a: the guest can't power down: its state is `{state}`\n");
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for (start, state) in [("start a -- -S", "prelaunch"), ("start a", "paused")] {
+        lab.qqmgr(start).run().code(0);
+        if state == "paused" {
+            lab.qqmgr("monitor a stop").run().code(0);
+        }
+        let began = Instant::now();
+        let stopped = lab.qqmgr("stop a --timeout 40s").run();
+        let said = "a: stopped (pid [PID]) after [SECONDS]: QMP quit\n";
+        stopped.expect(0, said, &note(state));
+        assert!(began.elapsed() < Duration::from_secs(20), "{stopped}");
+    }
 }
 
 #[test]

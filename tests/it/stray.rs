@@ -72,3 +72,30 @@ fn vms_of_another_config_beside_this_one() {
     lab.qqmgr("stop --all -c two.toml --force").run().ok("b: is not running\n");
     assert_eq!(lab.qemus().len(), 1);
 }
+
+#[test]
+fn vms_of_a_config_that_has_become_wrong() {
+    let lab = Lab::new(&(fake_qemu("a", "") + &fake_qemu("b", "") + &fake_qemu("c", "")));
+    lab.qqmgr("start a b c").run().code(0);
+    lab.write("qqmgr.toml", "[vm.a\n");
+    let wrong = |level: &str| {
+        format!(
+            "{level}: not valid TOML: unclosed table, expected `]`\n --> [DIR]/qqmgr.toml:1:6\n  |\n1 | [vm.a\n  |      ^\n"
+        )
+    };
+    lab.qqmgr("list").run().expect(3, "", &wrong("error"));
+    let stopped =
+        |vm: &str, how: &str| format!("{vm}: stopped (pid [PID]) after [SECONDS]: {how}\n");
+    lab.qqmgr("stop a --force").run().expect(0, &stopped("a", "QMP quit"), &wrong("warning"));
+    lab.qqmgr("kill b").run().expect(0, &stopped("b", "SIGKILL"), &wrong("warning"));
+    let json = lab.qqmgr("stop --all --json").run().code(0).stderr("").json();
+    assert_eq!((&json[0]["name"], &json[0]["method"]), (&"c".into(), &"powerdown".into()));
+    let note = json[0]["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("the config was not read: not valid TOML: unclosed table"), "{note}");
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    lab.qqmgr("stop --all").run().expect(0, "", &wrong("warning"));
+    lab.qqmgr("stop a").run().expect(0, "a: is not running\n", &wrong("warning"));
+    // Whether there is such a VM only the config could tell.
+    lab.qqmgr("stop d").run().expect(3, "", &wrong("error"));
+    lab.qqmgr("stop a -c other.toml").run().code(3);
+}

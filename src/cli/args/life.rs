@@ -30,7 +30,7 @@ pub struct StartArgs {
     /// Print QEMU's command line instead: quoted for a shell, or as a JSON list
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
-    /// End the VM after this time; of one that runs already, its lease is replaced
+    /// End the VM this long after QEMU has answered; of one that runs already, its lease is replaced
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub ttl: Option<Duration>,
     /// End the VM when this process is gone; likewise
@@ -50,7 +50,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 
 /// Stop VMs and return when their processes are gone
 ///
-/// The guest is asked to power down (ACPI). When it has not by the timeout: QMP `quit`, then
+/// The guest is asked to power down (ACPI), unless it is paused. When it has not by the timeout: QMP `quit`, then
 /// SIGTERM, then SIGKILL.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STOP)]

@@ -1,0 +1,89 @@
+//! VMs whose runtime directory was removed while they ran, by `git clean -fdx` for example: no file
+//! tells of them any more, but QEMU's command line still names its pidfile.
+
+use super::{dir::VmDir, launch};
+use crate::Error;
+use crate::config::Instance;
+use crate::process::{self, Identity, Process};
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The processes of this user, by their pidfiles; of those with the same one, the newest.
+type ByPidfile = HashMap<String, Identity>;
+
+/// How long one look at all processes is good for: a command may ask for a thousand VMs.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The last look.
+static SEEN: Mutex<Option<(Instant, ByPidfile)>> = Mutex::new(None);
+
+/// The process of a VM that no file in its directory tells of.
+pub fn orphan(instance: &Instance) -> Option<Process> {
+    let has_record = || instance.dir.join(launch::FILE).exists();
+    if has_record() {
+        return None;
+    }
+    let process = look(&instance.dir.join("pid").to_string_lossy())?.open().ok()??;
+    // A start writes the record before there is a process: one that has it by now is no orphan.
+    (!has_record()).then_some(process)
+}
+
+/// The directory and the process of a VM that has to be running.
+///
+/// # Errors
+/// It is not, its directory was removed, or that can't be used.
+pub fn running(instance: &Instance) -> Result<(VmDir, Process), Error> {
+    if let Some(dir) = VmDir::open(instance)?
+        && let Some(process) = dir.process()?
+    {
+        return Ok((dir, process));
+    }
+    let vm = instance.name.clone();
+    Err(match orphan(instance) {
+        Some(process) => Error::Orphaned { vm, pid: process.pid() },
+        None => Error::NotRunning { vm },
+    })
+}
+
+fn look(pidfile: &str) -> Option<Identity> {
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    match seen.as_ref() {
+        Some((at, processes)) if at.elapsed() < FRESH => processes.get(pidfile).copied(),
+        _ => seen.insert((Instant::now(), processes())).1.get(pidfile).copied(),
+    }
+}
+
+fn processes() -> ByPidfile {
+    let user = rustix::process::geteuid().as_raw();
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let ours = namespace("self");
+    let mut found = ByPidfile::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some((name, pid)) = name.to_str().and_then(|name| Some((name, name.parse().ok()?)))
+        else {
+            continue;
+        };
+        if entry.metadata().is_ok_and(|process| process.uid() == user)
+            && let Some(pidfile) = pidfile(&process::command_line(pid))
+            // In a container the same path is that of another file.
+            && namespace(name) == ours
+            && let Some(process) = Identity::of(pid)
+        {
+            let newest = found.entry(pidfile).or_insert(process);
+            // A wrapper that does not exec QEMU has the same words, and is its parent.
+            if (newest.started, newest.pid) < (process.started, process.pid) {
+                *newest = process;
+            }
+        }
+    }
+    found
+}
+
+fn pidfile(argv: &[String]) -> Option<String> {
+    let at = argv.iter().position(|arg| arg == "-pidfile")?;
+    argv.get(at + 1).cloned()
+}

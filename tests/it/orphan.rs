@@ -1,0 +1,103 @@
+//! VMs whose runtime directory was removed while they ran, as `git clean -fdx` does.
+
+use crate::harness::{Lab, fake_qemu, vm};
+use std::fs;
+
+const REMOVED: &str = "VM `a` is running (pid [PID]), but its runtime directory was removed";
+const HINT: &str = "hint: nothing else can be done with it: qqmgr stop a\n";
+const NOTE: &str = "a: its runtime directory was removed, and its QMP socket with it\n";
+
+/// A VM that runs and whose directory is gone.
+fn orphaned(script: &str) -> Lab {
+    let lab = Lab::new(&fake_qemu("a", script));
+    lab.qqmgr("start a").run().code(0);
+    fs::remove_dir_all(lab.path(".qqmgr")).unwrap();
+    lab
+}
+
+#[test]
+fn it_is_seen_and_no_second_one_is_started() {
+    let lab = orphaned("");
+    let qemus = lab.qemus();
+    let list = lab.qqmgr("list").run();
+    list.code(0).stderr(&format!("{REMOVED}\n"));
+    assert!(list.text().contains("a     unknown"), "{list}");
+    let status = lab.qqmgr("status a").run();
+    assert!(
+        status.code(0).stderr("").text().contains("\n  note     VM `a` is running"),
+        "{status}"
+    );
+    let json = lab.qqmgr("status a --json --exit-code").run().code(0).json();
+    assert_eq!((&json["state"], &json["pid"]), (&"unknown".into(), &qemus[0].into()));
+    assert!(json["error"].as_str().unwrap().ends_with("directory was removed"), "{json}");
+    let refused = format!("error: {REMOVED}\n{HINT}");
+    for line in ["start a", "events a", "console a", "gdb a --guest --print", "restart a --reset"] {
+        lab.qqmgr(line).run().expect(4, "", &refused);
+    }
+    let json = lab.qqmgr("start a --json").run().code(4).json();
+    assert_eq!(json["error"]["code"], "runtime_dir_removed");
+    assert_eq!(lab.qemus(), qemus);
+}
+
+#[test]
+fn it_is_ended_without_its_sockets() {
+    for (script, line, how, notes) in [
+        ("", "stop a", "SIGTERM", NOTE),
+        ("", "stop --all --force", "SIGTERM", NOTE),
+        ("ignore-term", "stop a", "SIGKILL", NOTE),
+        ("", "kill a", "SIGKILL", NOTE),
+    ] {
+        let lab = orphaned(script);
+        let said = format!("a: stopped (pid [PID]) after [SECONDS]: {how}\n");
+        lab.qqmgr(line).run().expect(0, &said, notes);
+        assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+        lab.qqmgr("stop a").run().ok("a: is not running\n");
+        lab.qqmgr("start a").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");
+    }
+}
+
+#[test]
+fn its_lease_and_a_restart_end_it() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    lab.qqmgr("start a --ttl 2s").run().code(0);
+    fs::remove_dir_all(lab.path(".qqmgr")).unwrap();
+    crate::harness::until("nobody is left", || lab.processes().is_empty().then_some(()));
+    let lab = orphaned("");
+    let before = lab.qemus();
+    let restarted = lab.qqmgr("restart a").run();
+    restarted.code(0).stdout("a: started (pid [PID]), SSH on port [PORT]\n");
+    assert_eq!(lab.qemus().len(), 1);
+    assert_ne!(lab.qemus(), before);
+}
+
+#[test]
+fn a_wrapper_is_not_taken_for_it() {
+    let lab = Lab::empty();
+    let bin = lab.write("wrapper", "#!/bin/sh\n\"$QEMU\" \"$@\"\n");
+    fs::set_permissions(&bin, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let config = fake_qemu("a", "");
+    let qemu = config.split('"').nth(1).unwrap();
+    let wrapped = config.replace(qemu, bin.to_str().unwrap());
+    lab.write("qqmgr.toml", wrapped.replace("env = {", &format!("env = {{ QEMU = \"{qemu}\",")));
+    let pid = lab.qqmgr("start a --json").run().code(0).json()["pid"].clone();
+    assert_eq!(lab.qemus().len(), 2);
+    fs::remove_dir_all(lab.path(".qqmgr")).unwrap();
+    let stopped = lab.qqmgr("stop a --json").run().code(0).json();
+    assert_eq!((&stopped["pid"], &stopped["method"]), (&pid, &"sigterm".into()));
+    crate::harness::until("its wrapper is gone", || lab.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn git_leaves_its_directory_alone() {
+    let lab = Lab::new(&vm("a", "-nonsense"));
+    lab.qqmgr("start a").run().code(1);
+    assert_eq!(lab.read(".qqmgr/.gitignore"), "*\n");
+    // What the user has made of it stays.
+    lab.write(".qqmgr/.gitignore", "vm.*\n");
+    lab.qqmgr("start a").run().code(1);
+    assert_eq!(lab.read(".qqmgr/.gitignore"), "vm.*\n");
+    // A directory that holds more than VMs gets none.
+    lab.write("other.toml", vm("a", "-nonsense"));
+    lab.qqmgr("-c other.toml start a").run().code(1);
+    assert!(!lab.path(".gitignore").exists());
+}
