@@ -7,7 +7,7 @@ use crate::console::Port;
 use crate::process::Process;
 use crate::qmp::Client;
 use crate::sanitize::Sanitizer;
-use crate::vm::{Control, VmDir};
+use crate::vm::{self, Control, VmDir};
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -51,9 +51,7 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
         return Err(Error::Usage { message, hint: None });
     }
     let instance = context.load()?.instance(&args.vm)?;
-    let not_running = || Error::NotRunning { vm: instance.name.clone() };
-    let dir = VmDir::open(&instance)?.ok_or_else(not_running)?;
-    let process = dir.process()?.ok_or_else(not_running)?;
+    let (dir, process) = vm::running(&instance)?;
     let patience = args.attach.timeout.unwrap_or(PATIENCE);
     let monitor = Monitor { vm: instance.name, dir, process, patience };
     if args.command.is_empty() {

@@ -20,7 +20,7 @@ pub use login::log_in;
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
-use crate::vm::VmDir;
+use crate::vm::{self, VmDir};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -40,9 +40,8 @@ impl Session {
     /// # Errors
     /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
     pub fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
+        let (dir, _process) = vm::running(instance)?;
         let not_running = || Error::NotRunning { vm: instance.name.clone() };
-        let dir = VmDir::open(instance)?.ok_or_else(not_running)?;
-        dir.process()?.ok_or_else(not_running)?;
         let port = host::port(instance, &dir).ok_or_else(not_running)?;
         let ssh = config.resolve_ssh(instance, port)?;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
