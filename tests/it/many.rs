@@ -23,7 +23,8 @@ fn a_line_each_in_the_order_of_their_ends() {
     let started = lab.qqmgr("start c b a b").run();
     started.code(0).stderr("");
     assert_eq!(lines(&started), ["a: started", "b: started", "c: started"]);
-    assert!(started.text().lines().last().unwrap().starts_with("c: "), "{started}");
+    let at = |vm: &str| started.text().lines().position(|line| line.starts_with(vm)).unwrap();
+    assert!(at("b: ") < at("c: "), "{started}");
     assert_eq!(lab.qemus().len(), 3);
     let stopped = lab.qqmgr("stop c bad a --force").run();
     assert_eq!(lines(stopped.code(0)), ["a: stopped", "bad: is not running", "c: stopped"]);
