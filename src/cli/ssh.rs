@@ -7,7 +7,7 @@ use crate::ssh::Session;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 /// What a tool came to, for `--json`.
 #[derive(Serialize)]
@@ -35,9 +35,7 @@ pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Er
     }
     let output = ending_with_us(tool).stdin(Stdio::inherit()).output();
     let output = output.map_err(|error| Error::Spawn { program, error, place: None })?;
-    let killed = || output.status.signal().map_or(255, |signal| 128 + signal);
-    let code = output.status.code().unwrap_or_else(killed);
-    let exit_code = u8::try_from(code).unwrap_or(u8::MAX);
+    let exit_code = exit_code(output.status);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     output::document(&Output {
         exit_code,
@@ -45,4 +43,10 @@ pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Er
         stderr: text(&output.stderr),
     });
     Ok(ExitCode::from(exit_code))
+}
+
+/// The exit code that a shell would tell of a tool.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let killed = || status.signal().map_or(255, |signal| 128 + signal);
+    u8::try_from(status.code().unwrap_or_else(killed)).unwrap_or(u8::MAX)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The name that stands for standard input or output.
-const STREAM: &str = "-";
+pub const STREAM: &str = "-";
 
 /// The command that copies `paths`, all but the last local, to the last one in the guest.
 ///

@@ -6,7 +6,8 @@ use crate::Error;
 use crate::child::ending_with_us;
 use crate::vm::harmless;
 use std::ops::RangeInclusive;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,21 +42,12 @@ pub async fn log_in(
             probe::answer(session.ssh.port).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
-        let patience = (CONNECT_TIMEOUT + started.elapsed()).as_secs();
-        let mut command = tokio::process::Command::from(ending_with_us(session.tool("ssh")));
-        command.args(["-n", "-o", "BatchMode=yes", "-o", &format!("ConnectTimeout={patience}")]);
-        command.arg(&session.name).arg("true");
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let output = command.output().await.map_err(|error| Error::Spawn {
-            program: "ssh".to_owned(),
-            error,
-            place: None,
-        })?;
+        let output = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;
+        drop(turn);
         // Whatever `true` is to the guest's shell: to answer at all it let us in.
         if output.status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
-        drop(turn);
         let said = harmless(&output.stderr);
         let (passed, interval) = match said.contains("Permission denied") {
             true => (first_try.elapsed(), DENIED_INTERVAL),
@@ -64,4 +56,24 @@ pub async fn log_in(
         failed(said).await?;
         tokio::time::sleep(passed.clamp(*interval.start(), *interval.end())).await;
     }
+}
+
+/// One try, with this time to reach the server's greeting.
+async fn attempt(session: &Session, patience: Duration) -> Result<Output, Error> {
+    let timeout = format!("ConnectTimeout={}", patience.as_secs());
+    let mut ssh = session.tool("ssh");
+    ssh.args(["-n", "-o", "BatchMode=yes", "-o", &timeout]).arg(&session.name).arg("true");
+    ssh.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut command = tokio::process::Command::from(ending_with_us(ssh));
+    let output = tokio::time::timeout(2 * patience, command.kill_on_drop(true).output());
+    let Ok(output) = output.await else {
+        // A shared connection can be dead and nobody knows; the next try makes a new one.
+        master::close(&session.name, &session.dir).await;
+        return Ok(Output {
+            status: ExitStatus::from_raw(SSH_FAILED << 8),
+            stdout: Vec::new(),
+            stderr: b"the login hangs".to_vec(),
+        });
+    };
+    output.map_err(|error| Error::Spawn { program: "ssh".to_owned(), error, place: None })
 }

@@ -12,7 +12,7 @@ mod master;
 mod probe;
 mod turn;
 
-pub use copy::{get, put};
+pub use copy::{STREAM, get, put};
 pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use key::KeyFault;

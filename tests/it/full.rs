@@ -102,6 +102,17 @@ fn every_verb_fails_when_its_results_are_lost() {
 }
 
 #[test]
+fn what_a_get_writes_itself() {
+    let lab = lab();
+    lab.write("bin/ssh", "#!/bin/sh\necho got\nexec sleep 1000\n");
+    told_in_vain(&lab, "get a /x -").expect(137, "", LOST);
+    lab.write("bin/ssh", "#!/bin/sh\necho got\n");
+    told_in_vain(&lab, "get a /x -").expect(125, "", LOST);
+    let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    lab.qqmgr("get a /x -").env("PATH", path).run().ok("got\n");
+}
+
+#[test]
 fn the_table_has_every_verb() {
     let help = Lab::empty().qqmgr("--help").run().code(0).text();
     let (verbs, _) = help.split_once("\nOptions:\n").unwrap();
