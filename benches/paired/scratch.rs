@@ -56,7 +56,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         for site in [self.few(), self.many()] {
             let vms = std::fs::read_dir(site.dir.join(".qqmgr")).into_iter().flatten().flatten();
-            for vm in vms {
+            for vm in vms.filter(|entry| entry.path().is_dir()) {
                 if let Err(error) = end(&vm.path(), Signal::KILL) {
                     eprintln!("bench: {} may still run: {error}", vm.path().display());
                 }

@@ -23,10 +23,7 @@ static SEEN: Mutex<Option<(Instant, ByPidfile)>> = Mutex::new(None);
 /// The process of a VM that no file in its directory tells of.
 pub fn orphan(instance: &Instance) -> Option<Process> {
     let has_record = || instance.dir.join(launch::FILE).exists();
-    if has_record() {
-        return None;
-    }
-    let process = look(&instance.dir.join("pid").to_string_lossy())?.open().ok()??;
+    let process = look(&instance.dir.join("pid").to_string_lossy(), has_record)?.open().ok()??;
     // A start writes the record before there is a process: one that has it by now is no orphan.
     (!has_record()).then_some(process)
 }
@@ -48,10 +45,12 @@ pub fn running(instance: &Instance) -> Result<(VmDir, Process), Error> {
     })
 }
 
-fn look(pidfile: &str) -> Option<Identity> {
+/// The process with this pidfile, unless that would take a new look and is `needless`.
+fn look(pidfile: &str, needless: impl Fn() -> bool) -> Option<Identity> {
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     match seen.as_ref() {
         Some((at, processes)) if at.elapsed() < FRESH => processes.get(pidfile).copied(),
+        _ if needless() => None,
         _ => seen.insert((Instant::now(), processes())).1.get(pidfile).copied(),
     }
 }
