@@ -101,8 +101,12 @@ pub async fn start_holding(
     lock: Option<Lock>,
 ) -> Result<Started, Error> {
     let deadline = deadline::within(options.timeout);
-    let (mut vm, mut line) = plan(config, instance, &options.extra)?;
-    let dir = VmDir::create(instance)?;
+    let (dir, planned) = match (plan(config, instance, &options.extra), VmDir::open(instance)?) {
+        (Ok(planned), _) => (VmDir::create(instance)?, Ok(planned)),
+        // A VM that runs needs none.
+        (Err(error @ Error::Config(_)), Some(dir)) => (dir, Err(error)),
+        (Err(error), _) => return Err(error),
+    };
     let _lock = match lock {
         Some(lock) => lock,
         None => dir.lock(&instance.name, deadline).await?,
@@ -111,15 +115,17 @@ pub async fn start_holding(
         && stays(&instance.name, &dir, &process).await?
     {
         let (name, pid) = (instance.name.clone(), process.pid());
-        let launch = Launch::read(&dir);
-        let ssh_port = launch.as_ref().map_or(vm.ssh.port, |launch| launch.ssh_port);
-        let has_them = launch.is_some_and(|launch| launch.extra == options.extra);
+        let (ssh_port, has_them) = match Launch::read(&dir) {
+            Some(launch) => (launch.ssh_port, launch.extra == options.extra),
+            None => (planned?.0.ssh.port, false),
+        };
         let ignored_args = if has_them { Vec::new() } else { options.extra.clone() };
         return Ok(Started { name, pid, already_running: true, ssh_port, ignored_args });
     }
     if let Some(process) = orphan(instance) {
         return Err(Error::Orphaned { vm: instance.name.clone(), pid: process.pid() });
     }
+    let (mut vm, mut line) = planned?;
     let attempt = Attempt { config, dir: &dir, deadline, options };
     for _ in 1..PORT_ATTEMPTS {
         match attempt.launch(&vm, &line).await {

@@ -54,12 +54,18 @@ impl SerialLog {
         Error::File { action: "read", path: self.path.clone(), error }
     }
 
-    /// Whether a line of what is there now, and has not been read yet, matches.
+    /// Whether a line of what is there now matches.
     ///
     /// # Errors
     /// The log can't be read.
     pub fn has(&mut self, regex: &Regex) -> Result<bool, Error> {
-        self.read_on(regex).map_err(|error| self.unreadable(error))
+        loop {
+            match self.read_on(regex).map_err(|error| self.unreadable(error))? {
+                Found::Match => return Ok(true),
+                Found::More => {}
+                Found::End => return Ok(false),
+            }
+        }
     }
 
     /// Waits until the guest has said nothing for the time of `quiet`, or for ten times that.
@@ -73,32 +79,43 @@ impl SerialLog {
     }
 
     async fn find(&mut self, regex: &Regex) -> io::Result<()> {
-        while !self.read_on(regex)? {
-            self.changes.next().await?;
+        loop {
+            match self.read_on(regex)? {
+                Found::Match => return Ok(()),
+                // A guest may write faster than we read.
+                Found::More => tokio::task::yield_now().await,
+                Found::End => self.changes.next().await?,
+            }
         }
-        Ok(())
     }
 
-    /// Reads what is there now; whether a line of it matches.
-    fn read_on(&mut self, regex: &Regex) -> io::Result<bool> {
+    /// Reads a part of what is there now.
+    fn read_on(&mut self, regex: &Regex) -> io::Result<Found> {
         let mut chunk = [0; 16 << 10];
-        loop {
-            let count = self.file.read(&mut chunk)?;
-            if count == 0 {
-                return Ok(is_match(regex, &self.line));
-            }
-            for &byte in &chunk[..count] {
-                if byte != b'\n' && self.line.len() < LONGEST_LINE {
-                    self.line.push(byte);
-                    continue;
-                }
+        let count = self.file.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(if is_match(regex, &self.line) { Found::Match } else { Found::End });
+        }
+        for &byte in &chunk[..count] {
+            if byte == b'\n' || self.line.len() == LONGEST_LINE {
                 let line = std::mem::take(&mut self.line);
                 if is_match(regex, &line) {
-                    return Ok(true);
+                    return Ok(Found::Match);
                 }
             }
+            if byte != b'\n' {
+                self.line.push(byte);
+            }
         }
+        Ok(Found::More)
     }
+}
+
+/// What a part of the log came to.
+enum Found {
+    Match,
+    More,
+    End,
 }
 
 fn is_match(regex: &Regex, line: &[u8]) -> bool {

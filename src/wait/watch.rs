@@ -130,10 +130,11 @@ impl<'a> Watch<'a> {
         if !is_new {
             return Ok(());
         }
-        let mut log = SerialLog::open(&self.dir)?;
-        log.matches(&self.regex(".")?).await?;
+        SerialLog::open(&self.dir)?.matches(&self.regex(".")?).await?;
         self.pass(Milestone::Serial)?;
-        log.matches(&self.regex(r"^\[ *0\.000000\]|Linux version ")?).await?;
+        SerialLog::open(&self.dir)?
+            .matches(&self.regex(r"^\[ *0\.000000\]|Linux version ")?)
+            .await?;
         self.pass(Milestone::Kernel)
     }
 

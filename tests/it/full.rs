@@ -105,7 +105,7 @@ fn every_verb_fails_when_its_results_are_lost() {
 fn what_a_get_writes_itself() {
     let lab = lab();
     lab.write("bin/ssh", "#!/bin/sh\necho got\nexec sleep 1000\n");
-    told_in_vain(&lab, "get a /x -").expect(137, "", LOST);
+    told_in_vain(&lab, "get a /x -").expect(125, "", LOST);
     lab.write("bin/ssh", "#!/bin/sh\necho got\n");
     told_in_vain(&lab, "get a /x -").expect(125, "", LOST);
     let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();

@@ -274,5 +274,7 @@ fn a_vm_whose_command_line_can_no_longer_be_resolved() {
     assert_eq!(lab.read("g"), "there and back\n");
     lab.qqmgr("wait a --for file:/tmp/f").run().code(0);
     lab.qqmgr("ssh-config a").run().code(0).stderr("");
+    lab.qqmgr("start a --wait --ttl 1h").run().code(0);
     lab.qqmgr("stop a").run().code(0);
+    lab.qqmgr("start a").run().code(3);
 }

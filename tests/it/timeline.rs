@@ -28,8 +28,8 @@ fn of_a_real_boot() {
     let lab = Lab::new(&guest_vm("a").replace(" quiet", ""));
     lab.qqmgr("start a --wait").run().code(0);
     let json = lab.qqmgr("timeline a --json").run().code(0).json();
-    let times = ["qmp", "serial", "kernel", "ssh"].map(|name| json[name].as_f64().unwrap());
-    assert!(times.is_sorted() && times[0] > 0.0, "{json}");
+    let times = ["qmp", "serial", "kernel", "ssh"].map(|name| json[name].as_f64());
+    assert!(times.is_sorted() && times[0] > Some(0.0), "{json}");
     assert_eq!(json["over"].as_array().unwrap().len(), 0);
     lab.qqmgr("timeline a --max ssh=50s --max kernel=50s").run().code(0);
     let over = lab.qqmgr("timeline a --max kernel=50s --max ssh=100ms --json").run().code(1).json();

@@ -130,6 +130,18 @@ fn the_serial_log_of_this_boot() {
 }
 
 #[test]
+fn milestones_that_come_at_once() {
+    let lab = running();
+    let noted = || lab.qqmgr("timeline a --json").run().code(0).json()["kernel"].is_number();
+    let waited = meanwhile(&lab, "wait a --for serial:end", || {
+        say(&lab, "[    0.000000] Linux version 6\nand more\n");
+        until("the kernel's first line is noted", || noted().then_some(()));
+        say(&lab, "end\n");
+    });
+    waited.ok("a: after [SECONDS]: serial:end\n");
+}
+
+#[test]
 fn what_must_not_hold() {
     let lab = running();
     say(&lab, "Kernel says\n");
