@@ -127,7 +127,7 @@ fn deaths_are_kept_before_all_others() {
 fn a_guest_that_did_not_come_up() {
     let lab = Lab::new(&vm("a", NO_GUEST).replace("2222", &free_port().to_string()));
     // It was started for this.
-    let started = lab.qqmgr("start a --for serial:x --timeout 1s --json").run().code(5).json();
+    let started = lab.qqmgr("start a --for serial:x --timeout 5s --json").run().code(5).json();
     assert!(bundle(&started).is_dir());
     // A login was tried for long.
     let waited = lab.qqmgr("wait a --for ssh --timeout 6s --json").run().code(5).json();

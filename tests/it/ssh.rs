@@ -77,9 +77,18 @@ fn one_process_and_one_connection(lab: &Lab) {
 }
 
 fn a_forwarded_port(lab: &Lab) {
-    let port = free_port();
-    let mut forward = lab.qqmgr(&format!("ssh a -N -L 127.0.0.1:{port}:127.0.0.1:22")).spawn();
+    let spawn = |port| {
+        let options = format!("-o ExitOnForwardFailure=yes -N -L 127.0.0.1:{port}:127.0.0.1:22");
+        lab.qqmgr(&format!("ssh a {options}")).spawn()
+    };
+    let mut port = free_port();
+    let mut forward = spawn(port);
     let greeting = until("the port is forwarded", || {
+        if forward.try_wait().unwrap().is_some() {
+            // Another test has the port by now.
+            port = free_port();
+            forward = spawn(port);
+        }
         let mut greeting = [0; 4];
         TcpStream::connect(("127.0.0.1", port)).ok()?.read_exact(&mut greeting).ok()?;
         Some(greeting)
