@@ -105,14 +105,22 @@ impl Process {
     }
 }
 
+/// Opens a file to be locked, which is made where it is missing.
+///
+/// # Errors
+/// It can't be opened, or is a symlink.
+pub fn open_lock(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?)
+}
+
 /// Takes the POSIX lock on a file, which is made where it is missing, in the name of this process:
 /// until it is closed, [`Process::holding`] finds us.
 ///
 /// # Errors
 /// Somebody else has it, or the file can't be opened.
 pub fn hold(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+    let file = open_lock(path)?;
     rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
 }

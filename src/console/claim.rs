@@ -5,8 +5,8 @@
 
 use super::Port;
 use crate::Error;
-use crate::process::Process;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use crate::process::{self, Process};
+use rustix::fs::FlockOperation;
 use rustix::process::Signal;
 use std::fs::File;
 use std::io;
@@ -55,7 +55,7 @@ impl Claim {
             if !force {
                 return Err(Refusal::Held(holder.pid()));
             }
-            Claim::open(path).and_then(|file| sign(&file)).map_err(failed)?;
+            process::open_lock(path).and_then(|file| sign(&file.into())).map_err(failed)?;
             end(&holder).await.map_err(failed)?;
         }
     }
@@ -69,17 +69,12 @@ impl Claim {
     }
 
     fn try_take(path: &Path) -> io::Result<Option<Claim>> {
-        let file = Claim::open(path)?;
+        let file = File::from(process::open_lock(path)?);
         match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => sign(&file).map(|()| Some(Claim { file })),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn open(path: &Path) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into())
     }
 }
 

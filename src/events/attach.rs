@@ -1,9 +1,9 @@
 //! A listener's way to the relay: the one that is there, or one that it starts.
 
 use super::relay::{LOCK, RELAY, SOCKET};
-use crate::helper;
 use crate::vm::VmDir;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use crate::{helper, process};
+use rustix::fs::FlockOperation;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -52,8 +52,7 @@ fn connect_or_start(dir: &VmDir) -> io::Result<(UnixStream, Option<Child>)> {
 /// The lock file: whoever holds its flock may start a relay or retire as one, and a relay
 /// holds the POSIX lock for as long as it lives.
 pub fn open_lock(dir: &VmDir) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::open(dir.file(LOCK), flags, Mode::RUSR | Mode::WUSR)?)
+    process::open_lock(&dir.file(LOCK))
 }
 
 fn connect_to(dir: &VmDir) -> io::Result<Option<UnixStream>> {

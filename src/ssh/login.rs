@@ -26,6 +26,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
 const SSH_FAILED: i32 = 255;
 
+/// What ssh says where the guest's server lets nobody in with what it is shown.
+pub const DENIED: &str = "Permission denied";
+
 /// Tries until a login works; what ssh says of one that doesn't is given to `failed`.
 ///
 /// # Errors
@@ -49,7 +52,7 @@ pub async fn log_in(
             return Ok(());
         }
         let said = harmless(&output.stderr);
-        let (passed, interval) = match said.contains("Permission denied") {
+        let (passed, interval) = match said.contains(DENIED) {
             true => (first_try.elapsed(), DENIED_INTERVAL),
             false => (first_try.elapsed() / 8, INTERVAL),
         };

@@ -16,7 +16,7 @@ pub use copy::{STREAM, get, put};
 pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use key::KeyFault;
-pub use login::log_in;
+pub use login::{DENIED, log_in};
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};

@@ -2,8 +2,7 @@
 
 use super::dir::VmDir;
 use crate::config::Instance;
-use crate::{Error, flock};
-use rustix::fs::{Mode, OFlags};
+use crate::{Error, flock, process};
 use std::os::fd::OwnedFd;
 use tokio::time::Instant;
 
@@ -25,9 +24,7 @@ impl VmDir {
     async fn lock_file(&self, name: &str, vm: &str, deadline: Instant) -> Result<Lock, Error> {
         let path = self.file(name);
         let failed = |error| Error::File { action: "lock", path: path.clone(), error };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| failed(error.into()))?;
+        let file = process::open_lock(&path).map_err(failed)?;
         let started = Instant::now();
         match tokio::time::timeout_at(deadline, flock::exclusive(file)).await {
             Ok(locked) => Ok(Lock { _file: locked.map_err(failed)? }),

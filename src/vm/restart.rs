@@ -47,6 +47,6 @@ pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     timeline.pass(Milestone::Qmp);
     timeline.write(&dir)?;
     // The guest that comes up may have other host keys.
-    let _ = std::fs::remove_file(dir.file("known_hosts"));
+    dir.remove("known_hosts");
     Ok(process.pid())
 }

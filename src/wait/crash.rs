@@ -2,7 +2,7 @@
 
 use super::Watch;
 use super::serial::SerialLog;
-use crate::{Error, bundle, vm};
+use crate::{Error, bundle, ssh, vm};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -61,7 +61,7 @@ impl Watch<'_> {
         let timeline = self.timeline.borrow();
         let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
         let was_tried = self.login_began.get().is_some_and(|began| began.elapsed() > LOGIN);
-        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains("Permission denied");
+        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains(ssh::DENIED);
         !is_up && (is_fresh || was_tried)
     }
 

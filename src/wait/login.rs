@@ -39,7 +39,7 @@ impl Watch<'_> {
     /// key and there is none that ssh can use.
     async fn denied(&self, session: &Session, said: String) -> Result<(), Error> {
         self.last_ssh.replace(said.clone());
-        let Some(denial) = said.lines().rfind(|line| line.contains("Permission denied")) else {
+        let Some(denial) = said.lines().rfind(|line| line.contains(ssh::DENIED)) else {
             return Ok(());
         };
         match self.doubts(session).await {
