@@ -23,6 +23,8 @@ pub struct Watch<'a> {
     pub(super) dir: VmDir,
     pub(super) process: Process,
     pub(super) timeline: RefCell<Timeline>,
+    /// Whether the boot had written nothing when the watch began.
+    is_new: bool,
     pub(super) events: RefCell<VecDeque<Event>>,
     /// Since when an SSH login is tried.
     pub(super) login_began: Cell<Option<Instant>>,
@@ -44,13 +46,16 @@ impl<'a> Watch<'a> {
         let Some(process) = dir.process()? else {
             return Ok(None);
         };
-        let timeline = RefCell::new(Timeline::read(&dir).unwrap_or_default());
+        let timeline = Timeline::read(&dir).unwrap_or_default();
+        let log = std::fs::metadata(dir.file("serial"));
+        let is_new = log.is_ok_and(|log| log.len() <= timeline.serial_begins);
         Ok(Some(Watch {
             config,
             instance,
             dir,
             process,
-            timeline,
+            timeline: RefCell::new(timeline),
+            is_new,
             events: RefCell::default(),
             heard_all: SetOnce::new(),
             login_began: Cell::default(),
@@ -124,10 +129,7 @@ impl<'a> Watch<'a> {
     }
 
     async fn note_milestones(&self) -> Result<(), Error> {
-        let begins = self.timeline.borrow().serial_begins;
-        let log = std::fs::metadata(self.dir.file("serial"));
-        let is_new = log.is_ok_and(|log| log.len() <= begins);
-        if !is_new {
+        if !self.is_new {
             return Ok(());
         }
         SerialLog::open(&self.dir)?.matches(&self.regex(".")?).await?;

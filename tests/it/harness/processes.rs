@@ -62,7 +62,7 @@ pub fn end_all(dir: &Path) -> Vec<Alive> {
     mentioning(dir)
 }
 
-/// Waits for a condition that nobody signals; for a minute at the most, as other tests take the
+/// Waits for a condition that nobody signals; for three minutes at the most, as other tests take the
 /// processor too.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_mins(3);
