@@ -1,7 +1,7 @@
 //! `qqmgr restart`.
 
 use super::args::life::RestartArgs;
-use super::start::{Waiting, startable};
+use super::start::{Waiting, startable, tell};
 use super::{Context, output};
 use crate::vm::{self, Lease};
 use crate::wait::Condition;
@@ -56,6 +56,7 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     };
     if !context.json {
         output::note(&stopped);
+        tell(&started);
     }
     output::report(&waiting.report(&config, &instance, started).await?, context.json);
     Ok(ExitCode::SUCCESS)

@@ -99,11 +99,8 @@ impl Request {
             Ok(started) => started,
             Err(error) => return Err(bundle::of_start(config, instance, error).await),
         };
-        if !context.json && !started.ignored_args.is_empty() {
-            let args = shlex::try_join(started.ignored_args.iter().map(String::as_str));
-            let args = args.unwrap_or_default();
-            let name = &instance.name;
-            output::note(format_args!("{name}: goes on without `{args}`; stop it first"));
+        if !context.json {
+            tell(&started);
         }
         let is_leased_anew = started.already_running && self.lease.is_some();
         let (conditions, timeout) = (self.conditions.clone(), self.options.timeout);
@@ -115,6 +112,20 @@ impl Request {
     async fn launch(&self, config: &Config, instance: &Instance) -> Result<Started, Error> {
         let start = vm::start(config, instance, &self.options);
         lease::while_starting(instance, self.lease.clone(), start, |started| started.pid).await
+    }
+}
+
+/// Tells at once what is to be known of a start that worked: it may be long until the waiting is
+/// over.
+pub fn tell(started: &Started) {
+    let name = &started.name;
+    if !started.ignored_args.is_empty() {
+        let args = shlex::try_join(started.ignored_args.iter().map(String::as_str));
+        let args = args.unwrap_or_default();
+        output::note(format_args!("{name}: goes on without `{args}`; stop it first"));
+    }
+    for warning in &started.warnings {
+        output::note(format_args!("{name}: {warning}"));
     }
 }
 

@@ -28,8 +28,14 @@ pub fn qemu_failed(
 ) -> Error {
     let mut stderr = last_words(dir);
     let name = vm.instance.name.clone();
-    let place = culprit(line, &stderr)
+    let valueless = valueless(line, &stderr);
+    let place = valueless
+        .and_then(|arg| arg.span.as_ref())
+        .or_else(|| culprit(line, &stderr))
         .map(|span| Place { source: config.file.source.clone(), span: span.clone() });
+    if let Some(option) = valueless {
+        stderr.push_str(&format!("\n`{}`, the last word of `cmd`, needs a value", option.text));
+    }
     if let Some(port) = refused_port(&stderr)
         && let Some(owner) = port::owner(port)
     {
@@ -105,6 +111,17 @@ const UNNAMED: [(&str, &[&str]); 3] = [
     ("-machine.", &["machine", "M"]),
     ("-cpu.", &["cpu"]),
 ];
+
+/// The last of the config's arguments, if QEMU has taken our `-pidfile` for the value that it
+/// lacks, and the path that follows for a disk image.
+fn valueless<'a>(line: &'a CommandLine, stderr: &str) -> Option<&'a Arg> {
+    let ours = line.args.iter().position(|arg| arg.span.is_none())?;
+    let [option, pidfile, image] = line.args.get(ours.checked_sub(1)?..=ours + 1)? else {
+        return None;
+    };
+    let is_image = stderr.contains(&format!(": {}: Could not open", image.text));
+    (pidfile.text == "-pidfile" && is_image).then_some(option)
+}
 
 /// The place of the option that QEMU complains about.
 fn culprit<'a>(line: &'a CommandLine, stderr: &str) -> Option<&'a Span> {

@@ -50,6 +50,8 @@ pub struct Started {
     pub ssh_port: u16,
     /// The arguments that were to be appended, but can't be, since it was running without them.
     pub ignored_args: Vec<String>,
+    /// What QEMU wrote to its standard error as it came up, line by line, made harmless.
+    pub warnings: Vec<String>,
 }
 
 /// The command line that a start would execute; for a port `auto`, with one that is free now.
@@ -120,7 +122,8 @@ pub async fn start_holding(
             None => (planned?.0.ssh.port, false),
         };
         let ignored_args = if has_them { Vec::new() } else { options.extra.clone() };
-        return Ok(Started { name, pid, already_running: true, ssh_port, ignored_args });
+        let (already_running, warnings) = (true, Vec::new());
+        return Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings });
     }
     if let Some(process) = orphan(instance) {
         return Err(Error::Orphaned { vm: instance.name.clone(), pid: process.pid() });
@@ -196,8 +199,9 @@ impl Attempt<'_> {
                 // A wrapper that does not exec QEMU is its parent: the pidfile tells them apart.
                 let pid = self.dir.process()?.map_or(process.pid(), |process| process.pid());
                 let name = vm.instance.name.clone();
-                let (ssh_port, ignored_args) = (vm.ssh.port, Vec::new());
-                Ok(Started { name, pid, already_running: false, ssh_port, ignored_args })
+                let warnings = explain::last_words(self.dir).lines().map(str::to_owned).collect();
+                let (ssh_port, ignored_args, already_running) = (vm.ssh.port, Vec::new(), false);
+                Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings })
             }
             Err(error) => {
                 match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {

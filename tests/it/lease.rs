@@ -219,7 +219,7 @@ fn a_lease_in_json() {
     let pid = std::process::id();
     lab.qqmgr(&format!("start a --ttl 1h --owner-pid {pid} --json")).run().ok(&format!(
         "{{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
-         \"ignored_args\":[],\"lease\":{{\"expires_at\":[TIME],\"owner_pid\":{pid}}},\
+         \"ignored_args\":[],\"warnings\":[],\"lease\":{{\"expires_at\":[TIME],\"owner_pid\":{pid}}},\
          \"held\":[],\"seconds\":[SECONDS]}}\n",
     ));
     let end = || lab.qqmgr("start a --json").run().code(0).json()["lease"]["expires_at"].as_u64();

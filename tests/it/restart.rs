@@ -72,7 +72,7 @@ fn one_that_was_never_started() {
     );
     let json = lab.qqmgr("restart a --json").run();
     json.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
-             \"ignored_args\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
+             \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
     lab.qqmgr("restart nobody").run().code(4);
 }
 

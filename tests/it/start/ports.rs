@@ -1,0 +1,88 @@
+//! `start` and the host's ports: the one for SSH, and who has it.
+
+use super::assert_nothing_left;
+use crate::harness::{Lab, NO_GUEST, free_port, vm};
+use std::net::TcpListener;
+
+#[test]
+fn the_owner_of_a_taken_port_is_named() {
+    let port = free_port();
+    let cmd = "-nodefaults -machine q35,accel=tcg -m 64 -display none \
+               -netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
+    let config = vm("first", cmd) + &vm("second", cmd);
+    let lab = Lab::new(&config.replace("2222", &port.to_string()));
+    lab.qqmgr("start first").run().code(0);
+    let error = |owner: &str| {
+        format!(
+            "error: VM `second` did not start: its SSH port {port} is taken by {owner}\n\
+             hint: write `port = \"auto\"` and `{{{{.vm.ssh.port}}}}` in `cmd` for a free one\n"
+        )
+    };
+    lab.qqmgr("start second").run().expect(1, "", &error("VM `first` (pid [PID])"));
+    assert_eq!(lab.qemus().len(), 1);
+    lab.qqmgr("stop --force first").run().code(0);
+
+    let _ours = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_str().unwrap();
+    let outcome = lab.qqmgr("start second").run();
+    outcome.expect(1, "", &error(&format!("`{program}` (pid [PID])")));
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(stderr.contains(&format!("(pid {})", std::process::id())), "{outcome}");
+    assert_nothing_left(&lab, "second");
+}
+
+#[test]
+fn the_owner_of_another_port_is_named_with_its_line() {
+    let ours = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = ours.local_addr().unwrap().port();
+    let ssh = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let rules = format!("-netdev user,id=n,hostfwd=tcp:127.0.0.1:{taken}-:80");
+    let ssh_port = ssh.local_addr().unwrap().port().to_string();
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {rules}")).replace("2222", &ssh_port));
+    let json = lab.qqmgr("start a --json").run().code(1).stderr("").json();
+    assert_eq!(json["error"]["code"], "qemu_failed", "{json}");
+    assert_eq!(json["error"]["location"]["line"], 2, "{json}");
+    let message = json["error"]["message"].as_str().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_str().unwrap();
+    let owner = format!("`{program}` (pid {})", std::process::id());
+    let end = format!("'tcp:127.0.0.1:{taken}-:80'\nport {taken} of the host is taken by {owner}");
+    assert!(message.ends_with(&end), "{message}");
+    assert_nothing_left(&lab, "a");
+}
+
+#[test]
+fn forwards_in_json_are_seen() {
+    let port = free_port();
+    let rule = format!("tcp:127.0.0.1:{port}-:22");
+    let net = format!(
+        "-netdev '{{\"type\":\"user\",\"id\":\"n\",\"hostfwd\":[{{\"str\":\"{rule}\"}}]}}' -S"
+    );
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net}")).replace("2222", &port.to_string()));
+    lab.qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("start a").run().code(0);
+    let status = lab.qqmgr("status a --json").run().code(0).json();
+    let forward = &status["forwards"][0];
+    assert_eq!([&forward["host_port"], &forward["guest_port"]], [port, 22], "{status}");
+    lab.qqmgr("wait a --for port:22 --timeout 100ms").run().code(5);
+}
+
+#[test]
+fn an_automatic_port_is_kept_for_the_vms_life() {
+    let cmd = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}";
+    let config = vm("a", &format!("{NO_GUEST} {cmd}")).replace("2222", "'auto'");
+    let lab = Lab::new(&config);
+    assert!(lab.qqmgr("status a --json").run().json()["ssh"]["port"].is_null());
+    let started = lab.qqmgr("start a --json").run().code(0).json();
+    let port = started["ssh_port"].as_u64().unwrap();
+    assert!((1024..65536).contains(&port), "{port}");
+    assert!(TcpListener::bind(("127.0.0.1", port as u16)).is_err(), "QEMU listens on it");
+    let status = lab.qqmgr("status a --json").run().code(0).json();
+    assert_eq!(status["ssh"]["port"], port);
+    assert_eq!(status["forwards"][0]["host_port"], port);
+    assert_eq!(status["forwards"][0]["guest_port"], 22);
+    assert_eq!(lab.qqmgr("start a --json").run().code(0).json()["ssh_port"], port);
+    lab.qqmgr("stop --force a").run().code(0);
+    assert!(lab.qqmgr("status a --json").run().json()["ssh"]["port"].is_null());
+}
