@@ -1,0 +1,113 @@
+//! Waits that end with the VM, or with what must not hold: what is told, and the crash bundle.
+
+use super::events::descriptors;
+use super::{meanwhile, say};
+use crate::events::{Listener, Qmp, running};
+use crate::harness::{Alive, Lab, NO_GUEST, until, vm};
+use rustix::process::Signal;
+
+/// QEMU's process; a relay of the life before may be there beside it.
+fn qemu(lab: &Lab) -> Alive {
+    let pid = lab.qemus().remove(0);
+    let mut found = lab.processes().into_iter();
+    found.find(|process| process.pid == pid).unwrap()
+}
+
+#[test]
+fn the_death_of_qemu() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for condition in ["serial:x", "paused", "event:STOP", "ssh"] {
+        lab.qqmgr("start a").run().code(0);
+        let qemu = qemu(&lab);
+        let line = format!("wait a --for serial:never --for {condition} --timeout 50s");
+        let outcome = meanwhile(&lab, &line, || qemu.signal(Signal::KILL));
+        outcome.expect(
+            1,
+            "",
+            "error: VM `a` ended while it was waited for\n\
+             crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
+        );
+    }
+    lab.qqmgr("start a").run().code(0);
+    let qemu = qemu(&lab);
+    // What else was waited for can't come any more, but for what came with the end.
+    let line = "wait a --for stopped --for serial:x --timeout 50s --json";
+    let json = meanwhile(&lab, line, || qemu.signal(Signal::KILL)).code(1).stderr("").json();
+    assert_eq!(json["error"]["code"], "vm_died");
+    lab.qqmgr("start a").run().code(0);
+    let waited = meanwhile(&lab, "wait a --for stopped --for event:SHUTDOWN", || {
+        lab.qqmgr("stop a --force").run().code(0);
+    });
+    waited.ok("a: after [SECONDS]: stopped, event:SHUTDOWN\n");
+}
+
+#[test]
+fn an_end_that_was_asked_for_is_no_crash() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for end in ["stop a --force", "kill a", "stop a --timeout 100ms"] {
+        lab.qqmgr("start a").run().code(0);
+        let waited = meanwhile(&lab, "wait a --for serial:never", || {
+            lab.qqmgr(end).run().code(0);
+        });
+        waited.expect(1, "", "error: VM `a` ended while it was waited for\n");
+    }
+    assert!(!lab.vm_file("a", "crashes").exists());
+}
+
+#[test]
+fn a_panic_before_the_end_is_told() {
+    let lab = running();
+    let said = "Kernel panic - not syncing: no init";
+    let panicked = "error: VM `a`: the guest panicked\nthe serial log ends:\nKernel panic - not \
+                    syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    let death = || {
+        say(&lab, said);
+        qemu(&lab).signal(Signal::KILL);
+    };
+    meanwhile(&lab, "wait a --for serial:never", death).expect(1, "", panicked);
+    lab.qqmgr("start a").run().code(0);
+    let json = meanwhile(&lab, "wait a --for serial:never --json", death).code(1).json();
+    assert_eq!(json["error"]["code"], "guest_panicked");
+}
+
+#[test]
+fn a_panic_that_only_qemu_tells() {
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -device pvpanic")));
+    lab.qqmgr("start a").run().code(0);
+    let other = Listener::start(&lab, "out", "");
+    other.hears(&mut Qmp::open(&lab));
+    let before = descriptors(&lab);
+    let outcome = meanwhile(&lab, "wait a --for serial:never", || {
+        until("it listens", || (descriptors(&lab) > before).then_some(()));
+        // As the guest's driver does it.
+        lab.qqmgr("monitor a o /b 0x505 1").run().code(0);
+    });
+    let bundle = "crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    outcome.expect(1, "", &format!("error: VM `a`: the guest panicked\n{bundle}"));
+    assert_eq!(other.end(), 0);
+}
+
+#[test]
+fn what_must_not_hold() {
+    let lab = running();
+    say(&lab, "Kernel says\n");
+    let failed = "error: VM `a`: serial:says holds, which was not to be\n";
+    lab.qqmgr("wait a --for serial:x --fail-on serial:says").run().expect(1, "", failed);
+    let json = lab.qqmgr("wait a --for serial:x --fail-on serial:says --json").run();
+    assert_eq!(json.code(1).stderr("").json()["error"]["code"], "wait_failed");
+    let line = "wait a --for serial:x --fail-on serial:Oops --fail-on stopped";
+    let failed = failed.replace("serial:says", "serial:Oops");
+    meanwhile(&lab, line, || say(&lab, "Oops")).expect(1, "", &failed);
+    // What the VM did not survive comes with a bundle.
+    let bundle = "crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
+    let line = "wait a --for serial:x --fail-on 'serial:Kernel panic'";
+    let failed = failed.replace("serial:Oops", "serial:Kernel panic") + bundle;
+    let waited = meanwhile(&lab, line, || say(&lab, "Kernel panic - not syncing: test\n"));
+    waited.expect(1, "", &failed);
+    let failed = failed.replace("serial:Kernel panic", "stopped");
+    let line = "wait a --for serial:x --fail-on stopped";
+    let waited = meanwhile(&lab, line, || {
+        lab.qqmgr("kill a").run().code(0);
+    });
+    waited.expect(1, "", &failed);
+}

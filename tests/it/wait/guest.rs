@@ -1,0 +1,95 @@
+//! Waiting for what only a guest has: a login, its ports and files; and for one that stands still.
+
+use super::say;
+use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
+use std::io::Write;
+use std::net::TcpListener;
+
+#[test]
+fn a_guest_that_stands_still() {
+    let lab = Lab::new(&(vm("a", NO_GUEST) + &vm("b", NO_GUEST)));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("start b -- -S").run().code(0);
+    lab.qqmgr("monitor a stop").run().code(0);
+    say(&lab, "one\n");
+    let resume = |vm: &str, state: &str| {
+        format!("its state is `{state}`; `qqmgr monitor {vm} cont` resumes it")
+    };
+    let expected = |vm: &str, state: &str, end: &str| {
+        format!(
+            "{vm}: {state}\nerror: VM `{vm}`: waited 3s for ssh: {state}\n{end}\
+             hint: the VM is left as it is: qqmgr status {vm}\n"
+        )
+    };
+    // Time enough to ask for the state, on a slow machine too; all at once.
+    let wait = |vm: &str| lab.qqmgr(&format!("wait {vm} --for ssh --timeout 3s"));
+    std::thread::scope(|scope| {
+        let text = scope.spawn(|| wait("a").run());
+        let json = scope.spawn(|| wait("a").args(["--json"]).run());
+        let unstarted = scope.spawn(|| wait("b").run());
+        let (paused, end) = (resume("a", "paused"), "the serial log ends:\none\n");
+        text.join().unwrap().expect(5, "", &expected("a", &paused, end));
+        let json = json.join().unwrap().code(5).stderr("").json();
+        let message = json["error"]["message"].as_str().unwrap();
+        assert!(message.contains(&paused), "{message}");
+        let prelaunch = resume("b", "prelaunch");
+        unstarted.join().unwrap().expect(5, "", &expected("b", &prelaunch, ""));
+    });
+    lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
+}
+
+#[test]
+fn a_port_of_another_address() {
+    let stranger = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = stranger.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in stranger.incoming() {
+            let _ = client.and_then(|mut client| client.write_all(b"hello"));
+        }
+    });
+    let forward = format!("-netdev user,id=n,hostfwd=tcp:127.0.0.2:{port}-:80");
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {forward}")));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("wait a --for port:80 --timeout 1s").run().code(5).stdout("");
+}
+
+#[test]
+fn what_only_a_guest_has() {
+    let forward = "127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}";
+    let more = format!("{forward},hostfwd=tcp:127.0.0.2:{}-:8080", free_port());
+    let lab = Lab::new(&guest_vm("a").replace(forward, &more));
+    lab.qqmgr("start a --for 'serial:^~ # ' --for ssh --for port:22").run().ok(
+        "a: started (pid [PID]), SSH on port [PORT]; after [SECONDS]: serial:^~ # , ssh, port:22\n",
+    );
+    lab.qqmgr("wait a --for port:443").run().expect(
+        2,
+        "",
+        "error: VM `a` forwards no port to the guest's 443\n\
+         hint: add hostfwd=tcp:127.0.0.1:PORT-:443 to its -netdev user\n",
+    );
+    lab.qqmgr("wait a --for port:8080 --for file:/tmp/made --timeout 1s").run().code(5);
+    std::thread::scope(|scope| {
+        let both =
+            scope.spawn(|| lab.qqmgr("wait a --for port:8080 --for \"file:/tmp/it's made\"").run());
+        // A server that says nothing: only QEMU knows that the guest accepts.
+        lab.qqmgr("ssh a 'nc -ll -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
+        lab.qqmgr("wait a --for port:8080").run().code(0);
+        assert!(!both.is_finished(), "the file is still to come");
+        lab.qqmgr("ssh a \"touch \\\"/tmp/it's made\\\"\"").run().code(0);
+        both.join().unwrap().ok("a: after [SECONDS]: port:8080, file:/tmp/it's made\n");
+    });
+    // What looks for a file in the guest goes on no longer than the wait.
+    let looks = |name: &str| {
+        let line = format!("ssh a \"ps | grep -q '[u]ntil test -e .{name}'\"");
+        lab.qqmgr(&line).run().code == 0
+    };
+    std::thread::scope(|scope| {
+        let line = "wait a --for file:/never --fail-on file:/tmp/enough";
+        let wait = scope.spawn(|| lab.qqmgr(line).run());
+        until("it looks for the file", || looks("/never").then_some(()));
+        lab.qqmgr("ssh a touch /tmp/enough").run().code(0);
+        wait.join().unwrap().code(1);
+        until("it does no more", || (!looks("/never")).then_some(()));
+    });
+    lab.qqmgr("stop a").run().code(0);
+}

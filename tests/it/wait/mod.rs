@@ -1,0 +1,138 @@
+//! `wait` and `start --for`: each condition, its failures, and what is said of them.
+
+mod ends;
+mod events;
+mod guest;
+
+use crate::events::running;
+use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
+use std::fs::File;
+use std::io::Write;
+
+/// A guest's output, as far as a wait can tell; it goes where QEMU keeps the log.
+fn say(lab: &Lab, text: &str) {
+    let mut log = File::options().append(true).open(lab.vm_file("a", "serial")).unwrap();
+    log.write_all(text.as_bytes()).unwrap();
+}
+
+/// What comes of a wait when something is done while it waits. It watches the directory or the
+/// log of its VM by then, and the VM's process.
+#[track_caller]
+fn meanwhile(lab: &Lab, line: &str, act: impl FnOnce()) -> Outcome {
+    let has = |pid: u32, kind: &str| {
+        let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+        targets.any(|target| target.to_string_lossy().contains(kind))
+    };
+    let waits = || {
+        let mut found = lab.processes().into_iter();
+        let waiter = found.find(|process| process.args.iter().any(|arg| arg == "wait"))?;
+        has(waiter.pid, "inotify").then_some(())
+    };
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| lab.qqmgr(line).run());
+        until("it waits", waits);
+        act();
+        waiter.join().unwrap()
+    })
+}
+
+#[test]
+fn usage() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for line in ["wait a", "wait a --for nonsense", "wait a --for serial:(", "wait a --for port:0"]
+    {
+        lab.qqmgr(line).run().code(2).stdout("");
+    }
+    let not_running = "error: VM `a` is not running\nhint: start it: qqmgr start a\n";
+    for condition in ["ssh", "paused", "serial:x", "event:STOP", "port:22", "file:/x"] {
+        let line = format!("wait a --for {condition}");
+        lab.qqmgr(&line).run().expect(4, "", not_running);
+    }
+    lab.qqmgr("wait a --for running --timeout 100ms").run().expect(
+        5,
+        "",
+        "error: VM `a`: waited 100ms for running: nobody started it\n\
+         hint: the VM is left as it is: qqmgr status a\n",
+    );
+    lab.qqmgr("wait a --for stopped --for ssh").run().expect(4, "", not_running);
+    lab.qqmgr("wait b --for running").run().code(4);
+    let stopped = lab.qqmgr("wait a --for stopped --json").run();
+    stopped.ok("{\"name\":\"a\",\"held\":[\"stopped\"],\"seconds\":[SECONDS]}\n");
+}
+
+#[test]
+fn running_when_somebody_starts_it_meanwhile() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let waited = meanwhile(&lab, "wait a --for running --json", || {
+        lab.qqmgr("start a").run().code(0);
+    });
+    waited.ok("{\"name\":\"a\",\"held\":[\"running\"],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("wait a --for running").run().ok("a: after [SECONDS]: running\n");
+}
+
+#[test]
+fn the_serial_log_of_this_boot() {
+    let lab = running();
+    say(&lab, "there before\r\nlogin: ");
+    lab.qqmgr("wait a --for 'serial:^there before$'")
+        .run()
+        .ok("a: after [SECONDS]: serial:^there before$\n");
+    lab.qqmgr("wait a --for 'serial:^login: $' --for serial:there")
+        .run()
+        .ok("a: after [SECONDS]: serial:^login: $, serial:there\n");
+    let waited = meanwhile(&lab, "wait a --for 'serial:^login: root$' --json", || {
+        say(&lab, "ro");
+        say(&lab, "ot");
+    });
+    waited.ok("{\"name\":\"a\",\"held\":[\"serial:^login: root$\"],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("wait a --for serial:nowhere --for serial:before --any")
+        .run()
+        .ok("a: after [SECONDS]: serial:before\n");
+    lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("wait a --for serial:before --timeout 100ms").run().code(5);
+}
+
+#[test]
+fn milestones_that_come_at_once() {
+    let lab = running();
+    let noted = || lab.qqmgr("timeline a --json").run().code(0).json()["kernel"].is_number();
+    let waited = meanwhile(&lab, "wait a --for serial:end", || {
+        say(&lab, "[    0.000000] Linux version 6\nand more\n");
+        until("the kernel's first line is noted", || noted().then_some(()));
+        say(&lab, "end\n");
+    });
+    waited.ok("a: after [SECONDS]: serial:end\n");
+}
+
+#[test]
+fn a_timeout_tells_what_held_and_how_the_log_ends() {
+    let lab = running();
+    say(&lab, "one\r\n\x1b[1mtw\x1b]0;title\x07o\x1b[m\x1b[6n");
+    lab.qqmgr("wait a --for serial:one --for serial:three --for event:STOP --timeout 100ms")
+        .run()
+        .expect(
+            5,
+            "",
+            "error: VM `a`: waited 100ms for serial:three, event:STOP; serial:one held\n\
+             the serial log ends:\none\ntwo\n\
+             hint: the VM is left as it is: qqmgr status a\n",
+        );
+    let json = lab.qqmgr("wait a --for serial:three --timeout 0.1 --json").run().code(5).json();
+    assert_eq!(json["error"]["code"], "wait_timeout");
+}
+
+#[test]
+fn a_start_that_waits() {
+    let lab = Lab::new(&(vm("a", NO_GUEST) + &fake_qemu("b", "")));
+    lab.qqmgr("start a --for running")
+        .run()
+        .ok("a: started (pid [PID]), SSH on port [PORT]; after [SECONDS]: running\n");
+    let again = lab.qqmgr("start a --for running --json").run();
+    again.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\
+              \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[\"running\"],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("start a --for serial:x --timeout 100ms").run().code(5).stdout("");
+    lab.qqmgr("start b --for nonsense").run().code(2);
+    assert_eq!(lab.qemus().len(), 1);
+}
