@@ -1,0 +1,102 @@
+//! Which config file is used, and which VM of it.
+
+use super::one_vm;
+use crate::harness::{Lab, vm};
+
+/// The directory that `status` says the VM has.
+fn dir_of(outcome: &crate::harness::Outcome) -> String {
+    outcome.code(0).stderr("").json()["dir"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_file_is_found_by_option_variable_parents_and_home() {
+    let lab = Lab::empty();
+    lab.write("near/qqmgr.toml", one_vm());
+    lab.write("near/by/deep/file", "");
+    lab.write("named.toml", one_vm());
+    lab.write("variable/v.toml", one_vm());
+    lab.write("home/.config/qqmgr/conf.toml", one_vm());
+    lab.write("xdg/qqmgr/conf.toml", one_vm());
+    let dir = |relative: &str| lab.path(relative).display().to_string();
+    let status = || lab.qqmgr("status a --json");
+
+    assert_eq!(dir_of(&status().cwd("near/by/deep").run()), dir("near/.qqmgr/vm.a"));
+    assert_eq!(dir_of(&status().run()), dir("home/.config/qqmgr/vm.a"));
+    let xdg = status().env("XDG_CONFIG_HOME", lab.path("xdg")).run();
+    assert_eq!(dir_of(&xdg), dir("xdg/qqmgr/vm.a"));
+    let variable = status().cwd("near").env("QQMGR_CONFIG", lab.path("variable/v.toml"));
+    assert_eq!(dir_of(&variable.run()), dir("variable/vm.a"));
+    let named = lab.qqmgr("-c ../named.toml status a --json").cwd("near");
+    let named = named.env("QQMGR_CONFIG", lab.path("variable/v.toml")).run();
+    assert_eq!(dir_of(&named), dir("vm.a"));
+    let nearest = status().cwd("near").env("QQMGR_CONFIG", "").run();
+    assert_eq!(dir_of(&nearest), dir("near/.qqmgr/vm.a"));
+}
+
+#[test]
+fn a_symlink_to_a_config_names_the_same_vms() {
+    let lab = Lab::empty();
+    lab.write("real/qqmgr.toml", one_vm());
+    std::fs::create_dir(lab.path("other")).unwrap();
+    std::os::unix::fs::symlink("../real/qqmgr.toml", lab.path("other/link.toml")).unwrap();
+    std::os::unix::fs::symlink("real", lab.path("alias")).unwrap();
+    let real = lab.path("real/.qqmgr/vm.a").display().to_string();
+    assert_eq!(dir_of(&lab.qqmgr("-c other/link.toml --json status a").run()), real);
+    assert_eq!(dir_of(&lab.qqmgr("--json status a").cwd("alias").run()), real);
+}
+
+#[test]
+fn no_file_at_all() {
+    let lab = Lab::empty();
+    lab.qqmgr("list").run().expect(
+        3,
+        "",
+        "error: there is no config file\n\
+         hint: write a qqmgr.toml (`qqmgr init`) in [DIR] or a directory above it or \
+         [DIR]/home/.config/qqmgr/conf.toml, or name one with -c\n",
+    );
+    lab.qqmgr("list -c nope.toml").run().expect(
+        3,
+        "",
+        "error: can't read the config file \"nope.toml\": No such file or directory (os error 2)\n",
+    );
+    lab.qqmgr("list --json -c nope.toml").run().expect(
+        3,
+        "{\"error\":{\"code\":\"config_unreadable\",\"message\":\"can't read the config file \
+         \\\"nope.toml\\\": No such file or directory (os error 2)\",\"hint\":null,\
+         \"location\":null}}\n",
+        "",
+    );
+}
+
+#[test]
+fn there_is_no_such_vm() {
+    let lab = Lab::new(&(vm("build-box", "") + &vm("web", "")));
+    for verb in ["start", "stop", "status"] {
+        lab.qqmgr(&format!("{verb} biuld-box")).run().expect(
+            4,
+            "",
+            "error: there is no VM `biuld-box` in \"[DIR]/qqmgr.toml\"\n\
+             hint: did you mean `build-box`?\n",
+        );
+    }
+    lab.qqmgr("status database").run().expect(
+        4,
+        "",
+        "error: there is no VM `database` in \"[DIR]/qqmgr.toml\"\n\
+         hint: there are: build-box, web\n",
+    );
+    lab.qqmgr("status biuld-box --json").run().expect(
+        4,
+        "{\"error\":{\"code\":\"vm_not_found\",\"message\":\"there is no VM `biuld-box` in \
+         \\\"[DIR]/qqmgr.toml\\\"\",\"hint\":\"did you mean `build-box`?\",\"location\":null}}\n",
+        "",
+    );
+    let lab = Lab::new("");
+    lab.qqmgr("status a").run().expect(
+        4,
+        "",
+        "error: there is no VM `a` in \"[DIR]/qqmgr.toml\"\nhint: the file describes no VM at all\n",
+    );
+    lab.qqmgr("list --json").run().ok("[]\n");
+}
