@@ -167,8 +167,8 @@ fn follows_through_all_boots_even_from_before_the_first() {
     say(&lab, "epilogue");
     all.shows("epilogue");
     assert_eq!(all.text(), "first boot\nsecond boot\nthird boot\nepilogue");
-    all.signal(Signal::INT);
-    assert_eq!(all.ends(), 130);
+    all.signal(Signal::TERM);
+    assert_eq!(all.ends(), 143);
 }
 
 #[test]
