@@ -20,7 +20,7 @@ error: VM `a`: ssh refuses `serveraliveinterval`: invalid time value.
 
 /// No guest, and so nobody to log in to: what waits for that fails by the options alone.
 fn refused() -> Lab {
-    let forward = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
+    let forward = "-nic user,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
     let own = "SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"]";
     let vm = vm("a", &format!("{NO_GUEST} {forward}"));
     let vm = vm.replace("port = 2222", &format!("port = 2222, {own}"));

@@ -30,15 +30,24 @@ fn the_death_of_qemu() {
     }
     lab.qqmgr("start a").run().code(0);
     let qemu = qemu(&lab);
-    // What else was waited for can't come any more, but for what came with the end.
+    // What else was waited for can't come any more.
     let line = "wait a --for stopped --for serial:x --timeout 50s --json";
     let json = meanwhile(&lab, line, || qemu.signal(Signal::KILL)).code(1).stderr("").json();
     assert_eq!(json["error"]["code"], "vm_died");
-    lab.qqmgr("start a").run().code(0);
+}
+
+#[test]
+fn what_comes_with_the_end() {
+    let lab = running();
+    let other = Listener::start(&lab, "out", "");
+    other.hears(&mut Qmp::open(&lab));
+    let before = descriptors(&lab);
     let waited = meanwhile(&lab, "wait a --for stopped --for event:SHUTDOWN", || {
+        until("it listens", || (descriptors(&lab) > before).then_some(()));
         lab.qqmgr("stop a --force").run().code(0);
     });
     waited.ok("a: after [SECONDS]: stopped, event:SHUTDOWN\n");
+    assert_eq!(other.end(), 0);
 }
 
 #[test]
