@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Instance};
 use crate::qmp::Event;
-use crate::vm::{Control, Launch, Milestone, Timeline, VmDir};
+use crate::vm::{Launch, Milestone, Running, Timeline, VmDir};
 use crate::{Error, private_dir};
 use serde_json::json;
 use std::fmt::Write;
@@ -83,7 +83,7 @@ async fn write(
     save(&bundle, "command-line", &(line + "\n")).map_err(failed)?;
     save(&bundle, "config.json", &format!("{:#}\n", json!(resolved))).map_err(failed)?;
     save(&bundle, "events.ndjson", &lines.map_err(failed)?).map_err(failed)?;
-    let shot = screenshot(instance, &dir, &bundle).await;
+    let shot = screenshot(instance, &bundle).await;
     let story = story(instance, error, Timeline::read(&dir).as_ref(), events, is_cut, shot);
     save(&bundle, "README", &story).map_err(failed)?;
     let record = json!({ "code": error.code(), "message": error.to_string() });
@@ -119,14 +119,12 @@ fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
 }
 
 /// Has QEMU draw the screen, if it lives and has one.
-async fn screenshot(instance: &Instance, dir: &VmDir, bundle: &Path) -> bool {
-    let Ok(Some(process)) = dir.process() else {
+async fn screenshot(instance: &Instance, bundle: &Path) -> bool {
+    let Ok(Some(vm)) = Running::find(instance) else {
         return false;
     };
-    let control = Control { vm: &instance.name, dir, process: &process };
     let arguments = json!({ "filename": bundle.join("screenshot.png"), "format": "png" });
-    let draw =
-        control.qmp(PATIENCE, async |client| client.execute("screendump", Some(arguments)).await);
+    let draw = vm.qmp(PATIENCE, async |client| client.execute("screendump", Some(arguments)).await);
     draw.await.is_ok()
 }
 

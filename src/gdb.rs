@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::short_socket::{self, LONGEST_PATH};
-use crate::vm::{self, Control, GDB_SOCKET, Launch, VmDir};
+use crate::vm::{self, GDB_SOCKET, Launch, VmDir};
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -53,18 +53,17 @@ pub async fn on_qemu(
 /// # Errors
 /// The VM is not running, or QEMU opens no stub.
 pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
-    let (dir, process) = vm::running(instance)?;
-    let own = dir.file(GDB_SOCKET);
+    let vm = vm::running(instance)?;
+    let own = vm.dir.file(GDB_SOCKET);
     let socket = match own.as_os_str().len() <= LONGEST_PATH {
         true => own,
         false => short_socket::path(&own)?,
     };
     let target = socket.display().to_string();
     let device = format!("unix:{},server=on,wait=off", target.replace(',', ",,"));
-    let control = Control { vm: &instance.name, dir: &dir, process: &process };
     // An open stub would remove the socket of the next one when it ends.
     let commands = ["gdbserver none".to_owned(), format!("gdbserver {}", quoted(&device))];
-    let answer = control
+    let answer = vm
         .qmp(PATIENCE, async |client| {
             let mut answer = serde_json::Value::Null;
             for command in &commands {
@@ -75,12 +74,12 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
         })
         .await?;
     let answer = answer.as_str().unwrap_or_default();
-    dir.tighten();
+    vm.dir.tighten();
     match answer.contains("Waiting for gdb connection") {
         true => Ok(target),
         false => {
             let answer = vm::harmless(answer.as_bytes());
-            Err(Error::GdbStub { vm: instance.name.clone(), answer })
+            Err(Error::GdbStub { vm: vm.name, answer })
         }
     }
 }

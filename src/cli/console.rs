@@ -138,7 +138,7 @@ impl Session {
         match by {
             EndedBy::Eof if !may_end => Err(Error::Died {
                 vm: self.instance.name.clone(),
-                stderr: vm::last_words(&self.attachment.dir),
+                stderr: vm::last_words(&self.attachment.vm.dir),
             }),
             EndedBy::Timeout => Err(self.timed_out()),
             by => Ok(by),

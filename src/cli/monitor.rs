@@ -4,10 +4,9 @@ use super::args::attach::MonitorArgs;
 use super::{Context, console, output};
 use crate::Error;
 use crate::console::Port;
-use crate::process::Process;
 use crate::qmp::Client;
 use crate::sanitize::Sanitizer;
-use crate::vm::{self, Control, VmDir};
+use crate::vm::{self, Running};
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -51,9 +50,9 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
         return Err(Error::Usage { message, hint: None });
     }
     let instance = context.load()?.instance(&args.vm)?;
-    let (dir, process) = vm::running(&instance)?;
+    let vm = vm::running(&instance)?;
     let patience = args.attach.timeout.unwrap_or(PATIENCE);
-    let monitor = Monitor { vm: instance.name, dir, process, patience };
+    let monitor = Monitor { vm, patience };
     if args.command.is_empty() {
         return monitor.script(context.json).await;
     }
@@ -63,9 +62,7 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
 
 /// A running VM's monitor.
 struct Monitor {
-    vm: String,
-    dir: VmDir,
-    process: Process,
+    vm: Running,
     patience: Duration,
 }
 
@@ -98,12 +95,11 @@ impl Monitor {
     }
 
     async fn answer(&self, command: String) -> Result<Answer, Error> {
-        let vm = self.vm.clone();
-        let control = Control { vm: &self.vm, dir: &self.dir, process: &self.process };
+        let vm = self.vm.name.clone();
         let exchange = async |qmp: &mut Client| qmp.human_monitor_command(&command).await;
-        let output = match control.qmp(self.patience, exchange).await {
+        let output = match self.vm.qmp(self.patience, exchange).await {
             // The command before may have ended it: `quit` is answered first.
-            Err(_) if self.process.has_ended() => return Err(Error::NotRunning { vm }),
+            Err(_) if self.vm.process.has_ended() => return Err(Error::NotRunning { vm }),
             output => output?,
         };
         match (Answer { command, output }) {

@@ -11,8 +11,7 @@ pub use terminal::{RawMode, Signals};
 
 use crate::Error;
 use crate::config::Instance;
-use crate::process::Process;
-use crate::vm::{Control, VmDir, running};
+use crate::vm::{Running, running};
 use claim::Claim;
 use std::fmt;
 use std::time::Duration;
@@ -62,10 +61,8 @@ impl fmt::Display for Port {
 pub struct Attachment {
     /// The connection.
     pub stream: UnixStream,
-    /// QEMU's process.
-    pub process: Process,
-    /// The VM's directory.
-    pub dir: VmDir,
+    /// The VM.
+    pub vm: Running,
     claim: Claim,
 }
 
@@ -81,16 +78,14 @@ impl Attachment {
 /// # Errors
 /// The VM is not running, somebody else is attached, or QEMU can't be reached.
 pub async fn attach(instance: &Instance, port: Port, force: bool) -> Result<Attachment, Error> {
-    let vm = instance.name.as_str();
-    let (dir, process) = running(instance)?;
-    let claim = Claim::take(&dir.file(port.lock()), force).await;
-    let claim = claim.map_err(|refusal| refusal.error(vm, port))?;
-    let control = Control { vm, dir: &dir, process: &process };
-    let stream = control.dial(port.socket(), PATIENCE).await.map_err(|error| Error::System {
-        vm: vm.to_owned(),
+    let vm = running(instance)?;
+    let claim = Claim::take(&vm.dir.file(port.lock()), force).await;
+    let claim = claim.map_err(|refusal| refusal.error(&vm.name, port))?;
+    let stream = vm.dial(port.socket(), PATIENCE).await.map_err(|error| Error::System {
+        vm: vm.name.clone(),
         action: "connect to QEMU",
         error,
     })?;
-    let held = || Error::ConsoleHeld { vm: vm.to_owned(), port, pid: None };
-    Ok(Attachment { stream: stream.ok_or_else(held)?, process, dir, claim })
+    let held = || Error::ConsoleHeld { vm: vm.name.clone(), port, pid: None };
+    Ok(Attachment { stream: stream.ok_or_else(held)?, vm, claim })
 }

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::config::Instance;
 use crate::process::Process;
 use crate::qmp::Event;
-use crate::vm::{VmDir, running};
+use crate::vm::{Running, VmDir, running};
 use attach::Lines;
 use notice::{Line, Notice};
 use std::sync::Arc;
@@ -54,9 +54,8 @@ enum Link {
 /// # Errors
 /// The VM is not running, or QEMU does not answer on its second QMP socket.
 pub async fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
-    let vm = instance.name.clone();
-    let (dir, process) = running(instance)?;
-    let mut stream = EventStream { vm, dir: Arc::new(dir), process, link: Link::Lost };
+    let Running { name, dir, process } = running(instance)?;
+    let mut stream = EventStream { vm: name, dir: Arc::new(dir), process, link: Link::Lost };
     stream.link = stream.attach().await?;
     match stream.link {
         Link::Over => Err(Error::NotRunning { vm: instance.name.clone() }),

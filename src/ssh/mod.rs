@@ -40,7 +40,7 @@ impl Session {
     /// # Errors
     /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
     pub fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
-        let (dir, _process) = vm::running(instance)?;
+        let dir = vm::running(instance)?.dir;
         let not_running = || Error::NotRunning { vm: instance.name.clone() };
         let port = host::port(instance, &dir).ok_or_else(not_running)?;
         let ssh = config.resolve_ssh(instance, port)?;

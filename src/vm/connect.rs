@@ -1,6 +1,7 @@
 //! A VM's QMP: connecting to the right process, within a bounded time, and saying what failed.
 
 use super::dir::VmDir;
+use super::running::Running;
 use crate::process::Process;
 use crate::qmp::{self, Client};
 use crate::{Error, deadline};
@@ -17,18 +18,7 @@ const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 /// How long QEMU may take to greet us, however long the command may that follows.
 const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A VM's living process with its directory, to talk to.
-#[derive(Debug)]
-pub struct Control<'a> {
-    /// The VM's name, for messages.
-    pub vm: &'a str,
-    /// Its directory.
-    pub dir: &'a VmDir,
-    /// Its process.
-    pub process: &'a Process,
-}
-
-impl Control<'_> {
+impl Running {
     /// Runs `exchange` on a fresh QMP connection, connecting included, within `patience`.
     ///
     /// # Errors
@@ -40,7 +30,7 @@ impl Control<'_> {
     ) -> Result<T, Error> {
         let deadline = deadline::within(patience);
         let greeted_by = deadline.min(Instant::now() + GREETING_PATIENCE);
-        let connecting = connect_qmp(self.dir, "qmp.socket", self.process);
+        let connecting = connect_qmp(&self.dir, "qmp.socket", &self.process);
         let mut connecting = std::pin::pin!(connecting);
         let connected = tokio::select! {
             result = &mut connecting => result,
@@ -72,7 +62,7 @@ impl Control<'_> {
     pub async fn dial(&self, socket: &str, patience: Duration) -> io::Result<Option<UnixStream>> {
         let deadline = deadline::within(patience);
         let path = self.dir.file(socket);
-        let connected = connect(self.dir, socket, self.process);
+        let connected = connect(&self.dir, socket, &self.process);
         let stream = match tokio::time::timeout_at(deadline, connected).await {
             Ok(result) => result?,
             Err(_) if is_held(&path) => return Ok(None),
@@ -93,11 +83,11 @@ impl Control<'_> {
         if matches!(error, qmp::Error::Closed | qmp::Error::Io(_)) {
             let _ = tokio::time::timeout_at(deadline, self.process.ended()).await;
         }
-        Error::Qmp { vm: self.vm.to_owned(), pid: self.process.pid(), error }
+        Error::Qmp { vm: self.name.clone(), pid: self.process.pid(), error }
     }
 
     fn timed_out(&self, waited: Duration, held: bool) -> Error {
-        Error::QmpTimeout { vm: self.vm.to_owned(), pid: self.process.pid(), waited, held }
+        Error::QmpTimeout { vm: self.name.clone(), pid: self.process.pid(), waited, held }
     }
 }
 

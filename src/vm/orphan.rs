@@ -1,8 +1,7 @@
 //! VMs whose runtime directory was removed while they ran, by `git clean -fdx` for example: no file
 //! tells of them any more, but QEMU's command line still names its pidfile.
 
-use super::{dir::VmDir, launch};
-use crate::Error;
+use super::launch;
 use crate::config::Instance;
 use crate::process::{self, Identity, Process};
 use std::collections::HashMap;
@@ -26,23 +25,6 @@ pub fn orphan(instance: &Instance) -> Option<Process> {
     let process = look(&instance.dir.join("pid").to_string_lossy(), has_record)?.open().ok()??;
     // A start writes the record before there is a process: one that has it by now is no orphan.
     (!has_record()).then_some(process)
-}
-
-/// The directory and the process of a VM that has to be running.
-///
-/// # Errors
-/// It is not, its directory was removed, or that can't be used.
-pub fn running(instance: &Instance) -> Result<(VmDir, Process), Error> {
-    if let Some(dir) = VmDir::open(instance)?
-        && let Some(process) = dir.process()?
-    {
-        return Ok((dir, process));
-    }
-    let vm = instance.name.clone();
-    Err(match orphan(instance) {
-        Some(process) => Error::Orphaned { vm, pid: process.pid() },
-        None => Error::NotRunning { vm },
-    })
 }
 
 /// The process with this pidfile, unless that would take a new look and is `needless`.

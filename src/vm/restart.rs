@@ -1,9 +1,8 @@
 //! Beginning a VM's life anew: with a fresh QEMU, or by a reset in place.
 
-use super::connect::Control;
 use super::dir::VmDir;
 use super::launch::Launch;
-use super::orphan::running;
+use super::running::running;
 use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{From, Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};
@@ -40,13 +39,12 @@ pub async fn restart(
 /// # Errors
 /// The VM is not running, or QMP does not answer as it should.
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
-    let (dir, process) = running(instance)?;
-    let control = Control { vm: &instance.name, dir: &dir, process: &process };
-    let mut timeline = Timeline::of_reset(&dir);
-    control.qmp(PATIENCE, async |client| client.execute("system_reset", None).await).await?;
+    let vm = running(instance)?;
+    let mut timeline = Timeline::of_reset(&vm.dir);
+    vm.qmp(PATIENCE, async |client| client.execute("system_reset", None).await).await?;
     timeline.pass(Milestone::Qmp);
-    timeline.write(&dir)?;
+    timeline.write(&vm.dir)?;
     // The guest that comes up may have other host keys.
-    dir.remove("known_hosts");
-    Ok(process.pid())
+    vm.dir.remove("known_hosts");
+    Ok(vm.process.pid())
 }

@@ -1,11 +1,12 @@
 //! Starting a VM: one QEMU, whoever else starts it too, and a reason where there is none.
 
 use super::argv::CommandLine;
-use super::connect::{self, Control};
+use super::connect;
 use super::dir::VmDir;
 use super::launch::Launch;
 use super::lock::Lock;
 use super::orphan::orphan;
+use super::running::Running;
 use super::timeline::{Milestone, Timeline};
 use super::{explain, port, spawn, stop};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
@@ -113,10 +114,11 @@ pub async fn start_holding(
         Some(lock) => lock,
         None => dir.lock(&instance.name, deadline).await?,
     };
-    if let Some(process) = dir.process()?
-        && stays(&instance.name, &dir, &process).await?
+    if let Some(running) = Running::find(instance)?
+        && stays(&running).await?
     {
-        let (name, pid) = (instance.name.clone(), process.pid());
+        let Running { name, dir, process } = running;
+        let pid = process.pid();
         let (ssh_port, has_them) = match Launch::read(&dir) {
             Some(launch) => (launch.ssh_port, launch.extra == options.extra),
             None => (planned?.0.ssh.port, false),
@@ -270,8 +272,7 @@ async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
 
 /// Whether a process that is there will stay: one that was told to end, by a `stop` that was
 /// killed maybe, answers no more.
-async fn stays(vm: &str, dir: &VmDir, process: &Process) -> Result<bool, Error> {
-    let control = Control { vm, dir, process };
+async fn stays(running: &Running) -> Result<bool, Error> {
     let ask = async |client: &mut Client| client.query_status().await;
-    Ok(control.qmp(PATIENCE, ask).await.is_ok() || dir.process()?.is_some())
+    Ok(running.qmp(PATIENCE, ask).await.is_ok() || running.dir.process()?.is_some())
 }

@@ -1,11 +1,11 @@
 //! What is: the state of a VM, or of all of them side by side.
 
 use super::argv::{Forward, forwards};
-use super::connect::Control;
 use super::dir::VmDir;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
 use super::orphan::orphan;
+use super::running::Running;
 use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};
@@ -141,7 +141,8 @@ impl Status {
     }
 
     /// What can be told of a process without asking it.
-    fn of_process(instance: &Instance, dir: &VmDir, process: &Process) -> Status {
+    fn of_process(instance: &Instance, vm: &Running) -> Status {
+        let Running { dir, process, .. } = vm;
         let mut status = Status::stopped(instance).with_process(process);
         status.state = UNKNOWN.to_owned();
         status.ssh.port = Launch::read(dir).map(|launch| launch.ssh_port).or(status.ssh.port);
@@ -194,17 +195,17 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
     let Some(process) = dir.settled_process().await? else {
         return Ok((Status::without_files(instance), None));
     };
-    let control = Control { vm: &instance.name, dir: &dir, process: &process };
+    let vm = Running { name: instance.name.clone(), dir, process };
     let question = async |client: &mut qmp::Client| {
         let version = client.version().to_string();
         client.query_status().await.map(|status| (status.status, version))
     };
-    let answer = control.qmp(patience, question).await;
-    if answer.is_err() && dir.process()?.is_none() {
+    let answer = vm.qmp(patience, question).await;
+    if answer.is_err() && vm.dir.process()?.is_none() {
         // It ended while it was asked.
         return Ok((Status::stopped(instance), None));
     }
-    let mut status = Status::of_process(instance, &dir, &process);
+    let mut status = Status::of_process(instance, &vm);
     match answer {
         Ok((state, version)) => {
             status.state = state;

@@ -1,9 +1,9 @@
 //! Stopping a VM: a ladder from asking the guest to SIGKILL, and which rung it took.
 
-use super::connect::Control;
 use super::dir::VmDir;
 use super::lock::Lock;
 use super::orphan::orphan;
+use super::running::Running;
 use crate::config::Instance;
 use crate::error::no_answer;
 use crate::process::{self, Process};
@@ -138,12 +138,12 @@ async fn descend(
     }
     // If that can't be, another stop has it, or nobody is told.
     let _mark = process::hold(&dir.file(MARK));
-    let control = Control { vm: &instance.name, dir: &dir, process: &process };
-    let mut ladder = Ladder { control, notes };
+    let vm = Running { name: instance.name.clone(), dir, process };
+    let mut ladder = Ladder { vm, notes };
     let method = ladder.descend(from, started).await?;
-    let notes = ladder.notes;
-    let lock = clean_after(&dir, &instance.name, lock).await?;
-    let (pid, method) = (Some(process.pid()), Some(method));
+    let Ladder { vm, notes } = ladder;
+    let lock = clean_after(&vm.dir, &instance.name, lock).await?;
+    let (pid, method) = (Some(vm.process.pid()), Some(method));
     let seconds = started.elapsed().as_secs_f64();
     Ok((Stopped { pid, method, seconds, notes, ..nothing }, lock))
 }
@@ -186,12 +186,12 @@ async fn clean_after(
     Ok(lock)
 }
 
-struct Ladder<'a> {
-    control: Control<'a>,
+struct Ladder {
+    vm: Running,
     notes: Vec<String>,
 }
 
-impl Ladder<'_> {
+impl Ladder {
     async fn descend(&mut self, from: From, started: Instant) -> Result<Method, Error> {
         if let From::Powerdown(timeout) = from
             && self.power_down(deadline::after(started, timeout)).await
@@ -207,7 +207,7 @@ impl Ladder<'_> {
         if self.signal(Signal::KILL).await {
             return Ok(Method::Sigkill);
         }
-        let (vm, pid) = (self.control.vm.to_owned(), self.control.process.pid());
+        let (vm, pid) = (self.vm.name.clone(), self.vm.process.pid());
         Err(Error::Unkillable { vm, pid })
     }
 
@@ -228,7 +228,7 @@ impl Ladder<'_> {
                 Ok(_) => pressed = true,
                 Err(error) if !pressed => {
                     self.notes.push(reason(error));
-                    return self.control.process.has_ended();
+                    return self.vm.process.has_ended();
                 }
                 Err(_) => {}
             }
@@ -256,32 +256,32 @@ impl Ladder<'_> {
             }
             Ok(status)
         };
-        self.control.qmp(QMP_PATIENCE, press).await
+        self.vm.qmp(QMP_PATIENCE, press).await
     }
 
     async fn quit(&mut self) -> bool {
         let quit = async |client: &mut Client| client.execute("quit", None).await.map(drop);
-        match self.control.qmp(QMP_PATIENCE, quit).await {
+        match self.vm.qmp(QMP_PATIENCE, quit).await {
             // QEMU may be gone before its answer is.
             Ok(()) | Err(Error::Qmp { error: qmp::Error::Closed, .. }) => {
                 self.ends_within(GRACE).await
             }
             Err(error) => {
                 self.notes.push(reason(error));
-                self.control.process.has_ended()
+                self.vm.process.has_ended()
             }
         }
     }
 
     async fn signal(&mut self, signal: Signal) -> bool {
-        if let Err(error) = self.control.process.signal(signal) {
+        if let Err(error) = self.vm.process.signal(signal) {
             self.notes.push(format!("can't send a signal: {error}"));
         }
         self.ends_within(GRACE).await
     }
 
     async fn ends_within(&self, time: Duration) -> bool {
-        matches!(tokio::time::timeout(time, self.control.process.ended()).await, Ok(Ok(())))
+        matches!(tokio::time::timeout(time, self.vm.process.ended()).await, Ok(Ok(())))
     }
 }
 

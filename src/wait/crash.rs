@@ -21,6 +21,9 @@ const PANIC_QUIET: Duration = Duration::from_millis(50);
 /// A guest that is up has let somebody in, or refused to, when it was tried for this long.
 const LOGIN: Duration = Duration::from_secs(5);
 
+/// How long after QEMU's end its last events may be told, on a machine that is busy.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
+
 /// How far apart the signs of QEMU's end may be seen.
 pub(super) const AFTERMATH: Duration = Duration::from_millis(500);
 
@@ -47,10 +50,10 @@ impl Watch<'_> {
             Error::WaitTimeout { .. } => self.instance.is_run() || self.never_came_up(since),
             Error::WaitFailed { condition, .. } => {
                 *condition == format!("event:{PANIC_EVENT}")
-                    || (self.process.has_ended() && !vm::was_stopped(&self.dir))
+                    || (self.vm.process.has_ended() && !vm::was_stopped(&self.vm.dir))
                     || self.tells_of_panic().await
             }
-            Error::Died { .. } => !vm::was_stopped(&self.dir),
+            Error::Died { .. } => !vm::was_stopped(&self.vm.dir),
             error => bundle::is_crash(error),
         }
     }
@@ -67,7 +70,7 @@ impl Watch<'_> {
 
     /// Whether the log tells of a panic, and then also what the kernel says next.
     async fn tells_of_panic(&self) -> bool {
-        let Ok(mut log) = SerialLog::open(&self.dir) else {
+        let Ok(mut log) = SerialLog::open(&self.vm.dir) else {
             return false;
         };
         let has_panicked = self.regex(PANIC).and_then(|panic| log.has(&panic));
@@ -82,7 +85,7 @@ impl Watch<'_> {
     /// pvpanic device.
     pub(super) async fn panicked(&self) {
         let console = async {
-            let mut log = SerialLog::open(&self.dir)?;
+            let mut log = SerialLog::open(&self.vm.dir)?;
             log.matches(&self.regex(PANIC_LINE)?).await?;
             // What the kernel says next is why.
             log.settle(PANIC_QUIET).await;
@@ -104,7 +107,7 @@ impl Watch<'_> {
 
     /// Tells of a panic.
     pub(super) async fn panic(&self) -> Error {
-        let serial = vm::last_lines(&self.dir, "serial");
+        let serial = vm::last_lines(&self.vm.dir, "serial");
         // QEMU may end with it, and a throwaway instance is thrown away.
         let left = !self.instance.is_run() && !self.is_ending().await;
         Error::Panicked { vm: self.name().to_owned(), serial, left }
@@ -113,22 +116,24 @@ impl Watch<'_> {
     /// Whether the guest of a VM that has ended told of a panic before.
     async fn ended_in_panic(&self) -> bool {
         // The last events come after the end can be seen.
-        let _ = tokio::time::timeout(AFTERMATH, self.heard_all.wait()).await;
-        let in_log = || SerialLog::open(&self.dir)?.has(&self.regex(PANIC_LINE)?);
+        let _ = tokio::time::timeout(LAST_EVENTS, self.heard_all.wait()).await;
+        let in_log = || SerialLog::open(&self.vm.dir)?.has(&self.regex(PANIC_LINE)?);
         self.events.borrow().iter().any(|event| event.name == PANIC_EVENT)
             || in_log().is_ok_and(|panicked| panicked)
     }
 
     /// Whether the VM has ended, or is about to: connections to it break before that can be seen.
     pub async fn is_ending(&self) -> bool {
-        matches!(tokio::time::timeout(AFTERMATH, self.process.ended()).await, Ok(Ok(())))
+        matches!(tokio::time::timeout(AFTERMATH, self.vm.process.ended()).await, Ok(Ok(())))
     }
 
     /// Returns when the VM has ended, with a panic of its guest as the reason if there was one.
     pub(super) async fn ended(&self) -> Error {
-        match self.process.ended().await {
+        match self.vm.process.ended().await {
             Ok(()) if self.ended_in_panic().await => self.panic().await,
-            Ok(()) => Error::Died { vm: self.name().to_owned(), stderr: vm::last_words(&self.dir) },
+            Ok(()) => {
+                Error::Died { vm: self.name().to_owned(), stderr: vm::last_words(&self.vm.dir) }
+            }
             Err(error) => self.unwatched(error),
         }
     }

@@ -3,7 +3,7 @@
 use super::Watch;
 use crate::Error;
 use crate::ssh::Session;
-use crate::vm::{Control, forwards};
+use crate::vm::forwards;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Waits until the guest accepts a connection to its `port`.
 pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
-    let argv = crate::process::command_line(watch.process.pid());
+    let argv = crate::process::command_line(watch.vm.process.pid());
     let rules = forwards(argv.iter().map(String::as_str));
     let rule = rules.into_iter().find(|rule| rule.guest_port == port && rule.protocol == "tcp");
     let Some(rule) = rule else {
@@ -40,10 +40,10 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
 /// accepts but says nothing, only QEMU's own table tells.
 async fn is_accepted(watch: &Watch<'_>, mut stream: TcpStream, port: u16) -> bool {
     let established = async {
-        let control = Control { vm: watch.name(), dir: &watch.dir, process: &watch.process };
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let table = control
+            let table = watch
+                .vm
                 .qmp(PATIENCE, async |client| client.human_monitor_command("info usernet").await);
             if table.await.is_ok_and(|table| has_connection(&table, port)) {
                 return;

@@ -5,7 +5,7 @@ use super::serial::SerialLog;
 use super::{Condition, Plan, Waited, Watch, guest};
 use crate::events::EventStream;
 use crate::qmp::Client;
-use crate::vm::{self, Control};
+use crate::vm;
 use crate::{Error, deadline, error, events, suggest};
 use std::pin::Pin;
 use std::task::Poll;
@@ -91,8 +91,10 @@ impl Watch<'_> {
         match condition {
             Condition::Running => self.state_is("running").await,
             Condition::Paused => self.state_is("paused").await,
-            Condition::Stopped => self.process.ended().await.map_err(|error| self.unwatched(error)),
-            Condition::Serial(regex) => SerialLog::open(&self.dir)?.matches(regex).await,
+            Condition::Stopped => {
+                self.vm.process.ended().await.map_err(|error| self.unwatched(error))
+            }
+            Condition::Serial(regex) => SerialLog::open(&self.vm.dir)?.matches(regex).await,
             Condition::Event(name) => tokio::select! {
                 seen = self.event(|event| event == name) => seen,
                 error = self.has_no_event(name) => Err(error),
@@ -105,8 +107,7 @@ impl Watch<'_> {
 
     /// What keeps the guest from going on, if something does, and what would help.
     pub async fn standstill(&self) -> Option<String> {
-        let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
-        let status = control.qmp(AFTERMATH, async |client| client.query_status().await).await;
+        let status = self.vm.qmp(AFTERMATH, async |client| client.query_status().await).await;
         let state = status.ok()?.status;
         let remedy = match state.as_str() {
             "running" => return None,
@@ -122,11 +123,10 @@ impl Watch<'_> {
     /// Waits for a run state: asks first, then again at each event that changes it, and where one
     /// may have been missed.
     async fn state_is(&self, state: &str) -> Result<(), Error> {
-        let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
         loop {
             // Before it is asked, so that nothing falls between.
             let mut events = events::subscribe(self.instance).await?;
-            let status = control.qmp(PATIENCE, async |client| client.query_status().await).await?;
+            let status = self.vm.qmp(PATIENCE, async |client| client.query_status().await).await?;
             if status.status == state {
                 return Ok(());
             }
@@ -139,10 +139,9 @@ impl Watch<'_> {
 
     /// Returns when it turns out that this QEMU has no such event.
     async fn has_no_event(&self, name: &str) -> Error {
-        let control = Control { vm: self.name(), dir: &self.dir, process: &self.process };
         let question = async |client: &mut Client| client.execute("query-qmp-schema", None).await;
         // Where QEMU does not tell, it may have it.
-        let schema = control.qmp(PATIENCE, question).await.unwrap_or_default();
+        let schema = self.vm.qmp(PATIENCE, question).await.unwrap_or_default();
         let entities = schema.as_array().into_iter().flatten();
         let events = entities.filter(|entity| entity["meta-type"] == "event");
         let names: Vec<_> = events.filter_map(|event| event["name"].as_str()).collect();
@@ -182,7 +181,7 @@ impl Watch<'_> {
             names.join(", ")
         };
         let reason = self.standstill().await.unwrap_or_else(|| self.last_ssh.borrow().clone());
-        let serial = error::log_end(&vm::last_lines(&self.dir, "serial"));
+        let serial = error::log_end(&vm::last_lines(&self.vm.dir, "serial"));
         Error::WaitTimeout {
             vm: self.name().to_owned(),
             waited: plan.timeout,

@@ -2,9 +2,8 @@
 
 use super::serial::SerialLog;
 use crate::config::{Config, Instance};
-use crate::process::Process;
 use crate::qmp::Event;
-use crate::vm::{Milestone, Timeline, VmDir};
+use crate::vm::{Milestone, Running, Timeline};
 use crate::{Error, events};
 use regex::Regex;
 use std::cell::{Cell, RefCell};
@@ -20,8 +19,7 @@ const MOST_EVENTS: usize = 10_000;
 pub struct Watch<'a> {
     pub(super) config: &'a Config,
     pub(super) instance: &'a Instance,
-    pub(super) dir: VmDir,
-    pub(super) process: Process,
+    pub(super) vm: Running,
     pub(super) timeline: RefCell<Timeline>,
     /// Whether the boot had written nothing when the watch began.
     is_new: bool,
@@ -40,20 +38,16 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// Its directory can't be used.
     pub fn open(config: &'a Config, instance: &'a Instance) -> Result<Option<Watch<'a>>, Error> {
-        let Some(dir) = VmDir::open(instance)? else {
+        let Some(vm) = Running::find(instance)? else {
             return Ok(None);
         };
-        let Some(process) = dir.process()? else {
-            return Ok(None);
-        };
-        let timeline = Timeline::read(&dir).unwrap_or_default();
-        let log = std::fs::metadata(dir.file("serial"));
+        let timeline = Timeline::read(&vm.dir).unwrap_or_default();
+        let log = std::fs::metadata(vm.dir.file("serial"));
         let is_new = log.is_ok_and(|log| log.len() <= timeline.serial_begins);
         Ok(Some(Watch {
             config,
             instance,
-            dir,
-            process,
+            vm,
             timeline: RefCell::new(timeline),
             is_new,
             events: RefCell::default(),
@@ -70,7 +64,7 @@ impl<'a> Watch<'a> {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.instance.name
+        &self.vm.name
     }
 
     /// Does `work`, which began at `since`, noting meanwhile what the timeline is to know, and the
@@ -106,7 +100,7 @@ impl<'a> Watch<'a> {
                 ended = self.ended() => Err(ended),
                 result = work => match result {
                     // Its end is the reason, though what else is to be known of that is not yet.
-                    Err(_) if self.process.has_ended() => Err(self.ended().await),
+                    Err(_) if self.vm.process.has_ended() => Err(self.ended().await),
                     result => result,
                 },
             }
@@ -132,9 +126,9 @@ impl<'a> Watch<'a> {
         if !self.is_new {
             return Ok(());
         }
-        SerialLog::open(&self.dir)?.matches(&self.regex(".")?).await?;
+        SerialLog::open(&self.vm.dir)?.matches(&self.regex(".")?).await?;
         self.pass(Milestone::Serial)?;
-        SerialLog::open(&self.dir)?
+        SerialLog::open(&self.vm.dir)?
             .matches(&self.regex(r"^\[ *0\.000000\]|Linux version ")?)
             .await?;
         self.pass(Milestone::Kernel)
@@ -165,7 +159,7 @@ impl<'a> Watch<'a> {
     pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
         let mut timeline = self.timeline.borrow_mut();
         timeline.pass(milestone);
-        timeline.write(&self.dir)
+        timeline.write(&self.vm.dir)
     }
 
     pub(super) fn unwatched(&self, error: std::io::Error) -> Error {
