@@ -1,6 +1,6 @@
 //! Ports of the host: a free one for SSH, and who has one that is taken.
 
-use crate::process;
+use crate::process::{self, Identity};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -43,8 +43,10 @@ pub fn owner(port: u16) -> Option<Owner> {
     let sockets: Vec<_> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     let pids = std::fs::read_dir("/proc").ok()?.flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let pid = pids.into_iter().find(|pid| has_socket(*pid, &sockets));
-    Some(Owner { pid })
+    let holders = pids.filter(|pid| has_socket(*pid, &sockets)).filter_map(Identity::of);
+    // A server's workers have its socket too, and so has what it forks, up to exec(2).
+    let eldest = holders.min_by_key(|process| process.started);
+    Some(Owner { pid: eldest.map(|process| process.pid) })
 }
 
 /// The inodes of the sockets that listen on `port` (proc_pid_net(5), `tcp`: state 0A).
