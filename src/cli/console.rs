@@ -118,7 +118,7 @@ impl Session {
                 let successor = self.attachment.successor();
                 return successor.map_or(Ok(Err(killed_by(signal))), |pid| {
                     let (vm, port) = (self.instance.name.clone(), self.port);
-                    Err(Error::ConsoleTaken { vm, port, pid })
+                    Err(console::Error::Taken { vm, port, pid }.into())
                 });
             }
             result = relay.run(&mut self.attachment.stream) => result,
@@ -147,7 +147,7 @@ impl Session {
 
     fn timed_out(&self) -> Error {
         let waited = self.timeout.unwrap_or_default();
-        Error::ConsoleTimeout { vm: self.instance.name.clone(), port: self.port, waited }
+        console::Error::TimedOut { vm: self.instance.name.clone(), port: self.port, waited }.into()
     }
 
     fn failed(&self, action: &'static str, error: io::Error) -> Error {

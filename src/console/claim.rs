@@ -3,8 +3,7 @@
 //! The file's content is the pid of whoever shall have the lock. Who takes it over by force
 //! writes that first, so that the holder can tell such an end from any other SIGTERM.
 
-use super::Port;
-use crate::Error;
+use super::{Error, Port};
 use crate::process::{self, Process};
 use rustix::fs::FlockOperation;
 use rustix::process::Signal;
@@ -34,10 +33,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub fn error(self, vm: &str, port: Port) -> Error {
+    pub fn error(self, vm: &str, port: Port) -> crate::Error {
         match self {
-            Refusal::Held(pid) => Error::ConsoleHeld { vm: vm.to_owned(), port, pid: Some(pid) },
-            Refusal::Failed(path, error) => Error::File { action: "lock", path, error },
+            Refusal::Held(pid) => Error::Held { vm: vm.to_owned(), port, pid: Some(pid) }.into(),
+            Refusal::Failed(path, error) => crate::Error::File { action: "lock", path, error },
         }
     }
 }

@@ -2,14 +2,15 @@
 
 mod awaited;
 mod claim;
+mod error;
 mod relay;
 mod terminal;
 
 pub use awaited::Awaited;
+pub use error::Error;
 pub use relay::{EndedBy, Ends, Relay};
 pub use terminal::{RawMode, Signals};
 
-use crate::Error;
 use crate::config::Instance;
 use crate::vm::{Running, running};
 use claim::Claim;
@@ -77,15 +78,19 @@ impl Attachment {
 ///
 /// # Errors
 /// The VM is not running, somebody else is attached, or QEMU can't be reached.
-pub async fn attach(instance: &Instance, port: Port, force: bool) -> Result<Attachment, Error> {
+pub async fn attach(
+    instance: &Instance,
+    port: Port,
+    force: bool,
+) -> Result<Attachment, crate::Error> {
     let vm = running(instance)?;
     let claim = Claim::take(&vm.dir.file(port.lock()), force).await;
     let claim = claim.map_err(|refusal| refusal.error(&vm.name, port))?;
-    let stream = vm.dial(port.socket(), PATIENCE).await.map_err(|error| Error::System {
+    let stream = vm.dial(port.socket(), PATIENCE).await.map_err(|error| crate::Error::System {
         vm: vm.name.clone(),
         action: "connect to QEMU",
         error,
     })?;
-    let held = || Error::ConsoleHeld { vm: vm.name.clone(), port, pid: None };
+    let held = || Error::Held { vm: vm.name.clone(), port, pid: None };
     Ok(Attachment { stream: stream.ok_or_else(held)?, vm, claim })
 }

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::config::{self, Diagnostic, Location, Source};
+use crate::console;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,9 +30,9 @@ impl Error {
             Error::NotRunning { .. } => "vm_not_running",
             Error::Orphaned { .. } => "runtime_dir_removed",
             Error::NeverStarted { .. } => "vm_never_started",
-            Error::ConsoleHeld { .. } => "console_held",
-            Error::ConsoleTaken { .. } => "console_taken",
-            Error::ConsoleTimeout { .. } => "console_timeout",
+            Error::Console(console::Error::Held { .. }) => "console_held",
+            Error::Console(console::Error::Taken { .. }) => "console_taken",
+            Error::Console(console::Error::TimedOut { .. }) => "console_timeout",
             Error::UnknownCommand { .. } => "monitor_command_unknown",
             Error::AlreadyRunning { .. } => "vm_running",
             Error::SshPortUnknown { .. } => "ssh_port_unknown",
@@ -79,7 +80,7 @@ impl Error {
             | Error::QmpTimeout { .. }
             | Error::EventsTimeout { .. }
             | Error::WaitTimeout { .. }
-            | Error::ConsoleTimeout { .. }
+            | Error::Console(console::Error::TimedOut { .. })
             | Error::Unkillable { .. } => 5,
             _ => 1,
         }
@@ -97,8 +98,10 @@ impl Error {
             Error::Orphaned { vm, .. } => {
                 Some(format!("nothing else can be done with it: qqmgr stop {vm}"))
             }
-            Error::ConsoleHeld { pid: Some(_), .. } => Some("--force takes it over".into()),
-            Error::ConsoleHeld { port, .. } => Some(format!(
+            Error::Console(console::Error::Held { pid: Some(_), .. }) => {
+                Some("--force takes it over".into())
+            }
+            Error::Console(console::Error::Held { port, .. }) => Some(format!(
                 "QEMU serves one client at a time on {}; end the other one",
                 port.socket()
             )),

@@ -8,7 +8,7 @@ pub use answers::Place;
 pub(crate) use phrases::{colon, log_end, no_answer};
 
 use crate::{config, console, duration, qmp};
-use phrases::{also_held, user};
+use phrases::also_held;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,36 +47,9 @@ pub enum Error {
         /// The VM.
         vm: String,
     },
-    /// Somebody is attached to the VM's console or monitor.
-    #[error("VM `{vm}`: its {port} is in use by {}", user(*pid))]
-    ConsoleHeld {
-        /// The VM.
-        vm: String,
-        /// What of it.
-        port: console::Port,
-        /// The qqmgr that is attached; `None` for another program.
-        pid: Option<u32>,
-    },
-    /// Another qqmgr took the console or monitor that we were attached to.
-    #[error("VM `{vm}`: its {port} was taken over by another qqmgr (pid {pid})")]
-    ConsoleTaken {
-        /// The VM.
-        vm: String,
-        /// What of it.
-        port: console::Port,
-        /// Who has it now.
-        pid: u32,
-    },
-    /// The guest's output did not come to what was waited for.
-    #[error("VM `{vm}`: what is awaited from its {port} did not come within {}", duration::format(*waited))]
-    ConsoleTimeout {
-        /// The VM.
-        vm: String,
-        /// What of it.
-        port: console::Port,
-        /// How long we waited.
-        waited: Duration,
-    },
+    /// The VM's console or monitor can't be had.
+    #[error(transparent)]
+    Console(#[from] console::Error),
     /// QEMU's human monitor has no such command.
     #[error("VM `{vm}`: QEMU's monitor does not know this command: {command}")]
     UnknownCommand {

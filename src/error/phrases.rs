@@ -8,11 +8,6 @@ pub fn colon(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-/// Who is attached to a port.
-pub fn user(pid: Option<u32>) -> String {
-    pid.map_or("another program".to_owned(), |pid| format!("another qqmgr (pid {pid})"))
-}
-
 /// The conditions that did hold.
 pub fn also_held(held: &str) -> String {
     if held.is_empty() { String::new() } else { format!("; {held} held") }
