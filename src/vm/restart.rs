@@ -1,10 +1,11 @@
 //! Beginning a VM's life anew: with a fresh QEMU, or by a reset in place.
 
 use super::dir::VmDir;
+use super::ladder::From;
 use super::launch::Launch;
 use super::running::running;
 use super::start::{StartOptions, Started, plan, start_holding};
-use super::stop::{From, Stopped, stop_and_hold};
+use super::stop::{Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};
 use crate::Error;
 use crate::config::{Config, Instance};
