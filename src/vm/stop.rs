@@ -80,8 +80,13 @@ async fn descend(
         From::Quit | From::Sigterm | From::Sigkill => Duration::ZERO,
     };
     let lock = dir.lock(&instance.name, deadline::after(started, patience)).await;
+    let found = match &lock {
+        Ok(_) => dir.process()?,
+        // A start may be underway, or what is left of one that was killed.
+        Err(_) => dir.settled_process().await?,
+    };
     let mut notes = Vec::new();
-    let (process, from) = match (dir.process()?, orphan(instance)) {
+    let (process, from) = match (found, orphan(instance)) {
         (Some(process), _) => (process, from),
         (None, Some(process)) => {
             notes.push("its runtime directory was removed, and its QMP socket with it".to_owned());
