@@ -7,6 +7,7 @@ use crate::vm::{VmDir, connect_qmp};
 use rustix::fs::FlockOperation;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,8 @@ pub fn relay(dir: &Path) -> io::Result<()> {
     rustix::fs::fcntl_lock(&lock, FlockOperation::LockExclusive)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let relay = Relay { dir, lock, socket: UnixListener::from_std(socket)? };
+        let place = identity(&dir);
+        let relay = Relay { dir, lock, socket: UnixListener::from_std(socket)?, place };
         relay.run().await
     })
 }
@@ -61,6 +63,14 @@ struct Relay {
     dir: VmDir,
     lock: OwnedFd,
     socket: UnixListener,
+    /// The file of that socket, whose number nobody else gets as long as it is open.
+    place: Option<(u64, u64)>,
+}
+
+/// Which file has the socket's name.
+fn identity(dir: &VmDir) -> Option<(u64, u64)> {
+    let file = std::fs::symlink_metadata(dir.file(SOCKET)).ok()?;
+    Some((file.dev(), file.ino()))
 }
 
 impl Relay {
@@ -143,7 +153,7 @@ impl Relay {
                 Ok(Leave::NotYet(stream))
             }
             None => {
-                self.dir.remove(SOCKET);
+                self.remove();
                 Ok(Leave::Now)
             }
         }
@@ -152,12 +162,19 @@ impl Relay {
     /// Makes way for another relay; returns those who came too late.
     fn retire(self) -> io::Result<Vec<UnixStream>> {
         rustix::fs::flock(&self.lock, FlockOperation::LockExclusive)?;
-        self.dir.remove(SOCKET);
+        self.remove();
         let mut late = Vec::new();
         while let Some(stream) = self.take_waiting()? {
             late.push(stream);
         }
         Ok(late)
+    }
+
+    /// Removes the socket's file, unless by now it is that of the relay after this one.
+    fn remove(&self) {
+        if self.place.is_some() && identity(&self.dir) == self.place {
+            self.dir.remove(SOCKET);
+        }
     }
 
     fn take_waiting(&self) -> io::Result<Option<UnixStream>> {

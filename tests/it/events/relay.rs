@@ -97,6 +97,8 @@ fn a_stale_socket_is_replaced() {
     let mut qmp = Qmp::open(&lab);
     first.hears(&mut qmp);
     let killed = relay(&lab).unwrap();
+    // It must not leave by itself before.
+    killed.signal(Signal::STOP).unwrap();
     first.kill();
     killed.signal(Signal::KILL).unwrap();
     until("it is gone", || killed.has_ended().then_some(()));
@@ -105,6 +107,28 @@ fn a_stale_socket_is_replaced() {
     second.hears(&mut qmp);
     assert_eq!(relays(&lab), 1);
     second.kill();
+}
+
+#[test]
+fn a_relay_that_comes_late_to_its_end() {
+    let lab = running();
+    let first = Listener::start(&lab, "first", "");
+    first.hears(&mut Qmp::open(&lab));
+    let late = relay(&lab).unwrap();
+    late.signal(Signal::STOP).unwrap();
+    lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a").run().code(0);
+    let second = Listener::start(&lab, "second", "");
+    until("the next relay is there", || (relays(&lab) == 2).then_some(()));
+    late.signal(Signal::CONT).unwrap();
+    assert_eq!(first.end(), 0);
+    second.hears(&mut Qmp::open(&lab));
+    let third = Listener::start(&lab, "third", "");
+    third.hears(&mut Qmp::open(&lab));
+    assert_eq!(relays(&lab), 1);
+    lab.qqmgr("stop a --force").run().code(0);
+    assert_eq!([second.end(), third.end()], [0, 0]);
+    assert_nothing_left(&lab);
 }
 
 #[test]
