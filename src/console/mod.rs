@@ -5,6 +5,8 @@ mod claim;
 mod error;
 mod relay;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub use awaited::Awaited;
 pub use error::Error;

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 
 /// Ctrl-], as in telnet.
-const ESCAPE: u8 = 0x1d;
+pub(super) const ESCAPE: u8 = 0x1d;
 
 /// One read takes this much, in bytes, and so much input waits for a guest that takes none.
 const CHUNK: usize = 16 << 10;
@@ -156,7 +156,11 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                     self.unshown = false;
                     self.quiet_since = Instant::now();
                 }
-                () = deadline::at(idle) => return self.end(EndedBy::Idle).await,
+                () = deadline::at(idle) => match reader.try_read(&mut said) {
+                    // It was said in time; it is us who are late.
+                    Ok(length @ 1..) => self.said(&said[..length]),
+                    _ => return self.end(EndedBy::Idle).await,
+                },
                 () = deadline::at(timeout) => return self.end_soon(EndedBy::Timeout).await,
             }
         }
@@ -229,72 +233,4 @@ async fn show(output: &mut (impl AsyncWrite + Unpin), bytes: &mut Vec<u8>) -> io
         bytes.drain(..length);
     }
     output.flush().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use regex::Regex;
-
-    /// What comes out when the port says this, piece by piece, and how it ends.
-    async fn relayed(pieces: &[&str]) -> (String, EndedBy) {
-        let (mut port, mut guest) = UnixStream::pair().unwrap();
-        let until = Some(Awaited::new(Regex::new("begun").unwrap()));
-        let ends = Ends { until, ..Ends::default() };
-        let (input, _typing) = tokio::io::duplex(1);
-        let mut relay = Relay::new(input, Vec::new(), true, ends);
-        let speaking = async {
-            for piece in pieces {
-                guest.write_all(piece.as_bytes()).await.unwrap();
-                // The relay's turn, that it may read this piece alone.
-                tokio::task::yield_now().await;
-            }
-            std::future::pending::<()>().await
-        };
-        let by = tokio::select! {
-            by = relay.run(&mut port) => by.unwrap(),
-            () = speaking => unreachable!(),
-        };
-        (String::from_utf8(relay.into_output()).unwrap(), by)
-    }
-
-    #[tokio::test]
-    async fn the_line_with_what_is_awaited_is_the_last() {
-        for (pieces, output) in [
-            (&["a\nbegun and done\nmore\n"][..], "a\nbegun and done\n"),
-            (&["be", "gun", " and", " done\nmore", "\n"], "begun and done\n"),
-            (&["a\n", "begun> "], "a\nbegun> "),
-        ] {
-            assert_eq!(relayed(pieces).await, (output.to_owned(), EndedBy::Until), "{pieces:?}");
-        }
-    }
-    #[tokio::test]
-    async fn whoever_leaves_gets_their_colours_back() {
-        let (mut port, mut guest) = UnixStream::pair().unwrap();
-        let (input, mut typing) = tokio::io::duplex(1);
-        let (output, mut shown) = tokio::io::duplex(64);
-        let mut relay = Relay::new(input, output, true, Ends::default()).harmless();
-        let leaving = async {
-            guest.write_all(b"\x1b[31mred").await.unwrap();
-            let mut red = [0; 8];
-            shown.read_exact(&mut red).await.unwrap();
-            typing.write_all(&[ESCAPE]).await.unwrap();
-        };
-        let (by, ()) = tokio::join!(relay.run(&mut port), leaving);
-        drop(relay);
-        let mut rest = String::new();
-        shown.read_to_string(&mut rest).await.unwrap();
-        assert_eq!((by.unwrap(), rest.as_str()), (EndedBy::User, "\x1b[0m"));
-    }
-
-    #[tokio::test]
-    async fn nobody_is_kept_by_an_output_that_takes_nothing() {
-        let (mut port, mut guest) = UnixStream::pair().unwrap();
-        let (input, _typing) = tokio::io::duplex(1);
-        let (output, _shown) = tokio::io::duplex(1);
-        let ends = Ends { timeout: Some(Duration::from_millis(1)), ..Ends::default() };
-        guest.write_all(b"more than it takes").await.unwrap();
-        let mut relay = Relay::new(input, output, true, ends);
-        assert_eq!(relay.run(&mut port).await.unwrap(), EndedBy::Timeout);
-    }
 }
