@@ -21,6 +21,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     }
     let mut shown = Shown { filter: Filter::new(&args.filter), json: context.json, count: 0 };
     let end = tokio::select! {
+        biased;
         end = shown.all(&mut stream, args.count) => end?,
         () = deadline::at(deadline) => End::Timeout,
         () = stdout::reader_left() => End::Enough,

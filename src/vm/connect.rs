@@ -33,6 +33,7 @@ impl Running {
         let connecting = connect_qmp(&self.dir, "qmp.socket", &self.process);
         let mut connecting = std::pin::pin!(connecting);
         let connected = tokio::select! {
+            biased;
             result = &mut connecting => result,
             ended = self.process.ended() => {
                 Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed))

@@ -186,6 +186,7 @@ impl Attempt<'_> {
             |action| move |error| Error::System { vm: vm.instance.name.clone(), action, error };
         let process = Process::of_child(child).map_err(system("watch QEMU"))?;
         let answered = tokio::select! {
+            biased;
             result = first_answer(self.dir) => result,
             ended = process.ended() => Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed)),
             () = tokio::time::sleep_until(self.deadline) => {

@@ -107,7 +107,7 @@ impl Watch<'_> {
 
     /// What keeps the guest from going on, if something does, and what would help.
     pub async fn standstill(&self) -> Option<String> {
-        let status = self.vm.qmp(AFTERMATH, async |client| client.query_status().await).await;
+        let status = self.vm.qmp(PATIENCE, async |client| client.query_status().await).await;
         let state = status.ok()?.status;
         let remedy = match state.as_str() {
             "running" => return None,
