@@ -169,7 +169,7 @@ fn a_guest_that_is_up() {
     // One that lets nobody in is up, too.
     let wrong_key = guest_vm("a").replace("User = \"root\"", "User = \"nobody\"");
     lab.write("qqmgr.toml", wrong_key);
-    let json = lab.qqmgr("start a --wait --timeout 30s --json").run().code(5).json();
+    let json = lab.qqmgr("start a --wait --timeout 45s --json").run().code(5).json();
     assert!(json["error"]["message"].as_str().unwrap().contains("Permission denied"), "{json}");
     assert!(json["error"].get("bundle").is_none(), "{json}");
     lab.qqmgr("kill a").run().code(0);

@@ -37,7 +37,7 @@ fn nothing_to_complain_about() {
                -device virtio-net-pci,netdev=n,mac=52:54:00:00:00:01,bus=pcie.0,addr=3,id=net";
     let rest = "-M q35,kernel_irqchip=split,smp.cpus=2 -cpu qemu64,+x2apic \
                 -name -kernel -device '{\"driver\":\"nvme\",\"serial\":\"1\",\"drive\":\"d\"}' \
-                -drive id=d,if=none,driver=null-co -nic user,model=virtio -snapshot -s -S -k de \
+                -drive id=d,if=none,driver=null-co -nic user,model=virtio -snapshot -S -k de \
                 -bios bios-256k.bin -global ICH9-LPC.disable_s3=1 -object rng-builtin,id=r";
     let port = free_port().to_string();
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net} {rest}")).replace("2222", &port));

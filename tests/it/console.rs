@@ -32,7 +32,7 @@ fn is_raw(terminal: &Live) -> bool {
 fn both_ways_on_a_real_guest() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a").run().code(0);
-    let boot = lab.qqmgr("console a --until '^~ # $' --timeout 30s --json").run();
+    let boot = lab.qqmgr("console a --until '^~ # $' --timeout 2m --json").run();
     assert_eq!(boot.code(0).json()["ended_by"], "until");
 
     let mut terminal = attached(&lab);

@@ -18,7 +18,7 @@ fn from_start_to_powerdown_twice() {
             .run()
             .ok("a: stopped (pid [PID]) after [SECONDS]: the guest powered down\n");
         // That includes the shared connection's master.
-        assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+        lab.nobody_is_left();
         let serial = std::fs::read(lab.vm_file("a", "serial")).unwrap();
         assert!(!serial.is_empty(), "the serial log survives");
     }
@@ -63,5 +63,5 @@ fn a_guest_that_powers_itself_off_is_stopped() {
     lab.qqmgr("status a --exit-code").run().code(4);
     lab.qqmgr("ssh a true").run().code(125);
     lab.qqmgr("stop a").run().ok("a: is not running\n");
-    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    lab.nobody_is_left();
 }

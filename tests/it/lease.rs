@@ -65,7 +65,7 @@ fn the_time_is_over() {
 #[test]
 fn a_keeper_that_comes_late_leaves_the_next_process_alone() {
     let lab = Lab::new(&fake_qemu("a", ""));
-    lab.qqmgr("start a --ttl 1s").run().code(0);
+    lab.qqmgr("start a --ttl 5s").run().code(0);
     let (first, keeper) = (lab.qemus()[0], keepers(&lab)[0]);
     let lock = File::open(lab.vm_file("a", "lock")).unwrap();
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();

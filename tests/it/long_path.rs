@@ -34,5 +34,5 @@ fn everything_works() {
     }
     qqmgr("stop fake").run().code(0).stderr("");
     qqmgr("stop VM").run().code(0).stderr("");
-    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    lab.nobody_is_left();
 }

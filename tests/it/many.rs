@@ -5,7 +5,7 @@ use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, vm};
 /// Three that start, one by a fake that is slow, and one between them that does not.
 fn config() -> String {
     let broken = vm("bad", "-nodefaults -machine nonsense");
-    vm("a", NO_GUEST) + &broken + &fake_qemu("b", "") + &fake_qemu("c", "slow-socket=300")
+    vm("a", NO_GUEST) + &broken + &fake_qemu("b", "") + &fake_qemu("c", "slow-socket=2000")
 }
 
 /// The lines in order, without their pids and times.
@@ -54,7 +54,7 @@ fn one_that_fails_among_others() {
     lab.qqmgr("start a nobody").run().code(4).stdout("");
     lab.qqmgr("start a --all").run().code(2);
     lab.qqmgr("start").run().code(2);
-    let stopped = lab.qqmgr("stop --all --timeout 100ms --json").run().code(0).json();
+    let stopped = lab.qqmgr("stop --all --timeout 3s --json").run().code(0).json();
     let methods: Vec<_> = stopped.as_array().unwrap().iter().map(|vm| &vm["method"]).collect();
     assert_eq!(methods[0], "quit");
     assert!(methods[1].is_null());

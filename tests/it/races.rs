@@ -119,7 +119,12 @@ fn status_and_list_beside_a_start_and_a_stop() {
         for last in ["start a", "stop a --force"] {
             let lines = [last, "status a", "list", "status a", "list", "status a"];
             for outcome in at_once(&lab, &lines) {
-                outcome.code(0).stderr("");
+                outcome.code(0);
+                // A list waits for one VM less than a second, and says so; a busy machine may take
+                // that to bring it up.
+                if !outcome.command.ends_with(" list") {
+                    outcome.stderr("");
+                }
             }
             lab.status_is_true("a");
         }

@@ -61,5 +61,5 @@ fn plain_ssh_reaches_the_guest_over_the_shared_connection() {
     lab.program("ssh").args(["-F", "config", "-O", "check", "a"]).run().code(0);
     lab.program("ssh").args(["-F", ".qqmgr/vm.a/ssh.conf", "-O", "check", "a"]).run().code(0);
     lab.qqmgr("stop a").run().code(0);
-    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    lab.nobody_is_left();
 }

@@ -12,10 +12,10 @@ error: VM `a`: ssh refuses `Compresion`: Bad configuration option: compresion
 2 | Compresion = true
   |              ^^^^
 error: VM `a`: ssh refuses `serveraliveinterval`: invalid time value.
- --> [DIR]/qqmgr.toml:5:67
+ --> [DIR]/qqmgr.toml:5:69
   |
-5 | ssh = { port = 2222, SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"] }
-  |                                                                   ^^^^^^^
+5 | ssh = { port = 'auto', SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"] }
+  |                                                                     ^^^^^^^
 ";
 
 /// No guest, and so nobody to log in to: what waits for that fails by the options alone.
@@ -23,7 +23,7 @@ fn refused() -> Lab {
     let forward = "-nic user,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
     let own = "SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"]";
     let vm = vm("a", &format!("{NO_GUEST} {forward}"));
-    let vm = vm.replace("port = 2222", &format!("port = 2222, {own}"));
+    let vm = vm.replace("port = 2222", &format!("port = 'auto', {own}"));
     Lab::new(&format!("[ssh]\nCompresion = true\n{vm}"))
 }
 
@@ -40,7 +40,7 @@ fn waiting_for_a_login_with_options_that_are_refused() {
     let run = lab.qqmgr("run a -- true").run();
     let name = String::from_utf8_lossy(&run.stderr).split('`').nth(1).unwrap().to_owned();
     run.expect(125, "", &REFUSED.replace("`a`", &format!("`{name}`")));
-    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    lab.nobody_is_left();
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_guest_that_wants_a_key_which_is_not_there() {
     assert!(message.contains("the IdentityFile no-key is not there, and ssh says: "), "{json}");
     assert!(message.contains("Permission denied"), "{json}");
     assert_eq!(json["error"]["location"]["line"], 11);
-    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+    lab.nobody_is_left();
     // One that is there is enough.
     let both = format!("IdentityFile = ['no-key', {}]", key.split_once(" = ").unwrap().1);
     lab.write("qqmgr.toml", config.replace(&key, &both));

@@ -50,7 +50,11 @@ fn a_hundred_listeners_leave_status_alone() {
         }
         let mut listeners = listeners.into_iter();
         if let Some(last) = listeners.next_back() {
-            last.hears(&mut Qmp::open(&lab));
+            // QMP is left to `status` in between.
+            until("it hears", || {
+                Qmp::open(&lab).run(&["system_reset"]);
+                last.names().contains(&"RESET".to_owned()).then_some(())
+            });
             last.kill();
         }
         listeners.for_each(Listener::kill);

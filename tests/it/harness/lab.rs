@@ -1,6 +1,6 @@
 //! A temporary directory with a config, and the promise that nothing outlives it.
 
-use super::processes::{self, Alive};
+use super::processes::{self, Alive, until};
 use super::run::Run;
 use std::fs;
 use std::net::TcpListener;
@@ -121,6 +121,13 @@ impl Lab {
         let is_qemu = |process: &Alive| process.args.iter().any(|arg| arg == "-pidfile");
         let found = self.processes().into_iter().filter(is_qemu);
         found.map(|process| process.pid).collect()
+    }
+
+    /// No QEMU is left, and before long nobody else: a relay and an ssh master end by themselves.
+    #[track_caller]
+    pub fn nobody_is_left(&self) {
+        assert!(self.qemus().is_empty(), "{:?}", self.processes());
+        until("nobody is left", || self.processes().is_empty().then_some(()));
     }
 
     /// What `status` says of the one VM that may run here is what `/proc` shows.

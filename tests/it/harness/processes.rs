@@ -18,10 +18,15 @@ pub fn mentioning(dir: &Path) -> Vec<Alive> {
     let dir = dir.to_str().unwrap();
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mentions = |pid: &u32| {
-        [words(*pid, "environ"), words(*pid, "cmdline")].concat().iter().any(|w| w.contains(dir))
+    let processes = pids.map(|pid| Alive { pid, args: words(pid, "cmdline") });
+    let mentions = |process: &Alive| {
+        [&process.args, &words(process.pid, "environ")]
+            .into_iter()
+            .flatten()
+            .any(|w| w.contains(dir))
     };
-    pids.filter(mentions).map(|pid| Alive { pid, args: words(pid, "cmdline") }).collect()
+    // One that is about to be executed, or to end, has no arguments either.
+    processes.filter(|process| !process.args.is_empty() && mentions(process)).collect()
 }
 
 fn words(pid: u32, file: &str) -> Vec<String> {

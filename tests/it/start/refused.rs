@@ -158,10 +158,10 @@ fn a_wrapper_that_ends_without_its_qemu() {
 #[test]
 fn waiting_for_a_login_that_never_works_leaves_the_vm_running() {
     let lab = Lab::new(&vm("a", NO_GUEST).replace("2222", &free_port().to_string()));
-    lab.qqmgr("start a --wait --timeout 1s").run().expect(
+    lab.qqmgr("start a --wait --timeout 5s").run().expect(
         5,
         "",
-        "error: VM `a`: waited 1s for ssh\n\
+        "error: VM `a`: waited 5s for ssh\n\
          hint: the VM is left as it is: qqmgr status a\n\
          crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
