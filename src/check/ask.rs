@@ -40,8 +40,14 @@ pub struct Qemus {
 }
 
 impl Program {
+    /// Its QEMU.
     pub fn of(vm: &Vm) -> Program {
         Program { bin: vm.bin.clone(), env: vm.env.clone(), dir: vm.config_dir.clone() }
+    }
+
+    /// Its image tool.
+    pub fn image_tool(vm: &Vm) -> Program {
+        Program { bin: vm.img.clone(), ..Program::of(vm) }
     }
 
     async fn run(&self, question: &Question) -> Result<Answer, String> {

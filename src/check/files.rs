@@ -1,7 +1,7 @@
 //! Files that options name: there, readable, and for disk images free to be used.
 
 use super::ask::{Qemus, Question};
-use super::{Code, Finding, Subject, lock};
+use super::{Code, Finding, Subject, images, lock};
 use crate::config::Arg;
 use crate::vm::Properties;
 use rustix::fs::{Access, AtFlags};
@@ -24,18 +24,22 @@ const PROPERTIES: [(&str, &str); 4] =
 const SHIPPED: [&str; 2] = ["bios", "dtb"];
 
 /// A file that an option names.
-struct Named<'a> {
+pub struct Named<'a> {
     option: &'a str,
-    arg: &'a Arg,
-    path: String,
-    image: Option<Image>,
+    pub arg: &'a Arg,
+    /// From the config's directory.
+    pub path: String,
+    /// Whether it is a disk image.
+    pub image: Option<Image>,
 }
 
 /// How a disk image is to be opened.
-#[derive(Clone, Copy)]
-struct Image {
+#[derive(Clone)]
+pub struct Image {
     read_only: bool,
     locking: bool,
+    /// What the option says that it is.
+    pub format: Option<String>,
 }
 
 /// Asks where QEMU's own files are, if that matters.
@@ -49,12 +53,12 @@ fn question() -> Question {
 
 /// What is wrong with the files.
 pub fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
-    let files = named(subject);
+    let files = local_files(subject);
     let wrong = |file: &Named| {
         if SHIPPED.contains(&file.option) && is_shipped(subject, qemus, &file.path) {
             return None;
         }
-        look(subject, file)
+        look(subject, file).or_else(|| images::finding(subject, qemus, file))
     };
     files.iter().filter_map(wrong).collect()
 }
@@ -67,10 +71,11 @@ fn is_shipped(subject: &Subject, qemus: &Qemus, path: &str) -> bool {
     dirs.any(|dir| dir.join(path).exists())
 }
 
-fn named<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
+/// The files that are the host's own.
+pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
     let mut files = Vec::new();
     let snapshot = subject.options.iter().any(|opt| opt.name == "snapshot");
-    let writable = Image { read_only: snapshot, locking: true };
+    let writable = Image { read_only: snapshot, locking: true, format: None };
     for opt in &subject.options {
         let (option, Some(arg)) = (opt.name, opt.value) else { continue };
         let mut add = |path: &str, image| {
@@ -82,12 +87,12 @@ fn named<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
             // A comma separates modules or is part of the name, by the kind of the kernel.
             "initrd" if arg.text.contains(',') => {}
             _ if FILES.contains(&option) => add(&arg.text, None),
-            _ if IMAGES.contains(&option) => add(&arg.text, Some(writable)),
-            "cdrom" => add(&arg.text, Some(Image { read_only: true, ..writable })),
+            _ if IMAGES.contains(&option) => add(&arg.text, Some(writable.clone())),
+            "cdrom" => add(&arg.text, Some(Image { read_only: true, ..writable.clone() })),
             "drive" | "blockdev" => {
                 let properties = Properties::parse(&arg.text);
                 let image = Some(image(subject, &properties, snapshot));
-                block_files(&properties).for_each(|path| add(path, image));
+                block_files(&properties).for_each(|path| add(path, image.clone()));
             }
             _ => {
                 let property = PROPERTIES.iter().find(|(name, _)| *name == option);
@@ -123,16 +128,25 @@ fn image(subject: &Subject, properties: &Properties, snapshot: bool) -> Image {
     // A node is read-only too when the one above it is.
     let node = properties.get("node-name");
     let above = subject.with_value(&["blockdev"]).map(|(_, arg)| Properties::parse(&arg.text));
-    let mut above = above.filter(|above| node.is_some() && above.get("file") == node);
+    let above = above.filter(|above| node.is_some() && above.get("file") == node);
+    let above: Vec<_> = above.collect();
     let shared = subject
         .options
         .iter()
         .any(|opt| opt.value.is_some_and(|value| Properties::parse(&value.text).is_on("share-rw")));
     let unlocked = ["locking", "file.locking"].iter().any(|key| properties.get(key) == Some("off"));
     Image {
-        read_only: snapshot || read_only(properties) || above.any(|above| read_only(&above)),
+        read_only: snapshot || read_only(properties) || above.iter().any(read_only),
         locking: !shared && !unlocked,
+        format: format(above.first().unwrap_or(properties)),
     }
+}
+
+/// What an image is said to be; a part of one may be anything.
+fn format(properties: &Properties) -> Option<String> {
+    let is_part = ["offset", "size"].iter().any(|key| properties.get(key).is_some());
+    let said = properties.get("format").or_else(|| properties.get("driver"));
+    said.filter(|_| !is_part).map(str::to_owned)
 }
 
 /// The path in a file name, unless it speaks of a protocol (QEMU, block.c: a colon before any
@@ -154,14 +168,14 @@ fn look(subject: &Subject, named: &Named) -> Option<Finding> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let finding = about(Code::FileMissing, format!("there is no file {shown}"))?;
-            return Some(match image_to_make(named, &path) {
+            return Some(match image_to_make(subject, named, &path) {
                 Some(hint) => finding.hint(hint),
                 None => finding,
             });
         }
         Err(error) => return about(Code::FileUnreadable, format!("can't read {shown}: {error}")),
     };
-    let image = named.image?;
+    let image = named.image.as_ref()?;
     if !image.read_only
         && rustix::fs::accessat(rustix::fs::CWD, &path, Access::WRITE_OK, AtFlags::EACCESS).is_err()
     {
@@ -175,7 +189,7 @@ fn locked(
     subject: &Subject,
     named: &Named,
     file: &File,
-    image: Image,
+    image: &Image,
     path: &Path,
 ) -> Option<Finding> {
     if !image.locking || !lock::is_locked(file, image.read_only).unwrap_or(false) {
@@ -195,11 +209,11 @@ fn locked(
     Some(subject.about(Code::ImageLocked, named.arg, &named.path, message).hint(hint))
 }
 
-fn image_to_make(named: &Named, path: &Path) -> Option<String> {
-    named.image.filter(|image| !image.read_only)?;
+fn image_to_make(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
+    named.image.as_ref().filter(|image| !image.read_only)?;
     let quoted = path.display().to_string();
     let quoted = shlex::try_quote(&quoted).map(|quoted| quoted.into_owned()).ok()?;
-    Some(format!("make an image: qemu-img create -f qcow2 {quoted} 20G"))
+    Some(format!("make an image: {} create -f qcow2 {quoted} 20G", subject.vm.img))
 }
 
 #[cfg(test)]

@@ -82,6 +82,14 @@ codes! {
     FileUnwritable "file_unwritable" Warning,
     /// A disk image is in use by another process.
     ImageLocked "image_locked" Error,
+    /// A disk image, or one that it is based on, can't be opened by the image tool.
+    ImageBroken "image_broken" Error,
+    /// A disk image has another format than the option says.
+    ImageFormatWrong "image_format_wrong" Error,
+    /// A disk image with a format of its own is to be read as a raw one.
+    ImageReadRaw "image_read_raw" Warning,
+    /// The image tool that the config names can't be run.
+    ImageToolNotRun "image_tool_not_run" Warning,
     /// `/dev/kvm` can't be opened or makes no machine, and nothing but KVM is asked for.
     KvmUnavailable "kvm_unavailable" Error,
     /// A port of the host can't be listened on.

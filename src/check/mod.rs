@@ -7,6 +7,7 @@ mod ask;
 mod files;
 mod finding;
 mod host;
+mod images;
 mod lock;
 mod login;
 mod names;
@@ -29,6 +30,7 @@ struct Subject<'a> {
     config: &'a Config,
     vm: &'a Vm,
     program: Program,
+    image_tool: Program,
     table: Table,
     options: Vec<Opt<'a>>,
     /// What is wrong with its SSH options.
@@ -65,7 +67,8 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
         };
         let options = options(&vm.args, |name| table.takes_value(name));
         let doubts = opinions.doubts(config, vm).await;
-        subjects.push(Subject { config, vm, program, table, options, doubts, process });
+        let image_tool = Program::image_tool(vm);
+        subjects.push(Subject { config, vm, program, image_tool, table, options, doubts, process });
     }
     for round in [names::questions, files::questions, names::questions_about_unknown] {
         let questions: Vec<_> =
@@ -75,6 +78,11 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
         });
         qemus.ask(questions).await;
     }
+    let of_images = |subject| images::questions(subject).into_iter();
+    let questions = subjects
+        .iter()
+        .flat_map(|subject| of_images(subject).map(|question| (&subject.image_tool, question)));
+    qemus.ask(questions).await;
     found.extend(subjects.iter().flat_map(|subject| findings(subject, &qemus)));
     Ok(found)
 }

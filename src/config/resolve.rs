@@ -18,6 +18,8 @@ pub struct Vm {
     pub config_dir: PathBuf,
     /// The QEMU binary.
     pub bin: String,
+    /// The image tool.
+    pub img: String,
     /// Variables for QEMU's environment.
     pub env: Vec<(String, String)>,
     /// The user's arguments.
@@ -94,6 +96,7 @@ impl Config {
             instance: instance.clone(),
             config_dir: self.dir.clone(),
             bin: resolver.text(definition.bin.as_ref().unwrap_or(&self.file.qemu.bin)),
+            img: resolver.text(&self.file.qemu.img),
             env: resolver.env(definition),
             args: resolver.args(definition),
             ssh: resolver.ssh(definition, &self.file.ssh, port),

@@ -1,5 +1,7 @@
 //! `check`: what it finds before a launch, and what it does not complain about.
 
+mod files;
+
 use crate::harness::{Lab, NO_GUEST, Outcome, free_port, vm};
 use qqmgr::check::Code;
 use std::net::TcpListener;
@@ -113,77 +115,6 @@ fn binaries_that_are_no_qemu() {
             "b qemu_unknown 7:7 `true -help` lists no options: names were not checked | -",
         ]
     );
-}
-
-#[test]
-fn files_that_options_name() {
-    let lab = Lab::new(&elsewhere(
-        "a",
-        "-machine q35 -kernel none -initrd here/x -dtb here -bios nope.bin \
-         -drive file=nbd://localhost/x -cdrom cd.iso -hda {{.config_dir}}/hd,1.img \
-         -drive file=dr,,1.img,if=none,id=d \
-         -blockdev driver=qcow2,node-name=q,file.driver=file,file.filename=bd.img \
-         -object memory-backend-file,id=m,size=1M,mem-path=made,share=on",
-    ));
-    lab.write("here", "");
-    let found = findings(&lab.qqmgr("check --json").run());
-    let found: Vec<_> = found.iter().map(|line| line.splitn(4, ' ').nth(3).unwrap()).collect();
-    assert_eq!(
-        found,
-        [
-            "there is no file [DIR]/none | -",
-            "can't read [DIR]/here/x: Not a directory (os error 20) | -",
-            "there is no file [DIR]/nope.bin | -",
-            "there is no file [DIR]/cd.iso | -",
-            "there is no file [DIR]/hd,1.img | make an image: qemu-img create -f qcow2 '[DIR]/hd,1.img' 20G",
-            "there is no file [DIR]/dr,1.img | make an image: qemu-img create -f qcow2 '[DIR]/dr,1.img' 20G",
-            "there is no file [DIR]/bd.img | make an image: qemu-img create -f qcow2 [DIR]/bd.img 20G",
-        ]
-    );
-}
-
-/// What `check` says of locks has to be what QEMU does.
-#[test]
-fn images_in_use() {
-    let drive =
-        |options: &str| format!("{NO_GUEST} -drive file=disk.img,format=raw,if=virtio{options}");
-    let users = [
-        ("reader", ",readonly=on"),
-        ("writer", ""),
-        ("bold", ",file.locking=off"),
-        ("snapshot", " -snapshot"),
-    ];
-    let config: String = users.map(|(name, options)| elsewhere(name, &drive(options))).concat();
-    let lab = Lab::new(&config);
-    lab.write("disk.img", vec![0; 1 << 20]);
-    let mut locked = Vec::new();
-    for (first, _) in users {
-        lab.qqmgr(&format!("start {first}")).run().code(0);
-        for (second, _) in users.iter().filter(|(name, _)| *name != first) {
-            let found = findings(&lab.qqmgr(&format!("check {second} --json")).run());
-            let starts = lab.qqmgr(&format!("start {second}")).run().code == 0;
-            assert_eq!(found.is_empty(), starts, "{second} beside {first}: {found:?}");
-            lab.qqmgr(&format!("stop {second} --force")).run().code(0);
-            locked.extend((!starts).then(|| format!("{second} beside {first}")));
-        }
-        assert_eq!(findings(&lab.qqmgr(&format!("check {first} --json")).run()), [""; 0]);
-        lab.qqmgr(&format!("stop {first} --force")).run().code(0);
-    }
-    assert_eq!(
-        locked,
-        [
-            "writer beside reader",
-            "reader beside writer",
-            "snapshot beside writer",
-            "writer beside snapshot"
-        ]
-    );
-
-    lab.qqmgr("start writer").run().code(0);
-    let outcome = lab.qqmgr("check reader").run();
-    outcome.code(1);
-    let text = outcome.text();
-    assert!(text.contains("disk.img is in use by VM `writer` (pid "), "{outcome}");
 }
 
 #[test]

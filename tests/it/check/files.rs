@@ -1,0 +1,124 @@
+//! Files and disk images, as `check` sees them.
+
+use super::{elsewhere, findings};
+use crate::harness::{Lab, NO_GUEST};
+
+#[test]
+fn files_that_options_name() {
+    let lab = Lab::new(&elsewhere(
+        "a",
+        "-machine q35 -kernel none -initrd here/x -dtb here -bios nope.bin \
+         -drive file=nbd://localhost/x -cdrom cd.iso -hda {{.config_dir}}/hd,1.img \
+         -drive file=dr,,1.img,if=none,id=d \
+         -blockdev driver=qcow2,node-name=q,file.driver=file,file.filename=bd.img \
+         -object memory-backend-file,id=m,size=1M,mem-path=made,share=on",
+    ));
+    lab.write("here", "");
+    let found = findings(&lab.qqmgr("check --json").run());
+    let found: Vec<_> = found.iter().map(|line| line.splitn(4, ' ').nth(3).unwrap()).collect();
+    assert_eq!(
+        found,
+        [
+            "there is no file [DIR]/none | -",
+            "can't read [DIR]/here/x: Not a directory (os error 20) | -",
+            "there is no file [DIR]/nope.bin | -",
+            "there is no file [DIR]/cd.iso | -",
+            "there is no file [DIR]/hd,1.img | make an image: qemu-img create -f qcow2 '[DIR]/hd,1.img' 20G",
+            "there is no file [DIR]/dr,1.img | make an image: qemu-img create -f qcow2 '[DIR]/dr,1.img' 20G",
+            "there is no file [DIR]/bd.img | make an image: qemu-img create -f qcow2 [DIR]/bd.img 20G",
+        ]
+    );
+}
+
+/// What `check` says of locks has to be what QEMU does.
+#[test]
+fn images_in_use() {
+    let drive =
+        |options: &str| format!("{NO_GUEST} -drive file=disk.img,format=raw,if=virtio{options}");
+    let users = [
+        ("reader", ",readonly=on"),
+        ("writer", ""),
+        ("bold", ",file.locking=off"),
+        ("snapshot", " -snapshot"),
+    ];
+    let config: String = users.map(|(name, options)| elsewhere(name, &drive(options))).concat();
+    let lab = Lab::new(&config);
+    lab.write("disk.img", vec![0; 1 << 20]);
+    let mut locked = Vec::new();
+    for (first, _) in users {
+        lab.qqmgr(&format!("start {first}")).run().code(0);
+        for (second, _) in users.iter().filter(|(name, _)| *name != first) {
+            let found = findings(&lab.qqmgr(&format!("check {second} --json")).run());
+            let starts = lab.qqmgr(&format!("start {second}")).run().code == 0;
+            assert_eq!(found.is_empty(), starts, "{second} beside {first}: {found:?}");
+            lab.qqmgr(&format!("stop {second} --force")).run().code(0);
+            locked.extend((!starts).then(|| format!("{second} beside {first}")));
+        }
+        assert_eq!(findings(&lab.qqmgr(&format!("check {first} --json")).run()), [""; 0]);
+        lab.qqmgr(&format!("stop {first} --force")).run().code(0);
+    }
+    assert_eq!(
+        locked,
+        [
+            "writer beside reader",
+            "reader beside writer",
+            "snapshot beside writer",
+            "writer beside snapshot"
+        ]
+    );
+
+    lab.qqmgr("start writer").run().code(0);
+    let outcome = lab.qqmgr("check reader").run();
+    outcome.code(1);
+    let text = outcome.text();
+    assert!(text.contains("disk.img is in use by VM `writer` (pid "), "{outcome}");
+}
+
+#[test]
+fn images_as_the_image_tool_sees_them() {
+    let drives = [
+        "-drive file=raw.img,format=raw,if=none,id=a",
+        "-drive file=raw.img,if=none,id=b",
+        "-drive file=raw.img,format=qcow2,if=none,id=c",
+        "-blockdev driver=qcow2,node-name=d,file.driver=file,file.filename=raw.img",
+        "-blockdev driver=file,node-name=e,filename=raw.img -blockdev driver=qcow2,node-name=f,file=e",
+        "-drive file=base.qcow2,format=raw,if=none,id=g",
+        "-blockdev driver=raw,node-name=h,size=65536,file.driver=file,file.filename=base.qcow2",
+        "-drive file=over.qcow2,format=qcow2,if=none,id=i",
+        "-drive file=lost.qcow2,format=qcow2,if=none,id=j",
+        "-cdrom .",
+    ];
+    let config: String =
+        drives.iter().zip('a'..).map(|(drive, vm)| elsewhere(&vm.to_string(), drive)).collect();
+    let lab = Lab::new(&config);
+    lab.write("raw.img", vec![0; 1 << 20]);
+    let create = |line: &str| {
+        let words = format!("create -q -f qcow2 {line}");
+        lab.program("qemu-img").args(words.split(' ')).run().code(0);
+    };
+    create("base.qcow2 1M");
+    create("-b base.qcow2 -F qcow2 over.qcow2");
+    create("away.qcow2 1M");
+    create("-b away.qcow2 -F qcow2 lost.qcow2");
+    std::fs::remove_file(lab.path("away.qcow2")).unwrap();
+    let found = findings(&lab.qqmgr("check --json").run());
+    let wrong = "[DIR]/raw.img is a raw image and not qcow2 | did you mean `raw`?";
+    assert_eq!(
+        found,
+        [
+            &format!("c image_format_wrong 8:23 {wrong}"),
+            &format!("d image_format_wrong 11:77 {wrong}"),
+            &format!("e image_format_wrong 14:54 {wrong}"),
+            "f image_read_raw 17:23 [DIR]/base.qcow2 is a qcow2 image, and the guest would see it as \
+             it is stored | did you mean `qcow2`?",
+            "i image_broken 26:23 the image [DIR]/lost.qcow2 can't be used: Could not open \
+             '[DIR]/away.qcow2': No such file or directory | -",
+        ]
+    );
+    // A tool that is not there keeps nobody from anything, unless it was asked for.
+    lab.write("qqmgr.toml", format!("[qemu]\nimg = 'no-img'\n{}", elsewhere("c", drives[2])));
+    assert_eq!(
+        findings(&lab.qqmgr("check --json").run()),
+        ["c image_tool_not_run 2:7 can't run `no-img`: No such file or directory (os error 2) | -"]
+    );
+}
