@@ -2,7 +2,6 @@
 
 use crate::events::Qmp;
 use crate::harness::{Lab, NO_GUEST, Outcome, vm};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const LOST: &str = "error: can't write to standard output: No space left on device (os error 28)\n";
@@ -55,8 +54,7 @@ fn lab() -> Lab {
     let firmware_speaks = NO_GUEST.replace("q35", "q35,graphics=off");
     let lab = Lab::new(&(vm("a", &firmware_speaks) + &vm("b", NO_GUEST)));
     for tool in ["ssh", "scp"] {
-        let path = lab.write(format!("bin/{tool}"), "#!/bin/sh\n");
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        lab.script(format!("bin/{tool}"), "");
     }
     lab.qqmgr("start a").run().code(0);
     for log in ["serial", "stdout", "stderr"] {
@@ -104,9 +102,9 @@ fn every_verb_fails_when_its_results_are_lost() {
 #[test]
 fn what_a_get_writes_itself() {
     let lab = lab();
-    lab.write("bin/ssh", "#!/bin/sh\necho got\nexec sleep 1000\n");
+    lab.script("bin/ssh", "echo got\nexec sleep 1000");
     told_in_vain(&lab, "get a /x -").expect(125, "", LOST);
-    lab.write("bin/ssh", "#!/bin/sh\necho got\n");
+    lab.script("bin/ssh", "echo got");
     told_in_vain(&lab, "get a /x -").expect(125, "", LOST);
     let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
     lab.qqmgr("get a /x -").env("PATH", path).run().ok("got\n");

@@ -9,8 +9,7 @@ use std::path::Path;
 
 fn lab(gdb: &str) -> Lab {
     let lab = Lab::new(&vm("a", NO_GUEST).replace("cmd =", "env = { COLOUR = 'red' }\ncmd ="));
-    let path = lab.write("gdb", format!("#!/bin/sh\n{gdb}\n"));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    lab.script("gdb", gdb);
     lab
 }
 

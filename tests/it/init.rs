@@ -1,7 +1,6 @@
 //! `init`: a config to start from, which works as it is written.
 
 use crate::harness::{Lab, guest_file};
-use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn writes_what_check_and_start_accept() {
@@ -45,8 +44,7 @@ fn uses_kvm_where_it_does_no_harm() {
     ] {
         let lab = Lab::empty();
         let arch = std::env::consts::ARCH;
-        let path = lab.write(format!("bin/qemu-system-{arch}"), format!("#!/bin/sh\n{qemu}\n"));
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+        lab.script(format!("bin/qemu-system-{arch}"), qemu);
         lab.qqmgr("init").env("PATH", lab.path("bin")).run().code(0);
         let written = lab.read("qqmgr.toml");
         assert!(written.contains(&format!(",accel={accel} -cpu max ")), "{qemu}: {written}");

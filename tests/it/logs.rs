@@ -79,8 +79,7 @@ fn last_lines_of_a_vm_that_has_stopped() {
 #[test]
 fn qemus_own_output() {
     let lab = Lab::new("[vm.a]\nbin = './qemu'\ncmd = []\nssh = { port = 2222 }\n");
-    let script = lab.write("qemu", "#!/bin/sh\necho out\necho err >&2\nexit 1\n");
-    lab.program("chmod").args(["+x", script.to_str().unwrap()]).run().code(0);
+    lab.script("qemu", "echo out\necho err >&2\nexit 1");
     lab.qqmgr("start a").run().code(1);
     lab.qqmgr("stdout a").run().ok("out\n");
     lab.qqmgr("stderr a").run().ok("err\n");

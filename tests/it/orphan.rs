@@ -73,8 +73,7 @@ fn its_lease_and_a_restart_end_it() {
 #[test]
 fn a_wrapper_is_not_taken_for_it() {
     let lab = Lab::empty();
-    let bin = lab.write("wrapper", "#!/bin/sh\n\"$QEMU\" \"$@\"\n");
-    fs::set_permissions(&bin, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let bin = lab.script("wrapper", "\"$QEMU\" \"$@\"");
     let config = fake_qemu("a", "");
     let qemu = config.split('"').nth(1).unwrap();
     let wrapped = config.replace(qemu, bin.to_str().unwrap());

@@ -94,6 +94,16 @@ impl Lab {
         path
     }
 
+    /// Writes a shell script to be executed, by another process: what a child of ours between
+    /// fork and exec still holds open for writing can't be (execve(2), `ETXTBSY`).
+    pub fn script(&self, relative: impl AsRef<Path>, lines: &str) -> PathBuf {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#;
+        self.program("sh").args(["-c", write, path.to_str().unwrap(), lines]).run().code(0);
+        path
+    }
+
     /// Reads a file.
     pub fn read(&self, relative: impl AsRef<Path>) -> String {
         let path = self.path(relative);

@@ -14,11 +14,6 @@ fn assert_nothing_left(lab: &Lab, name: &str) {
     }
 }
 
-fn set_mode(path: &std::path::Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
 #[test]
 fn fresh_then_running_already() {
     let lab = Lab::new(&vm("a", NO_GUEST));
@@ -58,9 +53,7 @@ fn extra_arguments_binary_environment_and_working_directory() {
         "[vm.a]\nbin = './qemu'\ncmd = ['-nodefaults -display none']\nssh = { port = 2222 }\n\
          env = { COLOUR = '{{.vm.name}}-red' }\n",
     );
-    let script =
-        lab.write("qemu", "#!/bin/sh\necho \"$COLOUR $PWD\"\nexec qemu-system-x86_64 \"$@\"\n");
-    set_mode(&script, 0o755);
+    lab.script("qemu", "echo \"$COLOUR $PWD\"\nexec qemu-system-x86_64 \"$@\"");
     lab.write("sub/file", "");
     lab.qqmgr("start a -- -name 'my vm' -S").cwd("sub").run().code(0).stderr("");
     let args = &lab.processes()[0].args;
@@ -89,9 +82,8 @@ fn what_qemu_says_as_it_comes_up() {
     let config =
         "[vm.a]\nbin = './qemu'\ncmd = ['-nodefaults -display none -S']\nssh = { port = 1 }\n";
     let lab = Lab::new(config);
-    let script = "#!/bin/sh\nprintf 'warning: \\033[31mred\\nand more\\n' >&2\n\
-                  exec qemu-system-x86_64 \"$@\"\n";
-    set_mode(&lab.write("qemu", script), 0o755);
+    let lines = "printf 'warning: \\033[31mred\\nand more\\n' >&2\nexec qemu-system-x86_64 \"$@\"";
+    lab.script("qemu", lines);
     let told = "a: warning: red\na: and more\n";
     lab.qqmgr("start a").run().expect(0, "a: started (pid [PID]), SSH on port [PORT]\n", told);
     let running = lab.qqmgr("start a --json").run().code(0).stderr("").json();

@@ -1,6 +1,6 @@
 //! Starts that fail: why, where in the config, and that nothing is left.
 
-use super::{assert_nothing_left, set_mode};
+use super::assert_nothing_left;
 use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, until, vm};
 
 #[test]
@@ -138,15 +138,13 @@ fn a_wrapper_that_ends_without_its_qemu() {
     let bin = config.split('"').nth(1).unwrap();
     // QEMU can't be seen yet; then it can, but has left the wrapper's session.
     for (script, wrapper) in [
-        ("slow-pidfile=60000", format!("#!/bin/sh\n{bin} \"$@\" &\nexit 1\n")),
+        ("slow-pidfile=60000", format!("{bin} \"$@\" &\nexit 1")),
         (
             "slow-socket=60000",
-            format!(
-                "#!/bin/sh\nsetsid {bin} \"$@\" &\nuntil test -s .qqmgr/vm.a/pid; do :; done\nexit 1\n"
-            ),
+            format!("setsid {bin} \"$@\" &\nuntil test -s .qqmgr/vm.a/pid; do :; done\nexit 1"),
         ),
     ] {
-        set_mode(&lab.write("wrapper", wrapper), 0o755);
+        lab.script("wrapper", &wrapper);
         let config = config.replace(bin, "./wrapper").replace("slow-pidfile=60000", script);
         lab.write("qqmgr.toml", config);
         lab.qqmgr("start a").run().code(1).stdout("");
