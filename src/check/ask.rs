@@ -1,4 +1,4 @@
-//! Asks QEMU binaries what they know, each question once.
+//! Asks QEMU's programs what they know, each question once.
 
 use crate::config::Vm;
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How many questions are under way at once.
 const SIDE_BY_SIDE: usize = 8;
 
-/// A QEMU binary as a VM runs it.
+/// A program of QEMU's as a VM runs it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
     pub bin: String,

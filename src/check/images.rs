@@ -32,41 +32,42 @@ fn question(subject: &Subject, file: &Named) -> Option<Question> {
     Some(words.map(str::to_owned).into_iter().chain([image]).collect())
 }
 
+/// That the tool can't be run, if the config names it; the usual one need not be there.
+pub fn tool(subject: &Subject, qemus: &Qemus) -> Option<Finding> {
+    let mut questions = questions(subject).into_iter();
+    let why = questions.find_map(|asked| qemus.failure(&subject.image_tool, &asked))?;
+    let span = subject.config.file.qemu.img.span.clone();
+    let source = subject.config.file.source.clone();
+    let place = (!span.is_empty()).then_some(Place { source, span })?;
+    let message = format!("can't run `{}`: {why}", subject.image_tool.bin);
+    Some(Finding { place: Some(place), ..subject.finding(Code::ImageToolNotRun, message) })
+}
+
 /// What is wrong with the image in a file that is there.
 pub fn finding(subject: &Subject, qemus: &Qemus, file: &Named) -> Option<Finding> {
     let question = question(subject, file)?;
-    if let Some(why) = qemus.failure(&subject.image_tool, &question) {
-        return not_run(subject, why);
-    }
     let answer = qemus.answer(&subject.image_tool, &question)?;
-    let about = |code, message| Some(subject.about(code, file.arg, &file.path, message));
+    let about = |code, message| subject.about(code, file.arg, &file.path, message);
     let shown = question.last()?;
     if !answer.success {
         let why = answer.stderr.lines().next().unwrap_or_default();
         // The tool says that of each image on the way to the one that is broken.
         let why = why.rfind("Could not open").map_or(why, |last| &why[last..]);
-        return about(Code::ImageBroken, format!("the image {shown} can't be used: {why}"));
+        let message = format!("the image {shown} can't be used: {why}");
+        return Some(about(Code::ImageBroken, message));
     }
     let chain: Vec<Info> = serde_json::from_str(&answer.stdout).ok()?;
     let is = chain.first()?.format.as_str();
-    let said = file.image.as_ref()?.format.as_deref().filter(|said| FORMATS.contains(said))?;
-    match said {
-        _ if said == is || !FORMATS.contains(&is) => None,
+    let said = file.image.as_ref()?.format.as_deref()?;
+    if said == is || ![said, is].iter().all(|format| FORMATS.contains(format)) {
+        return None;
+    }
+    let found = match said {
         "raw" => about(
             Code::ImageReadRaw,
             format!("{shown} is a {is} image, and the guest would see it as it is stored"),
-        )
-        .map(|finding| finding.hint(format!("did you mean `{is}`?"))),
-        _ => about(Code::ImageFormatWrong, format!("{shown} is a {is} image and not {said}"))
-            .map(|finding| finding.hint(format!("did you mean `{is}`?"))),
-    }
-}
-
-/// A tool that the config names has to be there; the usual one need not.
-fn not_run(subject: &Subject, why: &str) -> Option<Finding> {
-    let span = subject.config.file.qemu.img.span.clone();
-    let message = format!("can't run `{}`: {why}", subject.image_tool.bin);
-    let place =
-        (!span.is_empty()).then(|| Place { source: subject.config.file.source.clone(), span })?;
-    Some(Finding { place: Some(place), ..subject.finding(Code::ImageToolNotRun, message) })
+        ),
+        _ => about(Code::ImageFormatWrong, format!("{shown} is a {is} image and not {said}")),
+    };
+    Some(found.hint(format!("did you mean `{is}`?")))
 }

@@ -90,6 +90,7 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
 fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
     let mut findings = names::findings(subject, qemus);
     findings.extend(files::findings(subject, qemus));
+    findings.extend(images::tool(subject, qemus));
     findings.extend(host::findings(subject));
     findings.extend(login::findings(subject));
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));

@@ -116,7 +116,10 @@ fn images_as_the_image_tool_sees_them() {
         ]
     );
     // A tool that is not there keeps nobody from anything, unless it was asked for.
-    lab.write("qqmgr.toml", format!("[qemu]\nimg = 'no-img'\n{}", elsewhere("c", drives[2])));
+    lab.write(
+        "qqmgr.toml",
+        format!("[qemu]\nimg = 'no-img'\n{}", elsewhere("c", &drives[..3].join(" "))),
+    );
     assert_eq!(
         findings(&lab.qqmgr("check --json").run()),
         ["c image_tool_not_run 2:7 can't run `no-img`: No such file or directory (os error 2) | -"]
