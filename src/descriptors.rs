@@ -1,8 +1,20 @@
-//! The descriptors that whoever started this process has left open: a pipe that somebody reads to
-//! its end, or a lock that is to last as long as its holder, must not live on in what we start.
+//! File descriptors: how many there are to work with, and those that whoever started this process
+//! has left open. A pipe that somebody reads to its end, or a lock that is to last as long as its
+//! holder, must not live on in what we start.
 
 use rustix::io::FdFlags;
+use rustix::process::{Resource, getrlimit};
 use std::os::fd::{BorrowedFd, RawFd};
+
+/// As many are for all else.
+const OTHERS: usize = 20;
+
+/// How many things can be done side by side that take `each` so many.
+pub fn at_once(each: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    (limit.saturating_sub(OTHERS) / each).clamp(1, tokio::sync::Semaphore::MAX_PERMITS)
+}
 
 /// Those above standard error. What we open ourselves is closed when another program is executed,
 /// so these are what that would inherit.

@@ -1,14 +1,18 @@
 //! Verbs that take several VMs: side by side, a line each, the worst exit code of all.
 
 use super::{Context, output};
-use crate::Error;
 use crate::config::Instance;
+use crate::{Error, descriptors};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::process::ExitCode;
+use tokio::sync::Semaphore;
+
+/// As many descriptors it takes to start or stop a VM, with a keeper and a relay of its events.
+const DESCRIPTORS: usize = 8;
 
 /// Which VMs a verb is for.
 pub struct Targets {
@@ -37,7 +41,7 @@ impl Targets {
         Ok(Targets { instances, single: names.len() == 1 })
     }
 
-    /// Does the work on each, all at once, and tells each result as it comes; with `--json` all
+    /// Does the work on each, all at once as far as descriptors suffice, and tells each result as it comes; with `--json` all
     /// of them in one list at the end.
     pub async fn each<T: Serialize + Display>(
         &self,
@@ -50,8 +54,14 @@ impl Targets {
         }
         let numbered = self.instances.iter().enumerate();
         let work = &work;
+        let turns = Semaphore::new(descriptors::at_once(DESCRIPTORS));
+        let one = async |at, instance| {
+            // It is never closed.
+            let _turn = turns.acquire().await;
+            (at, work(instance).await)
+        };
         let mut running: FuturesUnordered<_> =
-            numbered.map(|(at, instance)| async move { (at, work(instance).await) }).collect();
+            numbered.map(|(at, instance)| one(at, instance)).collect();
         let mut documents = vec![Value::Null; self.instances.len()];
         let mut worst = 0;
         while let Some((at, result)) = running.next().await {

@@ -9,8 +9,7 @@ use super::running::Running;
 use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};
-use crate::{Error, qmp};
-use rustix::process::{Resource, getrlimit};
+use crate::{Error, descriptors, qmp};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,9 +23,6 @@ const LIST_PATIENCE: Duration = Duration::from_millis(800);
 
 /// As many descriptors it takes to ask a VM.
 const DESCRIPTORS: usize = 5;
-
-/// As many descriptors are for all else.
-const OTHER_DESCRIPTORS: usize = 20;
 
 /// The state of a VM that has no process.
 const STOPPED: &str = "stopped";
@@ -166,7 +162,7 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
 /// The states of many VMs, asked side by side, as far as our descriptors suffice; what goes wrong
 /// with one is in its `error`.
 pub async fn list(instances: &[Instance]) -> Vec<Status> {
-    let turns = Semaphore::new(at_once());
+    let turns = Semaphore::new(descriptors::at_once(DESCRIPTORS));
     let one = async |instance| {
         // It is never closed.
         let _turn = turns.acquire().await;
@@ -178,13 +174,6 @@ pub async fn list(instances: &[Instance]) -> Vec<Status> {
         }
     };
     futures_util::future::join_all(instances.iter().map(one)).await
-}
-
-/// How many VMs can be asked side by side.
-fn at_once() -> usize {
-    let limit = getrlimit(Resource::Nofile).current;
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    (limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// The state of a VM, and what went wrong with asking its process.

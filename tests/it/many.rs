@@ -103,3 +103,17 @@ fn kill_is_sigkill_and_cleans_up() {
     json.ok("{\"name\":\"a\",\"pid\":[PID],\"method\":\"sigkill\",\"seconds\":[SECONDS],\"notes\":[]}\n");
     lab.qqmgr("kill").run().code(2);
 }
+
+#[test]
+fn with_few_descriptors_they_take_turns() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let lab = Lab::new(&names.map(|name| fake_qemu(name, "")).concat());
+    let few = |line: &str| {
+        let line = format!("ulimit -n 30; exec \"$0\" {line}");
+        lab.program("sh").args(["-c", &line, env!("CARGO_BIN_EXE_qqmgr")]).run()
+    };
+    few("start --all --ttl 1h").code(0).stderr("");
+    assert_eq!(lab.qemus().len(), names.len());
+    few("stop --all").code(0).stderr("");
+    assert!(lab.qemus().is_empty());
+}
