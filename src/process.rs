@@ -37,7 +37,7 @@ impl Process {
             let Some(pid) = holder(&file)? else {
                 return Ok(None);
             };
-            match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
                 // The pid may have changed hands between the two calls; the lock can't have.
                 Ok(pidfd) if holder(&file)? == Some(pid) => {
                     return Ok(Some(Process { pid, pidfd }));
@@ -54,7 +54,7 @@ impl Process {
     /// The kernel has no pidfds (before 5.3) or we have no file descriptors left.
     pub fn of_child(child: &std::process::Child) -> io::Result<Process> {
         let pid = Pid::from_child(child);
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
         Ok(Process { pid, pidfd })
     }
 
@@ -148,7 +148,7 @@ impl Identity {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
             return Ok(None);
         };
-        match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             // Only what is looked at once it is held can't be another that got the pid since.
             Ok(pidfd) => Ok(self.lives().then_some(Process { pid, pidfd })),
             Err(rustix::io::Errno::SRCH) => Ok(None),
