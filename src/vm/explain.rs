@@ -5,7 +5,7 @@ use super::dir::VmDir;
 use super::options::{Opt, options};
 use super::port;
 use super::properties::Properties;
-use crate::config::{Arg, Config, Span, Vm};
+use crate::config::{Arg, Config, Port, Span, Vm};
 use crate::sanitize::Sanitizer;
 use crate::{Error, Place};
 use std::io::{Read, Seek, SeekFrom};
@@ -36,14 +36,20 @@ pub fn qemu_failed(
     if let Some(option) = valueless {
         stderr.push_str(&format!("\n`{}`, the last word of `cmd`, needs a value", option.text));
     }
-    if let Some(port) = refused_port(&stderr)
-        && let Some(owner) = port::owner(port)
-    {
-        let owner = owner.to_string();
-        if port == vm.ssh.port {
-            return Error::PortTaken { vm: name, port, owner };
+    if let Some(port) = refused_port(&stderr) {
+        let is_ssh = port == vm.ssh.port;
+        match port::owner(port).map(|owner| owner.to_string()) {
+            Some(owner) if is_ssh => return Error::PortTaken { vm: name, port, owner },
+            Some(owner) => {
+                stderr.push_str(&format!("\nport {port} of the host is taken by {owner}"))
+            }
+            // Who took the port that was picked may be gone by now.
+            None if is_ssh && vm.instance.port == Port::Auto => {
+                let owner = "another process".to_owned();
+                return Error::PortTaken { vm: name, port, owner };
+            }
+            None => {}
         }
-        stderr.push_str(&format!("\nport {port} of the host is taken by {owner}"));
     }
     Error::QemuFailed { vm: name, status: describe(status), stderr, place }
 }
