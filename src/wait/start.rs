@@ -1,10 +1,10 @@
 //! Waiting for a VM to be started by somebody else.
 
 use super::{Condition, Plan};
-use crate::Error;
 use crate::changes::Changes;
 use crate::config::Instance;
 use crate::vm::VmDir;
+use crate::{Error, deadline};
 use rustix::fs::inotify::WatchFlags;
 use std::io;
 
@@ -13,7 +13,7 @@ use std::io;
 /// # Errors
 /// The time of `plan` is over, or the VM's directory can't be used.
 pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
-    let deadline = plan.since + plan.timeout;
+    let deadline = deadline::after(plan.since, plan.timeout);
     let dir = VmDir::create(instance)?;
     let system = |error: io::Error| Error::System {
         vm: instance.name.clone(),
