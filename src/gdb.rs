@@ -35,11 +35,11 @@ pub async fn on_qemu(
     if let Some(process) = dir.process()? {
         return Err(Error::AlreadyRunning { vm: instance.name.clone(), pid: process.pid() });
     }
-    dir.clean();
     // The serial log is QEMU's own to open; whoever follows it sees that another boot begins.
     dir.begin_log("serial")?;
     let (extra, file) = (Vec::new(), config.file.source.path.clone());
-    Launch { argv: line.words(), extra, config: file, ssh_port: vm.ssh.port }.write(&dir)?;
+    let launch = Launch { argv: line.words(), extra, config: file, ssh_port: vm.ssh.port };
+    launch.begin(&dir)?;
     let mut command = Command::new(gdb);
     command.args(["-ex", PASS_SIGNALS]).args(args).arg("--args").args(line.words());
     command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);

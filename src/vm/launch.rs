@@ -3,6 +3,8 @@
 //! Its file is also the VM's first sign of life: see [`super::dir::VmDir::process`].
 
 use super::dir::VmDir;
+use super::stop;
+use super::timeline::Timeline;
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -30,11 +32,17 @@ impl Launch {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Puts the record in place of the one before, whole or not at all.
+    /// Begins a life of the VM: the record is put in place, and nothing of the life before is
+    /// taken for this one's.
     ///
     /// # Errors
-    /// It can't be written.
-    pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
-        dir.write_record(FILE, self)
+    /// A record can't be written.
+    pub fn begin(&self, dir: &VmDir) -> Result<Timeline, Error> {
+        dir.clean();
+        dir.remove(stop::MARK);
+        dir.write_record(FILE, self)?;
+        let timeline = Timeline::begin();
+        timeline.write(dir)?;
+        Ok(timeline)
     }
 }

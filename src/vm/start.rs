@@ -7,7 +7,7 @@ use super::launch::Launch;
 use super::lock::Lock;
 use super::orphan::orphan;
 use super::running::Running;
-use super::timeline::{Milestone, Timeline};
+use super::timeline::Milestone;
 use super::{explain, port, spawn, stop};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
 use crate::process::Process;
@@ -153,13 +153,10 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
-        self.dir.clean();
-        self.dir.remove(stop::MARK);
         let extra = self.options.extra.clone();
         let config = self.config.file.source.path.clone();
-        Launch { argv: line.words(), extra, config, ssh_port: vm.ssh.port }.write(self.dir)?;
-        let mut timeline = Timeline::begin();
-        timeline.write(self.dir)?;
+        let launch = Launch { argv: line.words(), extra, config, ssh_port: vm.ssh.port };
+        let mut timeline = launch.begin(self.dir)?;
         let spawned = spawn::spawn(vm, self.dir, line, self.options.die_with_us);
         let mut child = spawned.map_err(|error| self.not_spawned(vm, error))?;
         let result = self.come_up(vm, line, &mut child).await;

@@ -33,6 +33,9 @@ fn qemu_gets_the_vms_arguments_environment_and_directory() {
 #[test]
 fn a_vm_under_gdb_is_seen_and_can_be_stopped() {
     let lab = lab("while [ \"$1\" != --args ]; do shift; done; shift; \"$@\"");
+    // Nothing of the life before is taken for this one's.
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("stop a --force").run().code(0);
     let mut gdb = lab.qqmgr("gdb a --gdb ./gdb").spawn();
     until("it runs", || (lab.qqmgr("status a --exit-code").run().code == 0).then_some(()));
     until("QMP answers", || {
@@ -47,6 +50,8 @@ fn a_vm_under_gdb_is_seen_and_can_be_stopped() {
         "error: VM `a` is running (pid [PID])\n\
          hint: stop it: qqmgr stop a; or debug its guest: qqmgr gdb --guest a\n",
     );
+    assert!(lab.qqmgr("timeline a --json").run().code(0).json()["qmp"].is_null());
+    assert!(!lab.vm_file("a", "stopping").exists());
     lab.qqmgr("stop a --force").run().code(0);
     gdb.wait().unwrap();
 }
