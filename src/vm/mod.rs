@@ -36,6 +36,6 @@ pub use restart::{reset, restart};
 pub use running::{Running, running};
 pub use start::{StartOptions, Started, plan, start};
 pub use status::{SshStatus, Status, list, status};
-pub use stop::{Stopped, stop, stop_only, tidy, was_stopped};
+pub use stop::{Stopped, forget_broken_off, stop, stop_only, tidy, was_stopped};
 pub use stray::{find, running_strays, strays};
 pub use timeline::{Milestone, Timeline};

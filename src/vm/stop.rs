@@ -125,6 +125,13 @@ pub fn was_stopped(dir: &VmDir) -> bool {
     dir.file(MARK).exists()
 }
 
+/// Forgets a stop of a running VM that was broken off: what ends the VM later is something else.
+pub fn forget_broken_off(dir: &VmDir) {
+    if was_stopped(dir) && !is_stopping(dir) {
+        dir.remove(MARK);
+    }
+}
+
 /// Removes what a VM has left that has ended by itself, unless it was started again.
 ///
 /// # Errors

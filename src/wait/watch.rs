@@ -3,7 +3,7 @@
 use super::serial::SerialLog;
 use crate::config::{Config, Instance};
 use crate::qmp::Event;
-use crate::vm::{Milestone, Running, Timeline};
+use crate::vm::{self, Milestone, Running, Timeline};
 use crate::{Error, events};
 use regex::Regex;
 use std::cell::{Cell, RefCell};
@@ -41,6 +41,7 @@ impl<'a> Watch<'a> {
         let Some(vm) = Running::find(instance)? else {
             return Ok(None);
         };
+        vm::forget_broken_off(&vm.dir);
         let timeline = Timeline::read(&vm.dir).unwrap_or_default();
         let log = std::fs::metadata(vm.dir.file("serial"));
         let is_new = log.is_ok_and(|log| log.len() <= timeline.serial_begins);
@@ -158,8 +159,14 @@ impl<'a> Watch<'a> {
 
     pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
         let mut timeline = self.timeline.borrow_mut();
-        timeline.pass(milestone);
-        timeline.write(&self.vm.dir)
+        let latest = Timeline::read(&self.vm.dir).unwrap_or_default();
+        // Of a boot before a reset nothing is to be noted any more.
+        if latest.spawned_at == timeline.spawned_at {
+            *timeline = latest;
+            timeline.pass(milestone);
+            timeline.write(&self.vm.dir)?;
+        }
+        Ok(())
     }
 
     pub(super) fn unwatched(&self, error: std::io::Error) -> Error {

@@ -64,6 +64,22 @@ fn an_end_that_was_asked_for_is_no_crash() {
 }
 
 #[test]
+fn an_end_after_a_stop_that_was_broken_off_is_one() {
+    let lab = running();
+    let mut stop = lab.qqmgr("stop a --timeout 50s").spawn();
+    until("it is stopping", || lab.vm_file("a", "stopping").exists().then_some(()));
+    stop.kill().unwrap();
+    stop.wait().unwrap();
+    let waited = meanwhile(&lab, "wait a --for serial:never", || qemu(&lab).signal(Signal::KILL));
+    waited.expect(
+        1,
+        "",
+        "error: VM `a` ended while it was waited for\n\
+         crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
+    );
+}
+
+#[test]
 fn a_panic_before_the_end_is_told() {
     let lab = running();
     let said = "Kernel panic - not syncing: no init";

@@ -15,6 +15,26 @@ fn say(lab: &Lab, text: &str) {
     log.write_all(text.as_bytes()).unwrap();
 }
 
+/// The process that waits.
+fn waiter(lab: &Lab) -> Option<u32> {
+    let mut found = lab.processes().into_iter();
+    let waiter = found.find(|process| process.args.iter().any(|arg| arg == "wait"))?;
+    Some(waiter.pid)
+}
+
+/// How far a process has read the log, each time that it has it open.
+fn positions(lab: &Lab, pid: u32) -> Vec<u64> {
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let log = lab.vm_file("a", "serial");
+    let open = fds.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == log));
+    let position = |fd: std::fs::DirEntry| {
+        let info = format!("/proc/{pid}/fdinfo/{}", fd.file_name().to_str()?);
+        let info = std::fs::read_to_string(info).ok()?;
+        info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
+    };
+    open.filter_map(position).collect()
+}
+
 /// What comes of a wait when something is done while it waits. It watches the directory or the
 /// log of its VM by then, and the VM's process.
 #[track_caller]
@@ -24,11 +44,7 @@ fn meanwhile(lab: &Lab, line: &str, act: impl FnOnce()) -> Outcome {
         let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
         targets.any(|target| target.to_string_lossy().contains(kind))
     };
-    let waits = || {
-        let mut found = lab.processes().into_iter();
-        let waiter = found.find(|process| process.args.iter().any(|arg| arg == "wait"))?;
-        has(waiter.pid, "inotify").then_some(())
-    };
+    let waits = || has(waiter(lab)?, "inotify").then_some(());
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| lab.qqmgr(line).run());
         until("it waits", waits);
@@ -104,6 +120,23 @@ fn milestones_that_come_at_once() {
         say(&lab, "end\n");
     });
     waited.ok("a: after [SECONDS]: serial:end\n");
+}
+
+#[test]
+fn milestones_of_the_boot_before_a_reset_are_not_noted() {
+    let lab = running();
+    let timeline = || lab.qqmgr("timeline a --json").run().code(0).json();
+    let mut after_reset = serde_json::Value::Null;
+    let waited = meanwhile(&lab, "wait a --for serial:end", || {
+        lab.qqmgr("restart a --reset").run().code(0);
+        after_reset = timeline();
+        say(&lab, "said\n");
+        // Once for the milestones, and once for what is awaited.
+        until("that is read", || (positions(&lab, waiter(&lab)?) == [5, 5]).then_some(()));
+        say(&lab, "end\n");
+    });
+    waited.ok("a: after [SECONDS]: serial:end\n");
+    assert_eq!(timeline(), after_reset);
 }
 
 #[test]
