@@ -35,12 +35,12 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     let config = context.load()?;
     let begun = Instant::now();
     let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
-    let waiting = Waiting { conditions, timeout: args.timeout, begun };
+    let waiting = |since| Waiting { conditions, timeout: args.timeout, begun, since };
     if args.reset {
         let instance = config.instance(&args.vm)?;
         let pid = vm::reset(&instance).await?;
         ssh::close(&instance).await?;
-        let held = waiting.hold(&config, &instance).await?;
+        let held = waiting(begun).hold(&config, &instance).await?;
         let (name, seconds) = (instance.name, begun.elapsed().as_secs_f64());
         output::report(&Reset { name, pid, reset: true, held, seconds }, context.json);
         return Ok(ExitCode::SUCCESS);
@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     ssh::close(&instance).await?;
     let lease = Lease::current(&instance)?;
     let restart = vm::restart(&config, &instance, args.timeout);
-    let restart = lease::while_starting(&instance, lease, restart, |(_, started)| started.pid);
+    let restart = lease::while_starting(&instance, lease, restart, |(_, started)| started);
     let (stopped, started) = match restart.await {
         Ok(restarted) => restarted,
         Err(error) => return Err(bundle::of_start(&config, &instance, error).await),
@@ -58,6 +58,8 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
         output::note(&stopped);
         tell(&started);
     }
+    // What the guest took to power down is not taken from what it has to come up.
+    let waiting = waiting(Instant::now());
     output::report(&waiting.report(&config, &instance, started).await?, context.json);
     Ok(ExitCode::SUCCESS)
 }

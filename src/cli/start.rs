@@ -104,14 +104,14 @@ impl Request {
         }
         let is_leased_anew = started.already_running && self.lease.is_some();
         let (conditions, timeout) = (self.conditions.clone(), self.options.timeout);
-        let waiting = Waiting { conditions, timeout, begun };
+        let waiting = Waiting { conditions, timeout, begun, since: begun };
         let report = waiting.report(config, instance, started).await?;
         Ok(Report { is_leased_anew, ..report })
     }
 
     async fn launch(&self, config: &Config, instance: &Instance) -> Result<Started, Error> {
         let start = vm::start(config, instance, &self.options);
-        lease::while_starting(instance, self.lease.clone(), start, |started| started.pid).await
+        lease::while_starting(instance, self.lease.clone(), start, |started| started).await
     }
 }
 
@@ -133,7 +133,10 @@ pub fn tell(started: &Started) {
 pub struct Waiting {
     pub conditions: Vec<Condition>,
     pub timeout: Duration,
+    /// When the command began.
     pub begun: Instant,
+    /// When its time begins to run.
+    pub since: Instant,
 }
 
 impl Waiting {
@@ -149,7 +152,7 @@ impl Waiting {
             any: false,
             fail_on: Vec::new(),
             timeout: self.timeout,
-            since: self.begun,
+            since: self.since,
         };
         Ok(watch.while_well(self.begun, watch.hold(&plan)).await?.held)
     }

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::config::Instance;
 use crate::process::{self, Identity, Process};
 use crate::ssh;
-use crate::vm::{self, Lease, VmDir};
+use crate::vm::{self, Lease, Lock, VmDir};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use std::io;
@@ -49,7 +49,10 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     if word == Some(Word::Drop) {
         return Ok(());
     }
-    let (process, lease, owner, _held) = answer(take_over(instance, lease, word).await)?;
+    let (kept, lock) = answer(take_over(instance, lease, word).await)?;
+    // The next keeper may end this one, now that it is told of.
+    drop(lock);
+    let Kept { process, lease, owner, _held } = kept;
     tokio::select! {
         biased;
         ended = process.ended() => {
@@ -62,18 +65,27 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     super::end(&process, instance).await.map(drop)
 }
 
-/// Makes the lease that of the VM's process, in place of any that it had.
+/// What a keeper of a lease has.
+struct Kept {
+    process: Process,
+    lease: Lease,
+    owner: Owner,
+    _held: OwnedFd,
+}
+
+/// Makes the lease that of the VM's process, in place of any that it had. Until the VM's lock is
+/// dropped there is no other keeper.
 async fn take_over(
     instance: &Instance,
     lease: Lease,
     word: Option<Word>,
-) -> Result<(Process, Lease, Owner, OwnedFd), Error> {
+) -> Result<(Kept, Lock), Error> {
     let owner = lease.owner.as_ref().map(Identity::open).transpose();
     let owner = owner.map_err(|error| unwatched(instance, error))?;
     let gone = || Error::NotRunning { vm: instance.name.clone() };
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
     // Under it no other keeper is stopping the VM.
-    let _lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;
+    let lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;
     let process = dir.process()?.ok_or_else(gone)?;
     let vm = Identity::of(process.pid()).ok_or_else(gone)?;
     let is_meant = match word {
@@ -84,13 +96,13 @@ async fn take_over(
     if !is_meant {
         return Err(gone());
     }
+    let lease = lease.begun(vm);
+    // Before the keeper that there is ends: one with the old record is better than none.
+    lease.write(&dir)?;
     if let Some(other) = holder(&dir)? {
         end(&other).await;
     }
-    let held = hold(&dir)?;
-    let lease = lease.begun(vm);
-    lease.write(&dir)?;
-    Ok((process, lease, owner, held))
+    Ok((Kept { process, lease, owner, _held: hold(&dir)? }, lock))
 }
 
 async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {

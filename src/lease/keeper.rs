@@ -2,7 +2,7 @@
 
 use super::{KEEPER, READY, Role, Word};
 use crate::config::Instance;
-use crate::vm::Lease;
+use crate::vm::{self, From, Lease, Running, Started, VmDir};
 use crate::{Error, helper};
 use serde::Serialize;
 use std::io;
@@ -18,10 +18,10 @@ pub struct Keeper {
     answer: ChildStdout,
 }
 
-/// Does what starts a VM, and has its lease kept from then on; `pid` is that of the VM's process.
+/// Does what starts a VM, and has its lease kept from then on; `started` is what came of that.
 ///
 /// It is kept even if this process is killed in the middle of it. A lease that the VM's process
-/// had before is replaced.
+/// had before is replaced. A VM that can't be kept is not left running, unless it was before.
 ///
 /// # Errors
 /// Those of `start`, or the lease can't be kept.
@@ -29,17 +29,17 @@ pub async fn while_starting<T>(
     instance: &Instance,
     lease: Option<Lease>,
     start: impl Future<Output = Result<T, Error>>,
-    pid: impl Fn(&T) -> u32,
+    started: impl Fn(&T) -> &Started,
 ) -> Result<T, Error> {
     let Some(lease) = lease else {
         return start.await;
     };
     let keeper = Keeper::start(instance, Some(lease)).await?;
     match start.await {
-        Ok(started) => {
-            keeper.keep(pid(&started)).await.map_err(|error| failed(instance, error))?;
-            Ok(started)
-        }
+        Ok(done) => match keeper.keep(started(&done).pid).await {
+            Ok(()) => Ok(done),
+            Err(error) => Err(unkept(instance, started(&done), error).await),
+        },
         Err(error) => {
             keeper.dismiss().await;
             Err(error)
@@ -99,6 +99,22 @@ impl Keeper {
     /// The keeper is gone.
     pub async fn stay(mut self) -> io::Result<()> {
         say(&mut self.pipe, &Word::Stay).await
+    }
+}
+
+/// Why the VM is not kept, of which nothing is left if it was started for that.
+async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Error {
+    let found = Running::find(instance).ok().flatten();
+    match found.filter(|found| found.process.pid() == started.pid) {
+        Some(_) if started.already_running => failed(instance, error),
+        Some(vm) => match vm::stop_only(&vm.process, instance, From::Quit).await {
+            Ok(_) => failed(instance, error),
+            Err(error) => error,
+        },
+        None => match VmDir::open(instance) {
+            Ok(Some(dir)) if vm::was_stopped(&dir) => Error::Stopped { vm: instance.name.clone() },
+            _ => failed(instance, error),
+        },
     }
 }
 

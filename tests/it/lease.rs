@@ -1,6 +1,7 @@
 //! `start --ttl`, `start --owner-pid` and `gc`: VMs that end by themselves, and their keepers.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
+use crate::races::at_once;
 use rustix::fs::FlockOperation;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -280,4 +281,34 @@ fn a_time_of_nothing() {
         assert!(message.ends_with("the VM would end at once"), "{message}");
     }
     assert!(!lab.path(".qqmgr").exists());
+}
+
+#[test]
+fn of_many_leases_at_once_one_lasts() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    for outcome in at_once(&lab, &["start a --ttl 1h"; 25]) {
+        outcome.code(0).stderr("");
+    }
+    until("the others are gone", || (keepers(&lab).len() == 1).then_some(()));
+    assert_eq!(lab.qemus().len(), 1);
+}
+
+#[test]
+fn a_lease_that_cannot_be_noted() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    let record = lab.vm_file("a", "lease.json");
+    std::fs::create_dir_all(&record).unwrap();
+    let json = lab.qqmgr("start a --ttl 1h --json").run().code(1).stderr("").json();
+    let message = json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("can't have it kept"), "{json}");
+    lab.nobody_is_left();
+    // The lease of one that runs already is still kept, and so is one without.
+    std::fs::remove_dir(&record).unwrap();
+    lab.qqmgr("start a --ttl 1h").run().code(0);
+    let before = keepers(&lab);
+    std::fs::remove_file(&record).unwrap();
+    std::fs::create_dir(&record).unwrap();
+    lab.qqmgr("start a --ttl 2h").run().code(1);
+    until("there is the first keeper alone", || (keepers(&lab) == before).then_some(()));
+    assert_eq!(lab.qemus().len(), 1);
 }

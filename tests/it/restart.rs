@@ -3,6 +3,7 @@
 use crate::events::{Listener, Qmp};
 use crate::harness::{Lab, NO_GUEST, fake_qemu, guest_vm, until, vm};
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 #[test]
 fn with_the_arguments_that_it_was_started_with() {
@@ -60,6 +61,17 @@ fn the_time_is_over_all_the_same() {
     lab.qqmgr("restart a").run().code(0);
     lab.qqmgr("wait a --for stopped --timeout 20s").run().code(0);
     until("nobody is left", || lab.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn a_guest_that_does_not_power_down_has_its_time_to_come_up() {
+    let lab = Lab::new(&fake_qemu("a", "ignore-powerdown"));
+    lab.qqmgr("start a").run().code(0);
+    let time = Duration::from_secs(2);
+    let begun = Instant::now();
+    let json = lab.qqmgr("restart a --wait --timeout 2s --json").run().code(5).json();
+    assert!(json["error"]["bundle"].is_string(), "{json}");
+    assert!(begun.elapsed() >= 2 * time, "{:?}", begun.elapsed());
 }
 
 #[test]
