@@ -39,17 +39,26 @@ impl Word {
 /// # Errors
 /// A quote that is not closed, a backslash with nothing after it, or an expression that is none.
 pub fn split(text: &str) -> Result<Vec<Word>, template::Error> {
-    let mut splitter = Splitter { text, at: 0 };
-    let mut words = Vec::new();
-    while let Some(word) = splitter.word()? {
-        words.push(word);
-    }
-    Ok(words)
+    Splitter { text, at: 0, is_template: true }.words()
+}
+
+/// Splits `text` into words, braces being nothing special.
+///
+/// # Errors
+/// A quote that is not closed, or a backslash with nothing after it.
+pub fn split_plain(text: &str) -> Result<Vec<String>, template::Error> {
+    let words = Splitter { text, at: 0, is_template: false }.words()?;
+    let plain = |piece: Piece| match piece {
+        Piece::Text(text) => text,
+        Piece::Var(path, _) => path.to_string(),
+    };
+    Ok(words.into_iter().map(|word| word.pieces.into_iter().map(plain).collect()).collect())
 }
 
 struct Splitter<'a> {
     text: &'a str,
     at: usize,
+    is_template: bool,
 }
 
 impl Splitter<'_> {
@@ -61,6 +70,14 @@ impl Splitter<'_> {
         let c = self.peek()?;
         self.at += c.len_utf8();
         Some(c)
+    }
+
+    fn words(mut self) -> Result<Vec<Word>, template::Error> {
+        let mut words = Vec::new();
+        while let Some(word) = self.word()? {
+            words.push(word);
+        }
+        Ok(words)
     }
 
     fn word(&mut self) -> Result<Option<Word>, template::Error> {
@@ -82,12 +99,13 @@ impl Splitter<'_> {
 
     /// A variable, or one character that stands for itself.
     fn plain(&mut self, word: &mut Word) -> Result<(), template::Error> {
-        match template::expression_at(self.text, self.at)? {
-            Some((path, range)) => {
-                self.at = range.end;
-                word.pieces.push(Piece::Var(path, range));
-            }
-            None => word.push(self.next().unwrap_or_default()),
+        if self.is_template
+            && let Some((path, range)) = template::expression_at(self.text, self.at)?
+        {
+            self.at = range.end;
+            word.pieces.push(Piece::Var(path, range));
+        } else {
+            word.push(self.next().unwrap_or_default());
         }
         Ok(())
     }
@@ -151,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// The words with every variable written as its path.
-    fn split_plain(text: &str) -> Vec<String> {
+    fn rendered(text: &str) -> Vec<String> {
         let render = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Var(path, _) => format!("<{path}>"),
@@ -174,16 +192,23 @@ mod tests {
             (r#"'{"a": {"b": 1}}'"#, &[r#"{"a": {"b": 1}}"#]),
             (r"\{{.a}}", &["{{.a}}"]),
         ] {
-            assert_eq!(split_plain(text), words, "{text:?}");
+            assert_eq!(rendered(text), words, "{text:?}");
         }
     }
 
     #[test]
     fn keeps_expressions_whole() {
         assert_eq!(
-            split_plain(r#"-drive file={{ .a }},if={{index .b "c d"}} '{{.e}} f'"#),
+            rendered(r#"-drive file={{ .a }},if={{index .b "c d"}} '{{.e}} f'"#),
             ["-drive", "file=<.a>,if=<index .b \"c d\">", "<.e> f"]
         );
+    }
+
+    #[test]
+    fn plain_text_has_no_expressions() {
+        let words = ["-m", "{{", "1", "}}", "{{.a  }}"];
+        assert_eq!(split_plain("-m {{ 1 }} '{{.a  }}'").unwrap(), words);
+        assert_eq!(split_plain("{{.a").unwrap(), ["{{.a"]);
     }
 
     #[test]
@@ -207,13 +232,13 @@ mod tests {
         #[test]
         fn reads_back_what_shlex_quotes(words in prop::collection::vec("[^{\0]*", 0..6)) {
             let line = shlex::try_join(words.iter().map(String::as_str)).unwrap();
-            prop_assert_eq!(split_plain(&line), words);
+            prop_assert_eq!(rendered(&line), words);
         }
 
         #[test]
         fn agrees_with_shlex_on_any_quoting(text in r#"[a ='"\\]{0,24}"#) {
             if let Some(expected) = shlex::split(&text) {
-                prop_assert_eq!(split_plain(&text), expected);
+                prop_assert_eq!(rendered(&text), expected);
             }
         }
     }

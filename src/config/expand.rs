@@ -3,7 +3,7 @@
 use super::lookup::{Failure, Found, Scope};
 use super::source::{Diagnostic, Text};
 use crate::template::{self, Path, Piece};
-use crate::words::{self, Word};
+use crate::words;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -93,8 +93,8 @@ impl<'a> Expander<'a> {
         match self.enter(text, path, range) {
             None => Vec::new(),
             Some(Found::Word(word)) => vec![word],
-            Some(Found::Plain(value)) => match words::split(&value) {
-                Ok(words) => words.iter().map(|word| literal(word, &value)).collect(),
+            Some(Found::Plain(value)) => match words::split_plain(&value) {
+                Ok(words) => words,
                 Err(error) => {
                     let what = format!("the value of `{{{{{path}}}}}` can't be split");
                     let span = self.scope.source.within(text, range);
@@ -178,13 +178,4 @@ impl<'a> Expander<'a> {
         let span = self.scope.source.within(text, &error.range);
         self.note(Diagnostic { message: error.message, hint: error.hint, span });
     }
-}
-
-/// A word of a text that is no template: variables in it stand for themselves.
-fn literal(word: &Word, text: &str) -> String {
-    let piece = |piece: &Piece| match piece {
-        Piece::Text(text) => text.clone(),
-        Piece::Var(_, range) => text[range.clone()].to_owned(),
-    };
-    word.pieces.iter().map(piece).collect()
 }

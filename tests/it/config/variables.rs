@@ -61,6 +61,15 @@ fn variables_that_all_use_each_other_are_told() {
 }
 
 #[test]
+fn what_comes_from_the_environment_is_text() {
+    let lab = Lab::new(&vm("a", "{{.env.MORE}}"));
+    let more = "-m 64 -name '{{ 1 }} {{.nothing }}' -append {{.x";
+    let words = lab.qqmgr("start a --dry-run --json").env("MORE", more).run().code(0).json();
+    let words: Vec<_> = words.as_array().unwrap()[1..7].iter().collect();
+    assert_eq!(words, ["-m", "64", "-name", "{{ 1 }} {{.nothing }}", "-append", "{{.x"]);
+}
+
+#[test]
 fn no_argument_holds_a_nul() {
     let text = "[vm.a]\ncmd = ['-m', \"a\\u0000\"]\n[vm.a.ssh]\nport = 1\nUser = \"\\u0000\"\n";
     let json = Lab::new(text).qqmgr("start a --json").run().code(3).json();
