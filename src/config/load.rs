@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::source::{Diagnostic, Source};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 use std::sync::Arc;
@@ -48,6 +49,10 @@ fn user_file() -> Option<PathBuf> {
 pub(super) fn read(path: &Path) -> Result<Source, Error> {
     let unreadable = |error| Error::Unreadable { path: path.to_owned(), error };
     let path = path.canonicalize().map_err(unreadable)?;
+    // QEMU's options and ssh's config name what is beside it, and are text.
+    if path.to_str().is_none() {
+        return Err(unreadable(io::Error::other("its path is not UTF-8")));
+    }
     match String::from_utf8(std::fs::read(&path).map_err(unreadable)?) {
         Ok(mut text) => {
             if text.starts_with(BYTE_ORDER_MARK) {

@@ -46,6 +46,18 @@ fn a_symlink_to_a_config_names_the_same_vms() {
 }
 
 #[test]
+fn a_directory_whose_name_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let lab = Lab::empty();
+    let dir = lab.path(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("qqmgr.toml"), one_vm()).unwrap();
+    let outcome = lab.qqmgr("start a --dry-run").cwd(&dir).run();
+    let stderr = String::from_utf8_lossy(&outcome.code(3).stdout("").stderr).into_owned();
+    assert!(stderr.ends_with("its path is not UTF-8\n"), "{outcome}");
+}
+
+#[test]
 fn no_file_at_all() {
     let lab = Lab::empty();
     lab.qqmgr("list").run().expect(
