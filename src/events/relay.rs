@@ -29,6 +29,9 @@ pub const LOCK: &str = "relay.lock";
 /// How long it stays when nobody listens, so that a loop of short listeners keeps one relay.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How long after a failure another connection is accepted.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// How long QEMU may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -110,7 +113,15 @@ impl Relay {
                     Err(error) => break Notice::Failed { reason: error.to_string() },
                 },
                 stream = self.socket.accept() => {
-                    let (stream, _) = stream?;
+                    let stream = match stream {
+                        Ok((stream, _)) => stream,
+                        // Those who listen already are not to lose anything for it.
+                        Err(error) if is_passing(&error) => {
+                            tokio::time::sleep(RETRY).await;
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    };
                     listeners.spawn(listener(stream, hello.clone(), events.subscribe()));
                 }
                 Some(_) = listeners.join_next() => idle = Instant::now(),
@@ -188,6 +199,14 @@ impl Relay {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether a connection could be accepted later: it was broken off, or there are no descriptors
+/// left (accept(2)).
+fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing = [Errno::CONNABORTED, Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| passing.contains(&code))
 }
 
 /// Whether an idle relay may leave.

@@ -48,7 +48,12 @@ pub struct Listener {
 
 impl Listener {
     pub fn start(lab: &Lab, name: &str, options: &str) -> Listener {
-        let line = format!("exec \"$0\" events a --json {options} >{name} 2>{name}.err");
+        Listener::after("true", lab, name, options)
+    }
+
+    /// One with what the shell's command before it sets, such as a limit.
+    pub fn after(command: &str, lab: &Lab, name: &str, options: &str) -> Listener {
+        let line = format!("{command}; exec \"$0\" events a --json {options} >{name} 2>{name}.err");
         let child = lab.program("sh").args(["-c", &line, env!("CARGO_BIN_EXE_qqmgr")]).spawn();
         Listener { child, output: lab.path(name) }
     }

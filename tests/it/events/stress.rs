@@ -21,6 +21,29 @@ fn fifty_listeners_at_once_make_one_relay() {
     assert_nothing_left(&lab);
 }
 
+#[test]
+fn a_relay_without_descriptors_serves_those_that_it_has() {
+    let lab = running();
+    let first = Listener::after("ulimit -n 20", &lab, "first", "");
+    first.hears(&mut Qmp::open(&lab));
+    let pid = relay(&lab).unwrap().pid();
+    let more: Vec<_> = (0..20).map(|i| Listener::start(&lab, &format!("out{i}"), "")).collect();
+    // Each has its place or fails for want of an answer.
+    until("somebody has failed", || {
+        (0..20).any(|i| lab.read(format!("out{i}")).contains("\"error\"")).then_some(())
+    });
+    let heard = first.events().len();
+    let mut qmp = Qmp::open(&lab);
+    until("the first one hears", || {
+        qmp.run(&["system_reset"]);
+        (first.events().len() > heard).then_some(())
+    });
+    assert_eq!(relay(&lab).unwrap().pid(), pid);
+    more.into_iter().for_each(Listener::kill);
+    first.kill();
+    assert_nothing_left(&lab);
+}
+
 /// The slowest `status` is printed, for those who measure.
 #[test]
 fn a_hundred_listeners_leave_status_alone() {
