@@ -74,7 +74,7 @@ fn text(finding: &Finding, coloured: bool) -> String {
 pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let instances = match args.vms.as_slice() {
-        [] => config.instances(),
+        [] => config.vms(),
         names => names.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
     };
     let found = check::check(&config, &instances).await?;

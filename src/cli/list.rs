@@ -2,6 +2,7 @@
 
 use super::{Context, output};
 use crate::Error;
+use crate::config::Instance;
 use crate::vm::{self, Status};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -82,7 +83,13 @@ pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     instances.extend(vm::running_strays(&config));
     // With a thousand VMs it takes more memory than all the rest.
     drop(config);
-    let statuses = vm::list(&instances).await;
+    let statuses = vm::list(&instances).await.into_iter();
+    // What is left of a run that has ended is for `gc`.
+    let is_over = |(instance, status): &(&Instance, Status)| {
+        instance.is_run() && !status.is_running() && status.error.is_none()
+    };
+    let shown = instances.iter().zip(statuses).filter(|both| !is_over(both));
+    let statuses: Vec<_> = shown.map(|(_, status)| status).collect();
     if !context.json {
         for status in &statuses {
             if let Some(error) = &status.error {

@@ -48,9 +48,8 @@ impl fmt::Display for Report {
 
 pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let all = || config.file.vms.iter().filter_map(|vm| config.instance(&vm.name).ok()).collect();
     let find = |name: &str| startable(&config, name);
-    let targets = Targets::new(&args.vms, args.all.then(all), find)?;
+    let targets = Targets::new(&args.vms, args.all.then(|| config.vms()), find)?;
     if args.dry_run {
         return dry_run(context, &config, &args);
     }

@@ -186,6 +186,11 @@ impl Config {
         Ok(self.instance(vm)?.run(id))
     }
 
+    /// The identities of all VMs, in the order of the file.
+    pub fn vms(&self) -> Vec<Instance> {
+        self.file.vms.iter().map(|definition| self.identify(definition)).collect()
+    }
+
     /// The identities of all VMs, in the order of the file, each with its runs behind it.
     pub fn instances(&self) -> Vec<Instance> {
         // Where there are a thousand VMs, few have ever run: one look finds those.

@@ -53,6 +53,21 @@ fn nothing_to_complain_about() {
 }
 
 #[test]
+fn what_is_left_of_a_run_is_no_vm() {
+    let lab = Lab::new(&elsewhere("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("stop a --force").run().code(0);
+    for dir in ["runs", "runs/12345678"] {
+        std::fs::create_dir(lab.vm_file("a", dir)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(lab.vm_file("a", dir), mode).unwrap();
+    }
+    lab.qqmgr("check").run().ok("1 VM checked: nothing found\n");
+    let listed = lab.qqmgr("list --json").run().code(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}
+
+#[test]
 fn a_finding_shows_its_line() {
     let lab = Lab::new(&elsewhere("a", "-nodefualts -machine none"));
     lab.qqmgr("check").run().expect(
