@@ -267,10 +267,12 @@ pub enum Error {
         reason: String,
     },
     /// The guest's kernel panicked.
-    #[error("VM `{vm}`: the guest panicked{}", log_end(serial))]
+    #[error("VM `{vm}`: the guest panicked{}{}", colon(reason), log_end(serial))]
     Panicked {
         /// The VM.
         vm: String,
+        /// The kernel's reason, made harmless.
+        reason: String,
         /// The end of the serial log, made harmless.
         serial: String,
         /// Whether QEMU goes on.

@@ -71,23 +71,25 @@ pub fn place_of_bin(config: &Config, vm: &Vm) -> Option<Place> {
 
 /// The end of QEMU's stderr, with nothing in it that a terminal would obey.
 pub fn last_words(dir: &VmDir) -> String {
-    end_of(dir, "stderr")
+    end_of(dir, "stderr", LAST_WORDS)
 }
 
 /// The last lines of one of the VM's logs, with nothing in them that a terminal would obey.
 pub fn last_lines(dir: &VmDir, log: &str) -> String {
-    let end = end_of(dir, log);
+    let end = end_of(dir, log, LAST_WORDS);
     let lines: Vec<_> = end.lines().collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
-fn end_of(dir: &VmDir, log: &str) -> String {
+/// The end of one of the VM's logs, of so many bytes at the most, with nothing in it that a
+/// terminal would obey.
+pub fn end_of(dir: &VmDir, log: &str, most: u64) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = std::fs::File::open(dir.file(log))?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
         let mut bytes = Vec::new();
-        file.take(LAST_WORDS).read_to_end(&mut bytes)?;
+        file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     harmless(&read().unwrap_or_default())

@@ -24,7 +24,7 @@ mod timeline;
 pub use argv::{CommandLine, Forward, forwards, quote};
 pub use connect::connect_qmp;
 pub use dir::{GDB_SOCKET, VmDir};
-pub use explain::{harmless, last_lines, last_words, place_of_bin};
+pub use explain::{end_of, harmless, last_lines, last_words, place_of_bin};
 pub use ladder::{From, Method};
 pub use launch::Launch;
 pub use lease::{Lease, LeaseStatus};

@@ -12,6 +12,9 @@ const PANIC: &str = "Kernel panic";
 /// What it has said then.
 const PANIC_LINE: &str = "Kernel panic - not syncing";
 
+/// Within so many bytes of the log's end it says so for the last time.
+const PANIC_LENGTH: u64 = 64 << 10;
+
 /// QEMU's event for a panic that the guest tells it of.
 const PANIC_EVENT: &str = "GUEST_PANICKED";
 
@@ -110,7 +113,8 @@ impl Watch<'_> {
         let serial = vm::last_lines(&self.vm.dir, "serial");
         // QEMU may end with it, and a throwaway instance is thrown away.
         let left = !self.instance.is_run() && !self.is_ending().await;
-        Error::Panicked { vm: self.name().to_owned(), serial, left }
+        let reason = panic_reason(&vm::end_of(&self.vm.dir, "serial", PANIC_LENGTH));
+        Error::Panicked { vm: self.name().to_owned(), reason, serial, left }
     }
 
     /// Whether the guest of a VM that has ended told of a panic before.
@@ -139,9 +143,36 @@ impl Watch<'_> {
     }
 }
 
+/// Why the kernel panics, by the last line in which it says so.
+fn panic_reason(log: &str) -> String {
+    let told = log.rsplit_once(PANIC_LINE).and_then(|(_, rest)| rest.lines().next());
+    let reason = told.unwrap_or_default().trim_start_matches(':').trim_end_matches("]---");
+    reason.trim().to_owned()
+}
+
 /// Returns when what is looked for has been seen; never, if it can't be.
 async fn seen(sight: impl Future<Output = Result<(), Error>>) {
     if sight.await.is_err() {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::panic_reason;
+
+    #[test]
+    fn reads_why_a_kernel_panics() {
+        for (log, reason) in [
+            ("Kernel panic - not syncing: no init\nCPU: 0\n", "no init"),
+            (
+                "[1.2] Kernel panic - not syncing: a: b\n---[ end Kernel panic - not syncing: a: b ]---",
+                "a: b",
+            ),
+            ("Kernel panic - not syncing", ""),
+            ("", ""),
+        ] {
+            assert_eq!(panic_reason(log), reason, "{log}");
+        }
     }
 }

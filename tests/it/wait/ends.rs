@@ -83,7 +83,7 @@ fn an_end_after_a_stop_that_was_broken_off_is_one() {
 fn a_panic_before_the_end_is_told() {
     let lab = running();
     let said = "Kernel panic - not syncing: no init";
-    let panicked = "error: VM `a`: the guest panicked\nthe serial log ends:\nKernel panic - not \
+    let panicked = "error: VM `a`: the guest panicked: no init\nthe serial log ends:\nKernel panic - not \
                     syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
     let death = || {
         say(&lab, said);
