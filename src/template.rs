@@ -203,6 +203,9 @@ fn hint(expression: &str) -> String {
             let path = Path(Vec::new()).join(keys.split('.'));
             format!("a key with a dash is written {{{{{path}}}}}")
         }
+        None if expression.split('.').all(is_identifier) => {
+            format!("did you mean `{{{{.{expression}}}}}`?")
+        }
         _ => "an expression is {{.name}}, {{.table.name}} or {{index .table \"name\"}}".to_owned(),
     }
 }
@@ -268,6 +271,8 @@ mod tests {
         assert_eq!(scan("{{.home").unwrap_err().message, "`{{.home` is never closed");
         let hint = scan("{{.foo.a-b}}").unwrap_err().hint.unwrap();
         assert!(hint.ends_with(r#"{{index .foo "a-b"}}"#), "{hint}");
+        let hint = scan("{{a.b}}").unwrap_err().hint.unwrap();
+        assert_eq!(hint, "did you mean `{{.a.b}}`?");
         let hint = scan("{{.a-b}}").unwrap_err().hint.unwrap();
         assert!(hint.ends_with(r#"{{index . "a-b"}}"#), "{hint}");
     }

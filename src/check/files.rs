@@ -26,6 +26,8 @@ const SHIPPED: [&str; 2] = ["bios", "dtb"];
 /// A file that an option names.
 pub struct Named<'a> {
     option: &'a str,
+    /// No option takes it.
+    is_alone: bool,
     pub arg: &'a Arg,
     /// From the config's directory.
     pub path: String,
@@ -80,7 +82,8 @@ pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
         let (option, Some(arg)) = (opt.name, opt.value) else { continue };
         let mut add = |path: &str, image| {
             if let Some(path) = local(path) {
-                files.push(Named { option, arg, path, image });
+                let is_alone = std::ptr::eq(opt.arg, arg);
+                files.push(Named { option, is_alone, arg, path, image });
             }
         };
         match option {
@@ -168,7 +171,7 @@ fn look(subject: &Subject, named: &Named) -> Option<Finding> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let finding = about(Code::FileMissing, format!("there is no file {shown}"))?;
-            return Some(match image_to_make(subject, named, &path) {
+            return Some(match remedy(subject, named, &path) {
                 Some(hint) => finding.hint(hint),
                 None => finding,
             });
@@ -207,6 +210,18 @@ fn locked(
     let message = format!("the image {} is in use by {by}", path.display());
     let hint = "stop that one, or give this VM a copy of the image";
     Some(subject.about(Code::ImageLocked, named.arg, &named.path, message).hint(hint))
+}
+
+/// What may have been meant by a file that is not there.
+fn remedy(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
+    match named.path.chars().next() {
+        _ if named.is_alone => Some(
+            "QEMU takes a word that belongs to no option for a disk image: are quotes missing?"
+                .to_owned(),
+        ),
+        Some('~' | '$') => Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned()),
+        _ => image_to_make(subject, named, path),
+    }
 }
 
 fn image_to_make(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
