@@ -54,33 +54,34 @@ pub struct Error {
     pub hint: Option<String>,
 }
 
-/// Cuts a whole text into its pieces.
-///
-/// # Errors
-/// The first expression that cannot be read.
-pub fn scan(text: &str) -> Result<Vec<Piece>, Error> {
-    let mut pieces = Vec::new();
+/// Cuts a whole text into its pieces, and tells all expressions that can't be read.
+pub fn scan(text: &str) -> (Vec<Piece>, Vec<Error>) {
+    let (mut pieces, mut errors) = (Vec::new(), Vec::new());
     let mut literal = String::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
-        match expression_at(text, at)? {
-            Some((path, range)) => {
+        match expression_at(text, at) {
+            Ok(Some((path, range))) => {
                 if !literal.is_empty() {
                     pieces.push(Piece::Text(std::mem::take(&mut literal)));
                 }
                 at = range.end;
                 pieces.push(Piece::Var(path, range));
             }
-            None => {
+            Ok(None) => {
                 literal.push(c);
                 at += c.len_utf8();
+            }
+            Err(error) => {
+                at = error.range.end;
+                errors.push(error);
             }
         }
     }
     if !literal.is_empty() {
         pieces.push(Piece::Text(literal));
     }
-    Ok(pieces)
+    (pieces, errors)
 }
 
 /// Reads the expression that begins at byte `at`, if one does.
@@ -215,12 +216,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn whole(text: &str) -> Result<Vec<Piece>, Error> {
+        let (pieces, mut errors) = scan(text);
+        errors.pop().map_or(Ok(pieces), Err)
+    }
+
     fn path(keys: &[&str]) -> Path {
         Path(keys.iter().map(|&key| key.to_owned()).collect())
     }
 
     fn only_var(text: &str) -> Path {
-        match scan(text).unwrap().as_slice() {
+        match whole(text).unwrap().as_slice() {
             [Piece::Var(path, range)] if *range == (0..text.len()) => path.clone(),
             other => panic!("{text}: {other:?}"),
         }
@@ -246,17 +252,17 @@ mod tests {
             "{{{",
             "}}{{",
         ] {
-            assert_eq!(scan(text).unwrap(), [Piece::Text(text.to_owned())], "{text}");
+            assert_eq!(whole(text).unwrap(), [Piece::Text(text.to_owned())], "{text}");
         }
     }
 
     #[test]
     fn finds_a_variable_inside_json() {
-        let pieces = scan(r#"{"a":{"n":{{.n}}}}"#).unwrap();
+        let pieces = whole(r#"{"a":{"n":{{.n}}}}"#).unwrap();
         assert_eq!(pieces[0], Piece::Text(r#"{"a":{"n":"#.to_owned()));
         assert_eq!(pieces[1], Piece::Var(path(&["n"]), 10..16));
         assert_eq!(pieces[2], Piece::Text("}}".to_owned()));
-        assert!(matches!(&scan("{{{.n}}}").unwrap()[1], Piece::Var(..)));
+        assert!(matches!(&whole("{{{.n}}}").unwrap()[1], Piece::Var(..)));
     }
 
     #[test]
@@ -264,23 +270,23 @@ mod tests {
         for text in
             ["{{home}}", "{{}}", "{{.}}", "{{.a b}}", "{{.a..b}}", "{{index .a b}}", "{{.a | b}}"]
         {
-            let error = scan(&format!("x {text} y")).unwrap_err();
+            let error = whole(&format!("x {text} y")).unwrap_err();
             assert_eq!(error.message, format!("`{text}` is not an expression"));
             assert_eq!(error.range, 2..2 + text.len());
         }
-        assert_eq!(scan("{{.home").unwrap_err().message, "`{{.home` is never closed");
-        let hint = scan("{{.foo.a-b}}").unwrap_err().hint.unwrap();
+        assert_eq!(whole("{{.home").unwrap_err().message, "`{{.home` is never closed");
+        let hint = whole("{{.foo.a-b}}").unwrap_err().hint.unwrap();
         assert!(hint.ends_with(r#"{{index .foo "a-b"}}"#), "{hint}");
-        let hint = scan("{{a.b}}").unwrap_err().hint.unwrap();
+        let hint = whole("{{a.b}}").unwrap_err().hint.unwrap();
         assert_eq!(hint, "did you mean `{{.a.b}}`?");
-        let hint = scan("{{.a-b}}").unwrap_err().hint.unwrap();
+        let hint = whole("{{.a-b}}").unwrap_err().hint.unwrap();
         assert!(hint.ends_with(r#"{{index . "a-b"}}"#), "{hint}");
     }
 
     proptest! {
         #[test]
         fn never_panics_and_never_loses_a_byte(text in r#"[{}." a-b\\`'"é]{0,40}"#) {
-            if let Ok(pieces) = scan(&text) {
+            if let Ok(pieces) = whole(&text) {
                 let whole: String = pieces
                     .iter()
                     .map(|piece| match piece {
@@ -304,7 +310,7 @@ mod tests {
         #[test]
         fn text_without_an_opening_is_untouched(text in r#"([{]?[a-z}":, \\]){0,30}"#) {
             let expected = if text.is_empty() { vec![] } else { vec![Piece::Text(text.clone())] };
-            prop_assert_eq!(scan(&text).unwrap(), expected);
+            prop_assert_eq!(whole(&text).unwrap(), expected);
         }
     }
 }

@@ -58,13 +58,9 @@ impl<'a> Expander<'a> {
 
     /// The text with its variables put in.
     pub fn text(&mut self, text: &Text) -> String {
-        match template::scan(&text.value) {
-            Ok(pieces) => self.join(text, &pieces),
-            Err(error) => {
-                self.bad_syntax(text, error);
-                String::new()
-            }
-        }
+        let (pieces, errors) = template::scan(&text.value);
+        errors.into_iter().for_each(|error| self.bad_syntax(text, error));
+        self.join(text, &pieces)
     }
 
     /// The words of a command line and the bytes that each came from.

@@ -61,6 +61,24 @@ fn variables_that_all_use_each_other_are_told() {
 }
 
 #[test]
+fn all_that_is_wrong_in_one_text() {
+    let lab = Lab::new(&vm("a", "-m {{.mem}} -x {{images}} '{{.b-c}}' {{.mme}} {{.end"));
+    let json = lab.qqmgr("start a --json").run().code(3).json();
+    let errors = json["error"]["errors"].as_array().unwrap();
+    let messages: Vec<_> = errors.iter().map(|error| error["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        messages,
+        [
+            "there is no variable `{{.mem}}`",
+            "`{{images}}` is not an expression",
+            "`{{.b-c}}` is not an expression",
+            "there is no variable `{{.mme}}`",
+            "`{{.end` is never closed",
+        ]
+    );
+}
+
+#[test]
 fn what_comes_from_the_environment_is_text() {
     let lab = Lab::new(&vm("a", "{{.env.MORE}}"));
     let more = "-m 64 -name '{{ 1 }} {{.nothing }}' -append {{.x";
