@@ -4,7 +4,7 @@ use super::args::attach::{AttachArgs, ConsoleArgs};
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
-use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, RawMode, Relay, Signals};
+use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, Relay, Signals, Terminal};
 use crate::vm;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
@@ -66,7 +66,9 @@ impl Session {
     async fn on_terminal(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let (vm, port) = (self.instance.name.clone(), self.port);
         output::note(format_args!("{vm}: attached to its {port}; Ctrl-] leaves"));
-        let raw = RawMode::enter().map_err(|error| self.failed("use the terminal", error))?;
+        let terminal = Terminal::keep();
+        let raw = terminal.and_then(|terminal| terminal.make_raw().map(|()| terminal));
+        let raw = raw.map_err(|error| self.failed("use the terminal", error))?;
         let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), true, ends);
         let result = self.relay(&mut relay).await;
         drop(raw);

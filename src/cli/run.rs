@@ -3,6 +3,7 @@
 use super::args::guest::RunArgs;
 use super::{Context, output};
 use crate::Error;
+use crate::console::Terminal;
 use crate::run::{self, Job, Ran};
 use std::process::ExitCode;
 
@@ -16,7 +17,10 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
         command: args.command,
         capture: context.json,
     };
+    // Without one there is nothing to keep.
+    let terminal = Terminal::keep();
     let ran = run::run(&config, &args.vm, &job).await?;
+    drop(terminal);
     if context.json {
         output::document(&ran);
     } else {

@@ -1,63 +1,78 @@
 //! The user's terminal: raw for as long as the guest has it, and itself again on every way out.
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use std::io::{self, Write};
 use std::sync::Mutex;
 use std::task::Poll;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The terminal as it was, for as long as it is raw. Static, for the panic hook: a release build
-/// aborts without unwinding.
-static COOKED: Mutex<Option<Termios>> = Mutex::new(None);
+/// The terminal's modes that are to come back. Static, for the panic hook: a release build aborts
+/// without unwinding.
+static KEPT: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// What a guest may have left switched on: colours, a hidden cursor, bracketed paste, mouse
 /// reports (xterm, "Control Sequences").
 const UNDO: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l";
 
-/// A raw terminal on standard input, until dropped.
+/// The terminal on standard input, whose modes come back when this is dropped, whoever has changed
+/// them meanwhile: an ssh that is killed leaves it raw.
 #[derive(Debug)]
-pub struct RawMode(());
+pub struct Terminal(());
 
-impl RawMode {
-    /// Takes the terminal out of the way: every key goes to the guest, Ctrl-C too.
+impl Terminal {
+    /// Keeps its modes as they are now.
     ///
     /// # Errors
     /// Standard input is no terminal.
-    pub fn enter() -> io::Result<RawMode> {
-        let cooked = tcgetattr(io::stdin())?;
-        let mut raw = cooked.clone();
-        raw.make_raw();
-        if let Ok(mut kept) = COOKED.lock() {
-            *kept = Some(cooked);
+    pub fn keep() -> io::Result<Terminal> {
+        let modes = tcgetattr(io::stdin())?;
+        if let Ok(mut kept) = KEPT.lock() {
+            *kept = Some(modes);
         }
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             restore();
             hook(panic);
         }));
-        let mode = RawMode(());
-        tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
-        Ok(mode)
+        Ok(Terminal(()))
+    }
+
+    /// Takes it out of the way: every key goes to the guest, Ctrl-C too.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn make_raw(&self) -> io::Result<()> {
+        let mut raw = tcgetattr(io::stdin())?;
+        raw.make_raw();
+        Ok(tcsetattr(io::stdin(), OptionalActions::Now, &raw)?)
     }
 }
 
-impl Drop for RawMode {
+impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
     }
 }
 
 fn restore() {
-    let cooked = COOKED.lock().ok().and_then(|mut kept| kept.take());
-    if let Some(cooked) = cooked {
-        // A terminal that is gone needs no restoring.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &cooked);
-        let mut stdout = io::stdout();
-        if io::IsTerminal::is_terminal(&stdout) {
-            let _ = stdout.write_all(UNDO).and_then(|()| stdout.write_all(b"\r\n"));
-            let _ = stdout.flush();
-        }
+    let modes = KEPT.lock().ok().and_then(|mut kept| kept.take());
+    // One that is gone needs no restoring, and one that has others in its foreground is theirs: to
+    // set its modes from behind them would stop us (SIGTTOU, termios(3)).
+    let (Some(modes), Ok(now), false) = (modes, tcgetattr(io::stdin()), is_in_background()) else {
+        return;
+    };
+    let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
+    let mut stdout = io::stdout();
+    if now.local_modes != modes.local_modes && io::IsTerminal::is_terminal(&stdout) {
+        let _ = stdout.write_all(UNDO).and_then(|()| stdout.write_all(b"\r\n"));
+        let _ = stdout.flush();
     }
+}
+
+fn is_in_background() -> bool {
+    // It may be no controlling terminal of ours: then it has no foreground, either.
+    tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp())
 }
 
 /// The signals that end a program, caught so that the terminal can be restored first.

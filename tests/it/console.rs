@@ -2,7 +2,6 @@
 
 use crate::harness::{Lab, Live, NO_GUEST, guest_vm, until, vm};
 use rustix::process::Signal;
-use rustix::termios::LocalModes;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -17,15 +16,8 @@ fn running() -> Lab {
 fn attached(lab: &Lab) -> Live {
     let mut terminal = lab.qqmgr("console a").at_terminal();
     terminal.shows(ENTERED);
-    until("it is raw", || is_raw(&terminal).then_some(()));
+    until("it is raw", || terminal.is_raw().then_some(()));
     terminal
-}
-
-fn is_raw(terminal: &Live) -> bool {
-    !terminal
-        .modes()
-        .local_modes
-        .intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
 }
 
 #[test]
@@ -96,13 +88,34 @@ fn the_terminal_is_itself_again_however_it_ends() {
         }
         assert_eq!(terminal.ends(), code);
         until("its last word", || terminal.text().ends_with(said).then_some(()));
-        assert!(!is_raw(&terminal), "{end:?}");
+        assert!(!terminal.is_raw(), "{end:?}");
     }
     let mut terminal = attached(&lab);
     lab.qqmgr("stop a --force").run().code(0);
     terminal.shows("a: has ended\r\n");
     assert_eq!(terminal.ends(), 0);
-    assert!(!is_raw(&terminal));
+    assert!(!terminal.is_raw());
+}
+
+#[test]
+fn in_the_background_it_ends_without_the_terminal() {
+    let lab = running();
+    let line = r#"set -m; "$0" console a; echo goes on; exec sleep 1000"#;
+    let shell = lab.program("bash").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
+    let mut terminal = shell.at_terminal();
+    terminal.shows(ENTERED);
+    until("it is raw", || terminal.is_raw().then_some(()));
+    let mut processes = lab.processes().into_iter();
+    let console = processes.find(|process| process.args.ends_with(&["console".into(), "a".into()]));
+    let console = console.unwrap();
+    console.signal(Signal::STOP);
+    terminal.shows("goes on");
+    console.signal(Signal::TERM);
+    until("it has ended", || {
+        // It still reads the terminal, which stops it anew (SIGTTIN).
+        console.signal(Signal::CONT);
+        lab.processes().iter().all(|process| process.pid != console.pid).then_some(())
+    });
 }
 
 #[test]
@@ -126,7 +139,7 @@ fn one_at_a_time_unless_by_force() {
     second.shows(ENTERED);
     first.shows(&format!("its serial port was taken over by another qqmgr (pid {})", second.pid()));
     assert_eq!(first.ends(), 1);
-    assert!(!is_raw(&first));
+    assert!(!first.is_raw());
     // Stopped, a holder would not see the signal.
     second.signal(Signal::STOP);
     let mut third = lab.qqmgr("console a --force").at_terminal();

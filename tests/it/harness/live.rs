@@ -3,7 +3,7 @@
 use super::processes::until;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStringExt;
@@ -90,9 +90,10 @@ impl Live {
         String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
     }
 
-    /// The modes of its terminal.
-    pub fn modes(&self) -> Termios {
-        tcgetattr(self.input.as_ref().unwrap()).unwrap()
+    /// Whether every key goes through its terminal as it is.
+    pub fn is_raw(&self) -> bool {
+        let modes = tcgetattr(self.input.as_ref().unwrap()).unwrap().local_modes;
+        !modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
     }
 
     pub fn pid(&self) -> u32 {

@@ -282,6 +282,23 @@ fn signals_end_it_and_leave_nothing() {
     gone(&lab);
 }
 
+#[test]
+fn a_shell_whose_run_ends_under_it_leaves_the_terminal_as_it_was() {
+    let lab = Lab::new(&guest_vm("a"));
+    for (line, code) in [("\n", 143), ("echo c >/proc/sysrq-trigger\n", 125)] {
+        let mut terminal = lab.qqmgr("run a").at_terminal();
+        terminal.shows("# ");
+        assert!(terminal.is_raw());
+        terminal.types(line);
+        if code == 143 {
+            terminal.signal(Signal::TERM);
+        }
+        assert_eq!(terminal.ends(), code);
+        assert!(!terminal.is_raw(), "{code}");
+        gone(&lab);
+    }
+}
+
 /// The rounds of a stress, and how many of them are underway at once.
 const ROUNDS: u64 = 15;
 const AT_ONCE: u64 = 5;
