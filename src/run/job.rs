@@ -53,7 +53,7 @@ pub struct Job {
     pub get: Vec<Copy>,
     /// How long all of it may take.
     pub timeout: Duration,
-    /// Whether to leave the instance running when anything fails.
+    /// Whether to leave the instance running when anything fails, other than by a signal.
     pub keep_on_failure: bool,
     /// The command: one word is a line for the guest's shell, several are exact words; none for
     /// a shell.

@@ -32,6 +32,8 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     let keeper = Keeper::of_run(&instance).await?;
     let progress = Progress::default();
     let end = tokio::select! {
+        // Ctrl-C at a terminal ends the command too, which is no failure of it.
+        biased;
         number = signals.next() => End::Signal(number),
         result = work(config, &instance, job, started, &progress) => match result {
             Ok(()) => End::Done,
@@ -42,8 +44,10 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
         keeper.finish().await;
         return Err(error);
     }
+    // Whoever wants an end of it, such as a CI job that is cancelled, will not look at it.
+    let may_stay = job.keep_on_failure && !matches!(end, End::Signal(_));
     let mut ran = end.report(&instance, &progress);
-    if job.keep_on_failure && ran.exit_code != 0 && keeper_stays(&instance) {
+    if may_stay && ran.exit_code != 0 && keeper_stays(&instance) {
         if keeper.stay().await.is_ok() {
             ran.kept = Some(instance.name);
         }

@@ -98,7 +98,7 @@ pub struct RunArgs {
     /// How long all of it may take
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
     pub timeout: Duration,
-    /// Leave the instance running when anything fails
+    /// Leave the instance running when anything fails, unless a signal ends qqmgr
     #[arg(long)]
     pub keep_on_failure: bool,
     /// The command: several words are exact, one is a line for the guest's shell

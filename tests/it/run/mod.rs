@@ -299,6 +299,24 @@ fn a_shell_whose_run_ends_under_it_leaves_the_terminal_as_it_was() {
     }
 }
 
+#[test]
+fn what_a_signal_ends_is_not_kept() {
+    let lab = Lab::new(&guest_vm("a"));
+    let line = "run a --keep-on-failure -- 'echo begun; exec sleep 1000'";
+    // Ctrl-C ends ssh as well.
+    for (key, code) in [(None, 143), (Some("\x03"), 130)] {
+        let mut run = lab.qqmgr(line).at_terminal();
+        run.shows("begun");
+        match key {
+            Some(key) => drop(run.types(key)),
+            None => run.signal(Signal::TERM),
+        }
+        assert_eq!(run.ends(), code);
+        assert!(!run.text().contains("kept"), "{}", run.text());
+        gone(&lab);
+    }
+}
+
 /// The rounds of a stress, and how many of them are underway at once.
 const ROUNDS: u64 = 15;
 const AT_ONCE: u64 = 5;
