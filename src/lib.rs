@@ -87,6 +87,7 @@ pub mod run;
 pub mod sanitize;
 mod scaffold;
 mod short_socket;
+mod signals;
 pub mod ssh;
 mod suggest;
 mod template;

@@ -4,13 +4,15 @@ use super::args::attach::{AttachArgs, ConsoleArgs};
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
-use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, Relay, Signals, Terminal};
+use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, Relay, Terminal};
+use crate::signals::Signals;
 use crate::vm;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::AsyncWrite;
+use tokio::signal::unix::SignalKind;
 
 /// How long a silence ends a session without a terminal, if nothing else is asked for.
 const IDLE: Duration = Duration::from_secs(1);
@@ -34,7 +36,13 @@ pub async fn attached(
     args: AttachArgs,
 ) -> Result<ExitCode, Error> {
     let instance = context.load()?.instance(vm)?;
-    let mut signals = Signals::catch().map_err(|error| Error::Runtime { error })?;
+    let kinds = [
+        SignalKind::hangup(),
+        SignalKind::interrupt(),
+        SignalKind::quit(),
+        SignalKind::terminate(),
+    ];
+    let mut signals = Signals::catch(&kinds).map_err(|error| Error::Runtime { error })?;
     let attachment = tokio::select! {
         attachment = console::attach(&instance, port, args.force) => attachment?,
         signal = signals.next() => return Ok(killed_by(signal)),

@@ -11,7 +11,7 @@ mod tests;
 pub use awaited::Awaited;
 pub use error::Error;
 pub use relay::{EndedBy, Ends, Relay};
-pub use terminal::{Signals, Terminal};
+pub use terminal::Terminal;
 
 use crate::config::Instance;
 use crate::vm::{Running, running};

@@ -4,8 +4,6 @@ use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use std::io::{self, Write};
 use std::sync::Mutex;
-use std::task::Poll;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The terminal's modes that are to come back. Static, for the panic hook: a release build aborts
 /// without unwinding.
@@ -73,37 +71,4 @@ fn restore() {
 fn is_in_background() -> bool {
     // It may be no controlling terminal of ours: then it has no foreground, either.
     tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp())
-}
-
-/// The signals that end a program, caught so that the terminal can be restored first.
-#[derive(Debug)]
-pub struct Signals([(SignalKind, Signal); 4]);
-
-impl Signals {
-    /// Catches them from now on.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn catch() -> io::Result<Signals> {
-        let caught = |kind| signal(kind).map(|signal| (kind, signal));
-        Ok(Signals([
-            caught(SignalKind::hangup())?,
-            caught(SignalKind::interrupt())?,
-            caught(SignalKind::quit())?,
-            caught(SignalKind::terminate())?,
-        ]))
-    }
-
-    /// The number of the next one.
-    pub async fn next(&mut self) -> i32 {
-        std::future::poll_fn(|context| {
-            for (kind, signal) in &mut self.0 {
-                if signal.poll_recv(context).is_ready() {
-                    return Poll::Ready(kind.as_raw_value());
-                }
-            }
-            Poll::Pending
-        })
-        .await
-    }
 }

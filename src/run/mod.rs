@@ -10,12 +10,13 @@ pub use outcome::{EndedBy, Ran};
 
 use crate::config::{Config, Instance, Port};
 use crate::lease::Keeper;
+use crate::signals::Signals;
 use crate::vm::{self, StartOptions};
 use crate::wait::{Condition, Plan, Watch};
 use crate::{Error, bundle};
 use outcome::End;
 use steps::Progress;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::time::Instant;
 
 /// Boots a throwaway instance, runs the job in it, and throws it away.
@@ -28,7 +29,9 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     let instance = new_instance(config, vm)?;
     protect::check(config, &instance)?;
     job.prepare()?;
-    let mut signals = Signals::new().map_err(|error| Error::Runtime { error })?;
+    // They end us, and the instance with us.
+    let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
+    let mut signals = Signals::catch(&kinds).map_err(|error| Error::Runtime { error })?;
     let keeper = Keeper::of_run(&instance).await?;
     let progress = Progress::default();
     let end = tokio::select! {
@@ -113,27 +116,5 @@ fn overdue(instance: &Instance, job: &Job, progress: &Progress) -> Error {
         missing: progress.awaited().to_owned(),
         held: String::new(),
         detail: String::new(),
-    }
-}
-
-/// The signals that end us, and the instance with us.
-struct Signals([(u8, Signal); 3]);
-
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals([
-            (1, signal(SignalKind::hangup())?),
-            (2, signal(SignalKind::interrupt())?),
-            (15, signal(SignalKind::terminate())?),
-        ]))
-    }
-
-    async fn next(&mut self) -> u8 {
-        let [(one, hangup), (two, interrupt), (three, terminate)] = &mut self.0;
-        tokio::select! {
-            _ = hangup.recv() => *one,
-            _ = interrupt.recv() => *two,
-            _ = terminate.recv() => *three,
-        }
     }
 }

@@ -64,7 +64,7 @@ pub struct Ran {
 pub enum End {
     /// All was done; some files may not have been copied out.
     Done,
-    Signal(u8),
+    Signal(i32),
     Failure(Error),
 }
 
@@ -100,7 +100,7 @@ impl End {
             }
             End::Signal(number) => {
                 ran.ended_by = EndedBy::Signal;
-                ran.exit_code = 128 + number;
+                ran.exit_code = u8::try_from(128 + number).unwrap_or(u8::MAX);
                 ran.message = Some(format!("ended by signal {number}"));
             }
             End::Failure(error) => {

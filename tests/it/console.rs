@@ -98,6 +98,18 @@ fn the_terminal_is_itself_again_however_it_ends() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_stays_so() {
+    let lab = running();
+    let line = r#"trap '' HUP; exec "$0" console a"#;
+    let shell = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
+    let mut terminal = shell.at_terminal();
+    terminal.shows(ENTERED);
+    terminal.signal(Signal::HUP);
+    terminal.types("\x1d").shows("a: left its serial port\r\n");
+    assert_eq!(terminal.ends(), 0);
+}
+
+#[test]
 fn in_the_background_it_ends_without_the_terminal() {
     let lab = running();
     let line = r#"set -m; "$0" console a; echo goes on; exec sleep 1000"#;

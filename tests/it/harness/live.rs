@@ -40,6 +40,7 @@ impl Live {
                 Ok(rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?)
             })
         };
+        heeds_signals(&mut command);
         let child = command.spawn().unwrap();
         Live::new(child, ours.try_clone().unwrap(), Some(ours))
     }
@@ -47,6 +48,7 @@ impl Live {
     /// Runs it with its standard output in a pipe.
     pub fn in_pipe(mut command: Command) -> Live {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        heeds_signals(&mut command);
         let mut child = command.spawn().unwrap();
         let stdout = std::os::fd::OwnedFd::from(child.stdout.take().unwrap());
         Live::new(child, stdout.into(), None)
@@ -118,4 +120,18 @@ impl Drop for Live {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Has a program begin as from a terminal, even where the tests run under nohup or in a script's
+/// background.
+fn heeds_signals(command: &mut Command) {
+    // SAFETY: between fork and exec only two system calls are made.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGHUP, libc::SIGINT] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        })
+    };
 }

@@ -317,6 +317,20 @@ fn what_a_signal_ends_is_not_kept() {
     }
 }
 
+#[test]
+fn a_signal_that_was_ignored_stays_so() {
+    let lab = Lab::new(&guest_vm("a"));
+    let line = r#"trap '' HUP INT; exec "$0" run a -- 'echo begun; sleep 1; echo done'"#;
+    let shell = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
+    let mut run = shell.in_pipe();
+    run.shows("begun\n");
+    run.signal(Signal::HUP);
+    run.signal(Signal::INT);
+    run.shows("done\n");
+    assert_eq!(run.ends(), 0);
+    gone(&lab);
+}
+
 /// The rounds of a stress, and how many of them are underway at once.
 const ROUNDS: u64 = 15;
 const AT_ONCE: u64 = 5;

@@ -1,0 +1,45 @@
+//! The signals that end a program, caught so that it can put its things in order first.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::task::Poll;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that are caught.
+#[derive(Debug)]
+pub struct Signals(Vec<(SignalKind, Signal)>);
+
+impl Signals {
+    /// Catches these from now on, but for those that whoever started us has us ignore, as nohup(1)
+    /// does.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn catch(kinds: &[SignalKind]) -> io::Result<Signals> {
+        let heeded = kinds.iter().filter(|kind| !is_ignored(**kind));
+        let caught = heeded.map(|kind| Ok((*kind, signal(*kind)?)));
+        Ok(Signals(caught.collect::<io::Result<_>>()?))
+    }
+
+    /// The number of the next one.
+    pub async fn next(&mut self) -> i32 {
+        std::future::poll_fn(|context| {
+            for (kind, signal) in &mut self.0 {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(kind.as_raw_value());
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+fn is_ignored(kind: SignalKind) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is set, and the action is filled in unless the call fails.
+    unsafe {
+        libc::sigaction(kind.as_raw_value(), std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
+}
