@@ -23,7 +23,10 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     let end = tokio::select! {
         biased;
         end = shown.all(&mut stream, args.count) => end?,
-        () = deadline::at(deadline) => End::Timeout,
+        () = deadline::at(deadline) => {
+            stdout::give_up();
+            End::Timeout
+        }
         () = stdout::reader_left() => End::Enough,
     };
     let (vm, seen) = (args.vm, shown.count);
@@ -61,7 +64,7 @@ impl Shown {
                 Ok(None) => return Ok(End::Vm),
                 // It's told where it happened, and the stream goes on.
                 Err(error @ Error::EventsLost { .. }) => {
-                    output::error(&error, self.json);
+                    self.tell(&error).await;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -69,7 +72,7 @@ impl Shown {
             if !self.filter.matches(&event.name) {
                 continue;
             }
-            if !self.show(&event) {
+            if !self.show(&event).await {
                 return Ok(End::Enough);
             }
             self.count += 1;
@@ -79,8 +82,23 @@ impl Shown {
         }
     }
 
-    fn show(&self, event: &Event) -> bool {
-        if self.json { output::document(event) } else { output::text(line(event)) }
+    async fn show(&self, event: &Event) -> bool {
+        let text = || output::line(line(event));
+        put(if self.json { output::json_line(event) } else { Some(text()) }).await
+    }
+
+    async fn tell(&self, error: &Error) {
+        match self.json {
+            true => drop(put(output::json_error(error)).await),
+            false => output::error(error, false),
+        }
+    }
+}
+
+async fn put(line: Option<Vec<u8>>) -> bool {
+    match line {
+        Some(line) => stdout::write_in_time(&line).await,
+        None => false,
     }
 }
 

@@ -26,21 +26,24 @@ pub fn report(report: &(impl Serialize + Display), json: bool) -> bool {
 
 /// Prints text to standard output; colours only where they are welcome.
 pub fn text(text: impl Display) -> bool {
-    stdout::write(&styled(&io::stdout(), text))
+    stdout::write(&line(text))
 }
 
 /// Prints one JSON document to standard output.
 pub fn document(value: &impl Serialize) -> bool {
-    match serde_json::to_string(value) {
-        Ok(mut json) => {
-            json.push('\n');
-            stdout::write(json.as_bytes())
-        }
-        Err(error) => {
-            stdout::failed(error.into());
-            false
-        }
-    }
+    json_line(value).is_some_and(|line| stdout::write(&line))
+}
+
+/// A text as a line for standard output.
+pub fn line(text: impl Display) -> Vec<u8> {
+    styled(&io::stdout(), text)
+}
+
+/// A document as a line.
+pub fn json_line(value: &impl Serialize) -> Option<Vec<u8>> {
+    let json = serde_json::to_vec(value);
+    let json = json.map_err(|error| stdout::failed(error.into())).ok()?;
+    Some([json, b"\n".into()].concat())
 }
 
 /// Tells something beside the result, on standard error.
@@ -90,9 +93,14 @@ struct JsonDiagnostic {
 /// Tells an error: as JSON on standard output, or as text on standard error.
 pub fn error(error: &Error, json: bool) {
     match json {
-        true => drop(document(&JsonError { error: json_body(error) })),
+        true => drop(json_error(error).is_some_and(|line| stdout::write(&line))),
         false => tell(error, str::to_owned),
     }
+}
+
+/// An error as a line of JSON.
+pub fn json_error(error: &Error) -> Option<Vec<u8>> {
+    json_line(&JsonError { error: json_body(error) })
 }
 
 /// Tells an error of one VM among others as text: its message names the VM.

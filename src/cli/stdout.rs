@@ -5,17 +5,47 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::sync::OnceLock;
-use tokio::io::Interest;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncWriteExt, Interest};
 
 /// The first write that failed.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
+/// A thread of its own writes, and has the lock: as long as nobody reads, for ever.
+static UNDERWAY: AtomicBool = AtomicBool::new(false);
+
 /// Writes it at once: line by line, a table of a thousand VMs would be a thousand writes.
 /// Whether it could be written; if not, [`checked`] tells at the end.
 pub fn write(bytes: &[u8]) -> bool {
+    if UNDERWAY.load(Ordering::Relaxed) {
+        return give_up();
+    }
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(failed).is_ok()
+}
+
+/// The same for what has a time limit, which holds even if nobody reads. Given up in the middle, it is
+/// the last that is written.
+pub async fn write_in_time(bytes: &[u8]) -> bool {
+    UNDERWAY.store(true, Ordering::Relaxed);
+    let mut stdout = tokio::io::stdout();
+    let written = async {
+        stdout.write_all(bytes).await?;
+        stdout.flush().await
+    };
+    let written = written.await;
+    UNDERWAY.store(false, Ordering::Relaxed);
+    written.map_err(failed).is_ok()
+}
+
+/// Notes that what was given up in the middle, if anything was, is lost.
+pub fn give_up() -> bool {
+    let lost = UNDERWAY.load(Ordering::Relaxed);
+    if lost {
+        failed(io::ErrorKind::TimedOut.into());
+    }
+    !lost
 }
 
 /// Notes that something could not be written.

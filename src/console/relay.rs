@@ -102,9 +102,10 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.input_ended && self.to_guest.is_empty()
     }
 
-    /// Whether the output ends in the middle of a line.
+    /// Whether what has gone out ends in the middle of a line; not if nobody took the last of it,
+    /// as nobody would take an end of the line either.
     pub fn is_in_line(&self) -> bool {
-        self.in_line
+        self.in_line && !self.unshown
     }
 
     /// The output, for one that keeps it.
@@ -211,7 +212,9 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         if let Some(sanitizer) = &mut self.sanitizer {
             sanitizer.finish(&mut self.to_user);
         }
-        show(&mut self.output, &mut self.to_user).await
+        show(&mut self.output, &mut self.to_user).await?;
+        self.unshown = false;
+        Ok(())
     }
 
     async fn end_soon(&mut self, by: EndedBy) -> io::Result<EndedBy> {

@@ -1,8 +1,9 @@
 //! The user's terminal: raw for as long as the guest has it, and itself again on every way out.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Mutex;
 
 /// The terminal's modes that are to come back. Static, for the panic hook: a release build aborts
@@ -10,8 +11,8 @@ use std::sync::Mutex;
 static KEPT: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// What a guest may have left switched on: colours, a hidden cursor, bracketed paste, mouse
-/// reports (xterm, "Control Sequences").
-const UNDO: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l";
+/// reports (xterm, "Control Sequences"); and a line of our own.
+const UNDO: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\r\n";
 
 /// The terminal on standard input, whose modes come back when this is dropped, whoever has changed
 /// them meanwhile: an ssh that is killed leaves it raw.
@@ -61,10 +62,17 @@ fn restore() {
         return;
     };
     let _ = tcsetattr(io::stdin(), OptionalActions::Now, &modes);
-    let mut stdout = io::stdout();
-    if now.local_modes != modes.local_modes && io::IsTerminal::is_terminal(&stdout) {
-        let _ = stdout.write_all(UNDO).and_then(|()| stdout.write_all(b"\r\n"));
-        let _ = stdout.flush();
+    if now.local_modes != modes.local_modes && io::stdout().is_terminal() {
+        undo();
+    }
+}
+
+/// Not by way of [`io::stdout`], whose lock a write has that the terminal does not take.
+fn undo() {
+    let stdout = io::stdout();
+    let mut writable = [PollFd::new(&stdout, PollFlags::OUT)];
+    if poll(&mut writable, Some(&Timespec::default())) == Ok(1) {
+        let _ = rustix::io::write(&stdout, UNDO);
     }
 }
 

@@ -110,6 +110,31 @@ fn a_signal_that_was_ignored_stays_so() {
 }
 
 #[test]
+fn a_terminal_that_takes_no_more_is_restored() {
+    let lab = running();
+    let mut terminal = lab.qqmgr("monitor a").at_terminal();
+    terminal.shows("(qemu)");
+    terminal.unread("help\r");
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.ends(), 143);
+    assert!(!terminal.is_raw());
+}
+
+#[test]
+fn time_is_over_though_nobody_reads() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --wait").run().code(0);
+    let line = r#"mkfifo full; exec 3<>full; head -c 65536 /dev/zero >full
+        echo | "$0" console a --until never --timeout 1s >full"#;
+    let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
+    outcome.expect(
+        5,
+        "",
+        "error: VM `a`: what is awaited from its serial port did not come within 1s\n",
+    );
+}
+
+#[test]
 fn in_the_background_it_ends_without_the_terminal() {
     let lab = running();
     let line = r#"set -m; "$0" console a; echo goes on; exec sleep 1000"#;

@@ -98,6 +98,29 @@ fn whoever_closes_the_pipe_ends_it() {
 }
 
 #[test]
+fn time_is_over_though_nobody_reads() {
+    let lab = running();
+    let mut qmp = Qmp::open(&lab);
+    for (options, code) in [("--timeout 1s", 1), ("--json --count 9 --timeout 1s", 5)] {
+        let line = format!(
+            "mkfifo full; exec 3<>full; head -c 65536 /dev/zero >full
+             exec \"$0\" events a {options} >full"
+        );
+        let shell = lab.program("sh").args(["-c", &line, env!("CARGO_BIN_EXE_qqmgr")]);
+        let outcome = std::thread::scope(|scope| {
+            let listener = scope.spawn(|| shell.run());
+            until("it has ended", || {
+                qmp.run(&["stop", "cont"]);
+                listener.is_finished().then_some(())
+            });
+            listener.join().unwrap()
+        });
+        outcome.expect(code, "", "error: can't write to standard output: timed out\n");
+        fs::remove_file(lab.path("full")).unwrap();
+    }
+}
+
+#[test]
 fn a_vm_that_is_not_running() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let said = "error: VM `a` is not running\nhint: start it: qqmgr start a\n";

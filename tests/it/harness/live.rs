@@ -1,6 +1,7 @@
 //! A program that is watched and spoken to while it runs, at a terminal or through pipes.
 
 use super::processes::until;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
@@ -90,6 +91,19 @@ impl Live {
     /// All that it has written so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
+    }
+
+    /// Leaves what it answers these keys unread, until its terminal takes no more; so it stays.
+    pub fn unread(&mut self, keys: &str) {
+        // The reader keeps what it has read, and no more, until it gets this.
+        std::mem::forget(self.output.lock().unwrap());
+        let terminal = File::options().write(true).open(format!("/proc/{}/fd/1", self.pid()));
+        let terminal = terminal.unwrap();
+        until("the terminal is full", || {
+            self.types(keys);
+            let mut writable = [PollFd::new(&terminal, PollFlags::OUT)];
+            (poll(&mut writable, Some(&Timespec::default())) == Ok(0)).then_some(())
+        });
     }
 
     /// Whether every key goes through its terminal as it is.
