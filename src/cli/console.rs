@@ -4,7 +4,7 @@ use super::args::attach::{AttachArgs, ConsoleArgs};
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
-use crate::console::{self, Attachment, Awaited, EndedBy, Ends, Port, Relay, Terminal};
+use crate::console::{self, Awaited, EndedBy, Ends, Failed, Hold, Port, Relay, Terminal};
 use crate::signals::Signals;
 use crate::vm;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::AsyncWrite;
+use tokio::net::UnixStream;
 use tokio::signal::unix::SignalKind;
 
 /// How long a silence ends a session without a terminal, if nothing else is asked for.
@@ -43,11 +44,16 @@ pub async fn attached(
         SignalKind::terminate(),
     ];
     let mut signals = Signals::catch(&kinds).map_err(|error| Error::Runtime { error })?;
-    let attachment = tokio::select! {
-        attachment = console::attach(&instance, port, args.force) => attachment?,
+    let hold = tokio::select! {
+        hold = console::hold(&instance, port, args.force) => hold?,
         signal = signals.next() => return Ok(killed_by(signal)),
     };
-    let session = Session { instance, port, attachment, signals, timeout: args.timeout };
+    let stream = tokio::select! {
+        biased;
+        signal = signals.next() => return ended_by(signal, &hold, port),
+        stream = hold.connect() => stream?,
+    };
+    let session = Session { instance, port, hold, stream, signals, timeout: args.timeout };
     let interactive = io::stdin().is_terminal() && !context.json;
     let bare = args.until.is_none() && args.idle.is_none() && !interactive;
     let ends = Ends {
@@ -65,7 +71,8 @@ pub async fn attached(
 struct Session {
     instance: Instance,
     port: Port,
-    attachment: Attachment,
+    hold: Hold,
+    stream: UnixStream,
     signals: Signals,
     timeout: Option<Duration>,
 }
@@ -125,17 +132,16 @@ impl Session {
         let result = tokio::select! {
             biased;
             signal = self.signals.next() => {
-                let successor = self.attachment.successor();
-                return successor.map_or(Ok(Err(killed_by(signal))), |pid| {
-                    let (vm, port) = (self.instance.name.clone(), self.port);
-                    Err(console::Error::Taken { vm, port, pid }.into())
-                });
+                return ended_by(signal, &self.hold, self.port).map(Err);
             }
-            result = relay.run(&mut self.attachment.stream) => result,
+            result = relay.run(&mut self.stream) => result,
         };
         match result {
             Ok(by) => Ok(Ok(by)),
-            Err(error) => {
+            Err(Failed::Input(error)) => {
+                Err(Error::File { action: "read", path: "standard input".into(), error })
+            }
+            Err(Failed::Output(error)) => {
                 stdout::failed(error);
                 Ok(Err(ExitCode::SUCCESS))
             }
@@ -148,7 +154,7 @@ impl Session {
         match by {
             EndedBy::Eof if !may_end => Err(Error::Died {
                 vm: self.instance.name.clone(),
-                stderr: vm::last_words(&self.attachment.vm.dir),
+                stderr: vm::last_words(&self.hold.vm.dir),
             }),
             EndedBy::Timeout => Err(self.timed_out()),
             by => Ok(by),
@@ -163,6 +169,12 @@ impl Session {
     fn failed(&self, action: &'static str, error: io::Error) -> Error {
         Error::System { vm: self.instance.name.clone(), action, error }
     }
+}
+
+/// What it means that this signal came to whoever has the port.
+fn ended_by(signal: i32, hold: &Hold, port: Port) -> Result<ExitCode, Error> {
+    let Some(pid) = hold.successor() else { return Ok(killed_by(signal)) };
+    Err(console::Error::Taken { vm: hold.vm.name.clone(), port, pid }.into())
 }
 
 /// The code by which a shell tells that a signal ended a program.

@@ -10,7 +10,7 @@ mod tests;
 
 pub use awaited::Awaited;
 pub use error::Error;
-pub use relay::{EndedBy, Ends, Relay};
+pub use relay::{EndedBy, Ends, Failed, Relay};
 pub use terminal::Terminal;
 
 use crate::config::Instance;
@@ -59,40 +59,45 @@ impl fmt::Display for Port {
     }
 }
 
-/// A connection that nobody else has; others can tell that it is ours.
+/// The right to be attached to a port of a VM, that nobody else has; others can tell that it is
+/// ours.
 #[derive(Debug)]
-pub struct Attachment {
-    /// The connection.
-    pub stream: UnixStream,
+pub struct Hold {
     /// The VM.
     pub vm: Running,
+    port: Port,
     claim: Claim,
 }
 
-impl Attachment {
+/// Takes the right to be attached to a port of a running VM, with `force` from a qqmgr that has it.
+///
+/// # Errors
+/// The VM is not running, or another qqmgr is attached.
+pub async fn hold(instance: &Instance, port: Port, force: bool) -> Result<Hold, crate::Error> {
+    let vm = running(instance)?;
+    let claim = Claim::take(&vm.dir.file(port.lock()), force).await;
+    let claim = claim.map_err(|refusal| refusal.error(&vm.name, port))?;
+    Ok(Hold { vm, port, claim })
+}
+
+impl Hold {
     /// Who has told us to leave, since they have it now.
     pub fn successor(&self) -> Option<u32> {
         self.claim.successor()
     }
-}
 
-/// Attaches to a port of a running VM, with `force` in place of a qqmgr that is attached.
-///
-/// # Errors
-/// The VM is not running, somebody else is attached, or QEMU can't be reached.
-pub async fn attach(
-    instance: &Instance,
-    port: Port,
-    force: bool,
-) -> Result<Attachment, crate::Error> {
-    let vm = running(instance)?;
-    let claim = Claim::take(&vm.dir.file(port.lock()), force).await;
-    let claim = claim.map_err(|refusal| refusal.error(&vm.name, port))?;
-    let stream = vm.dial(port.socket(), PATIENCE).await.map_err(|error| crate::Error::System {
-        vm: vm.name.clone(),
-        action: "connect to QEMU",
-        error,
-    })?;
-    let held = || Error::Held { vm: vm.name.clone(), port, pid: None };
-    Ok(Attachment { stream: stream.ok_or_else(held)?, vm, claim })
+    /// Connects to the port.
+    ///
+    /// # Errors
+    /// Another program is attached, or QEMU can't be reached.
+    pub async fn connect(&self) -> Result<UnixStream, crate::Error> {
+        let (vm, port) = (&self.vm.name, self.port);
+        let stream = self.vm.dial(port.socket(), PATIENCE).await;
+        let stream = stream.map_err(|error| crate::Error::System {
+            vm: vm.clone(),
+            action: "connect to QEMU",
+            error,
+        })?;
+        stream.ok_or_else(|| Error::Held { vm: vm.clone(), port, pid: None }.into())
+    }
 }

@@ -49,6 +49,15 @@ pub enum EndedBy {
     Timeout,
 }
 
+/// Which of the user's ends failed, and why.
+#[derive(Debug)]
+pub enum Failed {
+    /// What they type can't be read.
+    Input(io::Error),
+    /// What the port says can't be written.
+    Output(io::Error),
+}
+
 /// A user's two ends of a connection.
 #[derive(Debug)]
 pub struct Relay<I, O> {
@@ -118,7 +127,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
     ///
     /// # Errors
     /// The user's input or output fails.
-    pub async fn run(&mut self, port: &mut UnixStream) -> io::Result<EndedBy> {
+    pub async fn run(&mut self, port: &mut UnixStream) -> Result<EndedBy, Failed> {
         let (mut reader, mut writer) = port.split();
         let mut typed = vec![0; CHUNK];
         let mut said = vec![0; CHUNK];
@@ -134,7 +143,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
             let taken = !self.input_ended && self.to_guest.len() < CHUNK;
             tokio::select! {
                 read = self.input.read(&mut typed), if taken => {
-                    if self.typed(&typed[..read?]) {
+                    if self.typed(&typed[..read.map_err(Failed::Input)?]) {
                         // What was typed before it still counts, if the guest takes it at once.
                         let _ = writer.try_write(&self.to_guest);
                         return self.end_soon(EndedBy::User).await;
@@ -153,7 +162,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                     Ok(length) => self.said(&said[..length]),
                 },
                 shown = show(&mut self.output, &mut self.to_user), if self.unshown => {
-                    shown?;
+                    shown.map_err(Failed::Output)?;
                     self.unshown = false;
                     self.quiet_since = Instant::now();
                 }
@@ -200,7 +209,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.unshown = true;
     }
 
-    async fn drain(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> io::Result<EndedBy> {
+    async fn drain(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> Result<EndedBy, Failed> {
         let mut rest = Vec::new();
         // An error is as good an end as any: QEMU has left bytes of ours unread.
         let _ = reader.read_to_end(&mut rest).await;
@@ -208,21 +217,21 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.end(EndedBy::Eof).await
     }
 
-    async fn finish(&mut self) -> io::Result<()> {
+    async fn finish(&mut self) -> Result<(), Failed> {
         if let Some(sanitizer) = &mut self.sanitizer {
             sanitizer.finish(&mut self.to_user);
         }
-        show(&mut self.output, &mut self.to_user).await?;
+        show(&mut self.output, &mut self.to_user).await.map_err(Failed::Output)?;
         self.unshown = false;
         Ok(())
     }
 
-    async fn end_soon(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+    async fn end_soon(&mut self, by: EndedBy) -> Result<EndedBy, Failed> {
         let finished = tokio::time::timeout(GRACE, self.finish()).await;
         finished.unwrap_or(Ok(())).map(|()| by)
     }
 
-    async fn end(&mut self, by: EndedBy) -> io::Result<EndedBy> {
+    async fn end(&mut self, by: EndedBy) -> Result<EndedBy, Failed> {
         self.finish().await?;
         // What was awaited may have been QEMU's last word.
         Ok(if self.found.is_some() { EndedBy::Until } else { by })

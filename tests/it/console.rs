@@ -189,6 +189,34 @@ fn one_at_a_time_unless_by_force() {
 }
 
 #[test]
+fn one_that_is_not_yet_attached_is_told_who_took_over() {
+    let lab = running();
+    // It waits for QEMU to turn to it.
+    let other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
+    let mut first = lab.qqmgr("console a --json --until never").in_pipe();
+    let lock = lab.vm_file("a", "console.lock");
+    let holder = || std::fs::read_to_string(&lock).ok()?.trim().parse::<u32>().ok();
+    until("it has the lock", || (holder()? == first.pid()).then_some(()));
+    first.signal(Signal::STOP);
+    let second = lab.qqmgr("console a --force --until never").in_pipe();
+    assert_eq!(first.ends(), 1);
+    let said = format!("was taken over by another qqmgr (pid {})", second.pid());
+    first.shows("{\"error\":{\"code\":\"console_taken\",").shows(&said);
+    drop(other);
+}
+
+#[test]
+fn an_input_that_can_not_be_read() {
+    let lab = running();
+    let line = r#""$0" console a </; "$0" --json console a </"#;
+    let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
+    let said = "can't read \"standard input\": Is a directory (os error 21)";
+    outcome.code(1).stderr(&format!("error: {said}\n"));
+    let error = &outcome.json()["error"];
+    assert_eq!((&error["code"], &error["message"]), (&"file".into(), &said.into()));
+}
+
+#[test]
 fn ten_at_once_by_force_leave_one() {
     let lab = running();
     let mut takers: Vec<_> =
