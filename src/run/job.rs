@@ -63,9 +63,17 @@ pub struct Job {
 }
 
 impl Job {
-    /// Looks at the local ends of all copies, and makes the directories to copy into whose
-    /// names end in a slash.
+    /// Looks at the command and at the local ends of all copies, and makes the directories to copy
+    /// into whose names end in a slash.
     pub(super) fn prepare(&self) -> Result<(), Error> {
+        if let [line] = self.command.as_slice()
+            && line.is_empty()
+        {
+            return Err(Error::Usage {
+                message: "the command is empty, which would be a shell".to_owned(),
+                hint: Some("leave it out for a shell; to do nothing is `true`".to_owned()),
+            });
+        }
         let failed = |action, path: &OsStr, error| Error::File { action, path: path.into(), error };
         for Copy { from, .. } in &self.put {
             let readable = access(from.as_os_str(), Access::READ_OK);

@@ -91,6 +91,22 @@ fn files_that_can_not_be_copied_out() {
 }
 
 #[test]
+fn an_empty_command_is_no_shell() {
+    let forward = "-netdev user,id=n,hostfwd=tcp::{{.vm.ssh.port}}-:22";
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {forward}")));
+    let outcome = lab.qqmgr("run a -- ''").stdin("echo shell\n").run();
+    outcome.expect(
+        125,
+        "",
+        "error: the command is empty, which would be a shell\n\
+         hint: leave it out for a shell; to do nothing is `true`\n",
+    );
+    let json = lab.qqmgr("run a --json -- ''").run().code(125).stderr("").json();
+    assert_eq!(json["error"]["code"], "usage");
+    assert!(!lab.path(".qqmgr").exists());
+}
+
+#[test]
 fn local_files_are_looked_at_before_the_boot() {
     let forward = "-netdev user,id=n,hostfwd=tcp::{{.vm.ssh.port}}-:22";
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {forward}")));
