@@ -14,7 +14,9 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     let instance = context.load()?.instance(&args.vm)?;
     let mut stream = events::subscribe(&instance).await?;
     for name in &args.filter {
-        if let Some(nearest) = events::nearest_name(name) {
+        if let Some(nearest) = events::nearest_name(name)
+            && !context.json
+        {
             let unknown = format_args!("QEMU documents no event `{name}`");
             output::note(format_args!("note: {unknown}; did you mean `{nearest}`?"));
         }

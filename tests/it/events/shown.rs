@@ -62,6 +62,7 @@ fn a_filter_and_a_count() {
         "",
         "note: QEMU documents no event `SHUTDWON`; did you mean `SHUTDOWN`?\n",
     );
+    lab.qqmgr("events a --json --timeout 100ms --filter SHUTDWON").run().ok("");
 }
 
 #[test]
