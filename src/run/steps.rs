@@ -2,6 +2,7 @@
 //! come is known at any moment, since anything may end them.
 
 use super::job::{Copy, Job};
+use crate::child::last_of;
 use crate::config::{Config, Instance};
 use crate::ssh::{self, Session};
 use crate::wait::Watch;
@@ -120,14 +121,22 @@ async fn command(session: &Session, job: &Job, progress: &Progress) -> Result<Ex
 /// Runs scp, whose progress is nobody's concern.
 async fn copied(instance: &Instance, copy: &Copy, scp: std::process::Command) -> Result<(), Error> {
     let mut scp = Command::from(scp);
-    scp.stdin(Stdio::null()).kill_on_drop(true);
-    let output = scp.output().await.map_err(not_run)?;
-    match output.status.success() {
+    scp.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let said = async {
+        let mut scp = scp.spawn()?;
+        let stderr = match scp.stderr.take() {
+            Some(stderr) => last_of(stderr).await?,
+            None => Vec::new(),
+        };
+        io::Result::Ok((scp.wait().await?, stderr))
+    };
+    let (status, stderr) = said.await.map_err(not_run)?;
+    match status.success() {
         true => Ok(()),
         false => Err(Error::NotCopied {
             vm: instance.name.clone(),
             what: copy.from.display().to_string(),
-            reason: vm::harmless(&output.stderr),
+            reason: vm::harmless(&stderr),
         }),
     }
 }

@@ -116,6 +116,13 @@ impl Live {
         self.child.id()
     }
 
+    /// The most memory that it has had at once, in kB.
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        most.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub fn signal(&self, signal: Signal) {
         // Not waited for yet, so that the pid is its own.
         kill_process(Pid::from_child(&self.child), signal).unwrap();

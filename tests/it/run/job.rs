@@ -1,7 +1,8 @@
 //! What goes into a run and comes out of it: the command's words and streams, files, the report.
 
 use super::gone;
-use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
+use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -87,6 +88,20 @@ fn files_that_can_not_be_copied_out() {
     let json = lab.qqmgr(&format!("run a --json {get} -- 'exit 7'")).run().code(7).json();
     assert_eq!((&json["ended_by"], &json["command_exit_code"]), (&"command".into(), &7.into()));
     assert!(json["message"].as_str().unwrap().contains("/nowhere"), "{json}");
+    gone(&lab);
+}
+
+#[test]
+fn what_a_guest_says_to_a_copy_without_end_is_not_kept() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.write("in", "");
+    lab.script("bin/scp", "head -c 300000000 /dev/zero >&2; >tried; exec sleep 1000");
+    let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let mut run = lab.qqmgr("run a --put in:/tmp/in -- true").env("PATH", path).in_pipe();
+    until("it has tried to copy", || lab.path("tried").exists().then_some(()));
+    assert!(run.peak() < 100_000, "{} kB", run.peak());
+    run.signal(Signal::TERM);
+    assert_eq!(run.ends(), 143);
     gone(&lab);
 }
 
