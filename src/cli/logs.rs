@@ -5,24 +5,50 @@ use super::{Context, output, stdout};
 use crate::Error;
 use crate::logs::{self, Follower, Log, Next};
 use crate::sanitize::Sanitizer;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// A followed line that grows longer comes in pieces of about this length, in bytes.
+/// In JSON a line that is longer comes in pieces of about this length, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 
 /// A log's last lines, for `--json`.
-#[derive(Serialize)]
-struct Tail {
-    name: String,
-    file: std::path::PathBuf,
-    lines: Vec<String>,
+#[derive(serde::Serialize)]
+struct Tail<'a> {
+    name: &'a str,
+    file: &'a Path,
+    lines: &'a Lines,
+}
+
+/// The rest of a log, which is read as it is written out: it may be longer than memory is.
+struct Lines {
+    log: RefCell<BufReader<File>>,
+    /// What broke it off.
+    failure: RefCell<Option<io::Error>>,
+}
+
+impl Serialize for Lines {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut lines = to.serialize_seq(None)?;
+        let mut log = self.log.borrow_mut();
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let read = log.by_ref().take(LONGEST_LINE as u64).read_until(b'\n', &mut bytes);
+            *self.failure.borrow_mut() = read.err();
+            if bytes.is_empty() {
+                return lines.end();
+            }
+            lines.serialize_element(&line(&bytes))?;
+        }
+    }
 }
 
 /// One line of a log that is being followed, for `--json`.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct Line {
     line: String,
 }
@@ -40,11 +66,12 @@ pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode,
         copy(&mut file).map_err(failed)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect();
-    output::document(&Tail { name: args.vm, file: path, lines });
-    Ok(ExitCode::SUCCESS)
+    let mut log = BufReader::new(file);
+    // What can't be read at all has no lines.
+    log.fill_buf().map_err(failed)?;
+    let lines = Lines { log: log.into(), failure: None.into() };
+    output::long_document(&Tail { name: &args.vm, file: &path, lines: &lines });
+    lines.failure.into_inner().map_or(Ok(ExitCode::SUCCESS), |error| Err(failed(error)))
 }
 
 fn copy(file: &mut File) -> io::Result<()> {

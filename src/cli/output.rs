@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,6 +32,14 @@ pub fn text(text: impl Display) -> bool {
 /// Prints one JSON document to standard output.
 pub fn document(value: &impl Serialize) -> bool {
     json_line(value).is_some_and(|line| stdout::write(&line))
+}
+
+/// Prints one JSON document that need not fit into memory.
+pub fn long_document(value: &impl Serialize) -> bool {
+    let mut stdout = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let written = serde_json::to_writer(&mut stdout, value).map_err(io::Error::from);
+    let written = written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    written.map_err(stdout::failed).is_ok()
 }
 
 /// A text as a line for standard output.

@@ -97,6 +97,25 @@ fn the_end_of_a_log_that_is_too_big_to_read() {
 }
 
 #[test]
+fn a_line_without_an_end_comes_in_pieces() {
+    let lab = running();
+    let long = "0123456789abcdef".repeat(9 << 10);
+    say(&lab, format!("first\n{long}\r\nlast"));
+    let json = lab.qqmgr("serial a -n 2 --json").run().code(0).stderr("").json();
+    let lines: Vec<_> = json["lines"].as_array().unwrap().iter().collect();
+    let lengths: Vec<_> = lines.iter().map(|line| line.as_str().unwrap().len()).collect();
+    assert_eq!(lengths, [64 << 10, 64 << 10, 16 << 10, 4]);
+    assert_eq!((lines[0].as_str().unwrap(), lines[3]), (&long[..64 << 10], &"last".into()));
+    // One that is longer than memory may be.
+    let log = File::options().write(true).open(lab.vm_file("a", "serial")).unwrap();
+    log.set_len(300 << 20).unwrap();
+    let mut reader = lab.qqmgr("serial a -n 3 --json").in_pipe();
+    reader.shows("{\"name\":\"a\",");
+    until("much of it was read", || (reads_at(&lab, reader.pid())? > 20 << 20).then_some(()));
+    assert!(reader.peak() < 20_000, "{} kB", reader.peak());
+}
+
+#[test]
 fn exact_in_a_pipe_and_harmless_on_a_terminal() {
     let lab = running();
     say(&lab, DIRTY);
