@@ -99,10 +99,12 @@ impl Live {
         std::mem::forget(self.output.lock().unwrap());
         let terminal = File::options().write(true).open(format!("/proc/{}/fd/1", self.pid()));
         let terminal = terminal.unwrap();
+        // It is not writable while somebody writes, either: that takes no time.
+        let moment = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
         until("the terminal is full", || {
             self.types(keys);
             let mut writable = [PollFd::new(&terminal, PollFlags::OUT)];
-            (poll(&mut writable, Some(&Timespec::default())) == Ok(0)).then_some(())
+            (poll(&mut writable, Some(&moment)) == Ok(0)).then_some(())
         });
     }
 
