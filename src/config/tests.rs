@@ -128,7 +128,7 @@ fn points_at_what_can_not_be_put_in() {
             "10:4 `{{.t}}` is a table (did you mean `{{.t.k}}`?)",
             "11:4 there is no variable `{{.t.kk}}` (did you mean `{{.t.k}}`?)",
             "12:4 there is no variable `{{.vm.img}}`",
-            "13:4 `{{home}}` is not an expression (an expression is {{.name}}, {{.table.name}} or {{index .table \"name\"}})",
+            "13:4 `{{home}}` is not an expression (did you mean `{{.home}}`?)",
             "14:4 there is no variable `{{.ssh_host}}` (this VM has it as {{.vm.ssh_host}})",
             "15:4 `{{.t.k.j}}`: .t.k is no table, so it has no `j` (did you mean `{{.t.k}}`?)",
         ]
