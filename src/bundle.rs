@@ -40,6 +40,7 @@ pub fn is_crash(error: &Error) -> bool {
             | Error::StartTimeout { .. }
             | Error::Died { .. }
             | Error::Panicked { .. }
+            | Error::GuestReset { .. }
     )
 }
 

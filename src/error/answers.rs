@@ -58,6 +58,7 @@ impl Error {
             Error::Died { .. } => "vm_died",
             Error::NotCopied { .. } => "not_copied",
             Error::Panicked { .. } => "guest_panicked",
+            Error::GuestReset { .. } => "guest_reset",
             Error::Crashed { error, .. } => error.code(),
             Error::Unkillable { .. } => "vm_unkillable",
         }

@@ -278,6 +278,14 @@ pub enum Error {
         /// Whether QEMU goes on.
         left: bool,
     },
+    /// The guest began anew in the middle of what it had to do.
+    #[error("VM `{vm}`: the guest was reset{}", log_end(serial))]
+    GuestReset {
+        /// The VM.
+        vm: String,
+        /// The end of the serial log, made harmless.
+        serial: String,
+    },
     /// A VM that died or never came up, and where all that is known of it was put.
     #[error("{error}")]
     Crashed {

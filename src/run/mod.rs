@@ -104,7 +104,12 @@ async fn work(
         let left = job.timeout.saturating_sub(started.elapsed());
         let steps = steps::steps(config, &watch, job, progress);
         let overdue = |_| Err(overdue(instance, job, progress));
-        tokio::time::timeout(left, steps).await.unwrap_or_else(overdue)
+        tokio::select! {
+            biased;
+            result = tokio::time::timeout(left, steps) => result.unwrap_or_else(overdue),
+            // What has begun in the guest is gone, and ssh would notice that late.
+            reset = watch.reset() => Err(reset),
+        }
     };
     watch.while_well(started, working).await
 }

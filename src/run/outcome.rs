@@ -20,6 +20,8 @@ pub enum EndedBy {
     Command,
     /// The guest's kernel panicked.
     GuestPanic,
+    /// The guest was reset.
+    GuestReset,
     /// QEMU ended.
     QemuDeath,
     /// The time was over.
@@ -114,6 +116,7 @@ impl End {
                 ran.message = Some(error.to_string());
                 ran.ended_by = match error {
                     Error::Panicked { .. } => EndedBy::GuestPanic,
+                    Error::GuestReset { .. } => EndedBy::GuestReset,
                     Error::QemuFailed { .. } | Error::Stopped { .. } | Error::Died { .. } => {
                         EndedBy::QemuDeath
                     }

@@ -18,6 +18,9 @@ const PANIC_LENGTH: u64 = 64 << 10;
 /// QEMU's event for a panic that the guest tells it of.
 const PANIC_EVENT: &str = "GUEST_PANICKED";
 
+/// QEMU's event for a machine that begins anew.
+const RESET_EVENT: &str = "RESET";
+
 /// A kernel that panics has said all when it has been silent for this long.
 const PANIC_QUIET: Duration = Duration::from_millis(50);
 
@@ -94,17 +97,29 @@ impl Watch<'_> {
             log.settle(PANIC_QUIET).await;
             Ok(())
         };
-        let event = async {
-            loop {
-                match self.event(|event| event == PANIC_EVENT).await {
-                    Err(Error::EventsLost { .. }) => {}
-                    result => return result,
-                }
-            }
-        };
         tokio::select! {
             () = seen(console) => {}
-            () = seen(event) => {}
+            () = seen(self.emitted(PANIC_EVENT)) => {}
+        }
+    }
+
+    /// Returns when the guest has been reset, by itself mostly: with its panic, if that was why.
+    pub async fn reset(&self) -> Error {
+        seen(self.emitted(RESET_EVENT)).await;
+        if self.tells_of_panic().await {
+            return self.panic().await;
+        }
+        let serial = vm::last_lines(&self.vm.dir, "serial");
+        Error::GuestReset { vm: self.name().to_owned(), serial }
+    }
+
+    /// Waits for an event, also where some are lost.
+    async fn emitted(&self, name: &str) -> Result<(), Error> {
+        loop {
+            match self.event(|event| event == name).await {
+                Err(Error::EventsLost { .. }) => {}
+                result => return result,
+            }
         }
     }
 

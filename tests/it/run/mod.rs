@@ -166,12 +166,42 @@ fn what_the_guest_writes_never_reaches_the_image() {
     gone(&lab);
 }
 
+/// Gives the guest of the one instance a command of its own, when what the run's command said
+/// before its `sleep 1000` has come out: both share a connection.
+fn underway(lab: &Lab, command: &str) {
+    let name = reachable(lab);
+    let sleeps =
+        || lab.qqmgr(&format!("ssh {name} \"ps | grep -q '[s]leep 1000'\"")).run().code == 0;
+    until("the command is underway", || sleeps().then_some(()));
+    // It may never be answered.
+    let mut ssh = lab.qqmgr(&format!("ssh {name} '{command}'")).spawn();
+    until("the run is over", || instances(lab).is_empty().then_some(()));
+    let _ = ssh.kill();
+    ssh.wait().unwrap();
+}
+
+#[test]
+fn a_guest_that_is_reset() {
+    let lab = Lab::new(&guest_vm("a"));
+    let json = std::thread::scope(|scope| {
+        let run = scope.spawn(|| lab.qqmgr("run a --json -- 'echo begun; sleep 1000'").run());
+        underway(&lab, "reboot -f");
+        run.join().unwrap().code(125).stderr("").json()
+    });
+    assert_eq!(json["ended_by"], "guest_reset", "{json}");
+    assert_eq!(json["stdout"], "begun\n", "{json}");
+    assert!(std::path::Path::new(json["bundle"].as_str().unwrap()).is_dir(), "{json}");
+    gone(&lab);
+}
+
 #[test]
 fn a_kernel_that_panics() {
     let lab = Lab::new(&guest_vm("a"));
-    let line = "echo begun; sleep 1; echo c >/proc/sysrq-trigger; sleep 1000";
-    let json = lab.qqmgr("run a --json --").args([line]).run();
-    let json = json.code(125).stderr("").json();
+    let json = std::thread::scope(|scope| {
+        let run = scope.spawn(|| lab.qqmgr("run a --json -- 'echo begun; sleep 1000'").run());
+        underway(&lab, "echo c >/proc/sysrq-trigger");
+        run.join().unwrap().code(125).stderr("").json()
+    });
     assert_eq!(json["ended_by"], "guest_panic", "{json}");
     assert_eq!((&json["stdout"], &json["stderr"]), (&"begun\n".into(), &"".into()), "{json}");
     assert!(json["command_exit_code"].is_null(), "{json}");
