@@ -8,19 +8,36 @@ use std::path::{Path, PathBuf};
 /// The longest path of a socket, in bytes (unix(7)).
 pub const LONGEST_PATH: usize = 107;
 
-/// The longest directory that leaves room for a name and the suffix of 17 under which OpenSSH
-/// binds its sockets first.
-const LONGEST_DIR: usize = LONGEST_PATH - 17 - 17;
+/// The longest directory that leaves room for a name, what a user's name adds to it (33) and the
+/// suffix of 17 under which OpenSSH binds its sockets first.
+const LONGEST_DIR: usize = LONGEST_PATH - 17 - 33 - 17;
 
 /// The path for what belongs at `long`.
 ///
 /// # Errors
 /// The directory can't be made, or is not the user's own.
 pub fn path(long: &Path) -> Result<PathBuf, Error> {
+    Ok(place(&made()?, long))
+}
+
+/// The path for one of several sockets that belong at `long`: the one for `purpose`.
+///
+/// # Errors
+/// As [`path`].
+pub fn path_for(long: &Path, purpose: &str) -> Result<PathBuf, Error> {
+    Ok(made()?.join(format!("{}{:08x}", family(long), short(purpose.as_bytes()))))
+}
+
+/// What is there at the paths for `long`, whatever it is for.
+pub fn all(long: &Path) -> Vec<PathBuf> {
     let parent = directory();
-    private_dir::make(&parent)?;
-    private_dir::open(&parent)?;
-    Ok(place(&parent, long))
+    let Ok(Some(_)) = private_dir::open(&parent) else {
+        return Vec::new();
+    };
+    let family = family(long);
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.file_name().as_bytes().starts_with(family.as_bytes()));
+    ours.map(|entry| entry.path()).collect()
 }
 
 /// Removes what is left at the path for `long`.
@@ -33,6 +50,18 @@ fn place(parent: &Path, long: &Path) -> PathBuf {
     parent.join(format!("{:016x}", fnv1a(long.as_os_str().as_bytes())))
 }
 
+/// How the names of all sockets begin that belong at `long`.
+fn family(long: &Path) -> String {
+    format!("{:08x}", short(long.as_os_str().as_bytes()))
+}
+
+fn made() -> Result<PathBuf, Error> {
+    let parent = directory();
+    private_dir::make(&parent)?;
+    private_dir::open(&parent)?;
+    Ok(parent)
+}
+
 fn directory() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let usable = |dir: &PathBuf| dir.is_absolute() && dir.is_dir();
@@ -41,6 +70,12 @@ fn directory() -> PathBuf {
         let user = rustix::process::geteuid().as_raw();
         Path::new("/tmp").join(format!("qqmgr-{user}"))
     })
+}
+
+/// Half as many bits, by folding.
+fn short(bytes: &[u8]) -> u64 {
+    let hash = fnv1a(bytes);
+    (hash >> 32) ^ (hash & 0xffff_ffff)
 }
 
 /// A short name for a long path: FNV-1a, 64 bits.

@@ -40,10 +40,15 @@ pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
 /// # Errors
 /// There is no private place for the shared connection's socket.
 pub fn block(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<String, Error> {
-    Ok(render(vm, ssh, &dir.file("known_hosts"), &master::socket(dir)?))
+    let mut text = render(vm, ssh, &dir.file("known_hosts"));
+    let control_path = escape(&master::control_path(dir, &text)?);
+    // The user may be another one on ssh's own command line.
+    let _ = writeln!(text, "  ControlPath {}", quote(&format!("{control_path}-%r")));
+    Ok(text)
 }
 
-fn render(vm: &str, ssh: &Ssh, known_hosts: &Path, control_path: &Path) -> String {
+/// The block but for where the shared connection is, which depends on all the rest.
+fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
     let mut text = format!("Host {vm}\n");
     let mut line = |keyword: &str, value: &str| {
         // Writing to a String can't fail.
@@ -63,7 +68,6 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path, control_path: &Path) -> Strin
     line("StrictHostKeyChecking", "no");
     line("LogLevel", "ERROR");
     line("ControlMaster", "auto");
-    line("ControlPath", &quote(&escape(control_path)));
     line("ControlPersist", "60");
     text
 }
@@ -82,7 +86,7 @@ fn quote(value: &str) -> String {
 }
 
 /// A path of ours, with nothing in it for OpenSSH to expand.
-fn escape(path: &Path) -> String {
+pub fn escape(path: &Path) -> String {
     path.display().to_string().replace('%', "%%")
 }
 
@@ -101,7 +105,7 @@ mod tests {
                 ("hostname".into(), vec!["::1".into()]),
             ],
         };
-        let text = render("a", &ssh, Path::new("/d%/known_hosts"), Path::new("/run/x"));
+        let text = render("a", &ssh, Path::new("/d%/known_hosts"));
         assert_eq!(
             text,
             "Host a\n\
@@ -116,7 +120,6 @@ mod tests {
              \x20 StrictHostKeyChecking no\n\
              \x20 LogLevel ERROR\n\
              \x20 ControlMaster auto\n\
-             \x20 ControlPath \"/run/x\"\n\
              \x20 ControlPersist 60\n"
         );
     }

@@ -4,12 +4,12 @@
 mod config;
 mod copy;
 mod doubt;
-mod forward;
 mod host;
 mod key;
 mod login;
 mod master;
 mod probe;
+mod sharing;
 mod turn;
 
 pub use copy::{STREAM, get, put};
@@ -52,8 +52,8 @@ impl Session {
     pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
         let shares_by_config =
-            || self.ssh.options.iter().any(|(keyword, _)| forward::is_about_sharing(keyword));
-        if forward::is_own(args) && !shares_by_config() {
+            || self.ssh.options.iter().any(|(keyword, _)| sharing::is_about_sharing(keyword));
+        if sharing::is_own(args) && !shares_by_config() {
             command.args(["-o", "ControlPath=none"]);
         }
         command.arg(&self.name).args(args);

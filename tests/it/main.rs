@@ -35,6 +35,7 @@ mod run;
 mod ssh;
 mod ssh_config;
 mod ssh_options;
+mod ssh_sharing;
 mod start;
 mod status;
 mod stop;

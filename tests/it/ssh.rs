@@ -199,49 +199,6 @@ fn own_failures_are_125() {
     lab.qqmgr("ssh a true").run().code(125).stdout("");
 }
 
-/// What asks for a connection of its own gets that, unless it is said what is to be shared.
-#[test]
-fn forwards_share_no_connection() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
-    let is_shared = |args: &str| {
-        let settings = lab.qqmgr(&format!("ssh a -G {args}")).run().code(0).text();
-        settings.lines().any(|line| line.starts_with("controlpath /"))
-    };
-    for own in [
-        "-N",
-        "-L 8080:localhost:80",
-        "-vTNL8080:localhost:80",
-        "-p 22 -R 8080 true",
-        "-D8080 -- true",
-        "-w 0:0 true",
-        "-fN",
-        "-i N -f true",
-        "-o LocalForward='8080 localhost:80' true",
-        "-o 'sessiontype none'",
-    ] {
-        assert!(!is_shared(own), "{own}");
-    }
-    for shared in [
-        "",
-        "true -N",
-        "-- ls -L",
-        "-l N true",
-        "-vtlN true",
-        "-iL true",
-        "-W localhost:22",
-        "-o User=f true",
-        "-S /x -N",
-        "-NM",
-        "-O check -L 8080:localhost:80",
-        "-NL 8080:localhost:80 -oControlPath=/x",
-    ] {
-        assert!(is_shared(shared), "{shared}");
-    }
-    lab.write("qqmgr.toml", "[ssh]\ncontrolpath = \"/x\"\n".to_owned() + &vm("a", NO_GUEST));
-    assert!(is_shared("-N"));
-}
-
 #[test]
 fn the_users_options_win() {
     let lab = Lab::new(

@@ -14,9 +14,9 @@ fn a_fixed_port_needs_no_running_vm() {
         before,
         "Host a\n  Port 2222\n  HostName 127.0.0.1\n  NoHostAuthenticationForLocalhost yes\n  \
          UserKnownHostsFile \"[DIR]/.qqmgr/vm.a/known_hosts\"\n  StrictHostKeyChecking no\n  \
-         LogLevel ERROR\n  ControlMaster auto\n"
+         LogLevel ERROR\n  ControlMaster auto\n  ControlPersist 60\n"
     );
-    assert!(after.starts_with("[DIR]/run/qqmgr/") && after.ends_with("\n  ControlPersist 60\n"));
+    assert!(after.starts_with("[DIR]/run/qqmgr/") && after.ends_with("-%r\"\n"), "{after}");
     assert_eq!(json[0]["name"], "a");
     assert_eq!(json[0]["host"], "127.0.0.1");
     assert_eq!(json[0]["port"], 2222);

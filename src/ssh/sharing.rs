@@ -1,7 +1,9 @@
-//! Which of ssh's options ask for a connection of their own.
+//! Which of ssh's options go with a connection that is shared, and which need one of their own.
 //!
-//! On a shared one ssh does not wait with `-N` or go to the background with `-f`, and what it
-//! forwards belongs to the master, which outlives it.
+//! On a shared one ssh heeds what concerns the session, and nothing that says who logs in, where
+//! and how: that is the master's. Nor does it wait with `-N` or go to the background with `-f`
+//! there, and what it forwards belongs to the master, which outlives it. So an option needs a
+//! connection of its own unless it is known not to.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,32 +11,40 @@ use std::os::unix::ffi::OsStrExt;
 /// ssh's options that take a value (ssh(1)).
 const WITH_VALUE: &[u8] = b"BDEFIJLOPQRSWbceilmopw";
 
-/// Those that ask for it, and as keywords.
-const OWN: &[u8] = b"DLNRfw";
-const OWN_KEYWORDS: [&str; 6] = [
-    "dynamicforward",
-    "forkafterauthentication",
-    "localforward",
-    "remoteforward",
-    "sessiontype",
-    "tunnel",
+/// Those that concern the session or ssh itself, and as keywords (ssh_config(5)).
+const OF_SESSIONS: &[u8] = b"EFGQTVWaenqstvxy";
+const OF_SESSIONS_KEYWORDS: [&str; 15] = [
+    "batchmode",
+    "connectionattempts",
+    "connecttimeout",
+    "controlpersist",
+    "enableescapecommandline",
+    "escapechar",
+    "ignoreunknown",
+    "loglevel",
+    "logverbose",
+    "remotecommand",
+    "requesttty",
+    "sendenv",
+    "stdinnull",
+    "syslogfacility",
+    "visualhostkey",
 ];
 
 /// Those that say themselves what is shared, and as keywords.
 const SHARING: &[u8] = b"MOS";
 const SHARING_KEYWORDS: [&str; 2] = ["controlmaster", "controlpath"];
 
-/// Whether ssh's words after the host's name ask for a connection of their own, and don't say
+/// Whether ssh's words after the host's name need a connection of their own, and don't say
 /// themselves what is shared.
 pub fn is_own(args: &[impl AsRef<OsStr>]) -> bool {
     let options = options(args);
-    let any = |letters: &[u8], keywords: &[&str]| {
-        options.iter().any(|(letter, value)| match letter {
-            b'o' => keywords.iter().any(|keyword| value_is_of(value, keyword)),
-            letter => letters.contains(letter),
-        })
+    let is_of = |(letter, value): &(u8, &[u8]), letters: &[u8], keywords: &[&str]| match letter {
+        b'o' => keywords.iter().any(|keyword| value_is_of(value, keyword)),
+        letter => letters.contains(letter),
     };
-    any(OWN, &OWN_KEYWORDS) && !any(SHARING, &SHARING_KEYWORDS)
+    options.iter().any(|option| !is_of(option, OF_SESSIONS, &OF_SESSIONS_KEYWORDS))
+        && !options.iter().any(|option| is_of(option, SHARING, &SHARING_KEYWORDS))
 }
 
 /// Whether an option of the config says what is shared.
