@@ -2,8 +2,10 @@
 
 use super::Watch;
 use crate::Error;
+use crate::qmp::Client;
 use crate::ssh::Session;
 use crate::vm::forwards;
+use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -27,8 +29,10 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
         });
     };
     loop {
+        // Other people's connections prove nothing: the guest may have forgotten them since.
+        let others = connections(watch, port).await;
         if let Ok(stream) = TcpStream::connect(rule.address()).await
-            && is_accepted(watch, stream, port).await
+            && is_accepted(watch, stream, port, others.as_ref()).await
         {
             return Ok(());
         }
@@ -38,14 +42,18 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
 
 /// QEMU accepts for the guest, before it asks it. If the guest refuses, QEMU hangs up; if it
 /// accepts but says nothing, only QEMU's own table tells.
-async fn is_accepted(watch: &Watch<'_>, mut stream: TcpStream, port: u16) -> bool {
+async fn is_accepted(
+    watch: &Watch<'_>,
+    mut stream: TcpStream,
+    port: u16,
+    others: Option<&HashSet<String>>,
+) -> bool {
     let established = async {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            let table = watch
-                .vm
-                .qmp(PATIENCE, async |client| client.human_monitor_command("info usernet").await);
-            if table.await.is_ok_and(|table| has_connection(&table, port)) {
+            if let (Some(now), Some(others)) = (connections(watch, port).await, others)
+                && !now.is_subset(others)
+            {
                 return;
             }
         }
@@ -58,14 +66,23 @@ async fn is_accepted(watch: &Watch<'_>, mut stream: TcpStream, port: u16) -> boo
     }
 }
 
-/// Whether a row of `info usernet` is a connection that the guest has accepted on `port`:
+/// QEMU's descriptors of the connections that the guest has accepted on `port`, if it tells.
+async fn connections(watch: &Watch<'_>, port: u16) -> Option<HashSet<String>> {
+    let question = async |client: &mut Client| client.human_monitor_command("info usernet").await;
+    let table = watch.vm.qmp(PATIENCE, question).await.ok()?;
+    Some(established(&table, port))
+}
+
+/// The descriptors in `info usernet` of connections that the guest has accepted on `port`:
 /// `TCP[ESTABLISHED]  FD  SOURCE PORT  DESTINATION PORT  RECVQ SENDQ`.
-fn has_connection(table: &str, port: u16) -> bool {
-    table.lines().any(|row| {
+fn established(table: &str, port: u16) -> HashSet<String> {
+    let descriptor = |row: &str| {
         let fields: Vec<_> = row.split_whitespace().collect();
-        let is_port = |field: &&str| field.parse() == Ok(port);
-        fields.first() == Some(&"TCP[ESTABLISHED]") && fields.get(5).is_some_and(is_port)
-    })
+        let is_it = fields.first() == Some(&"TCP[ESTABLISHED]")
+            && fields.get(5).is_some_and(|field| field.parse() == Ok(port));
+        fields.get(1).filter(|_| is_it).map(|fd| (*fd).to_owned())
+    };
+    table.lines().filter_map(descriptor).collect()
 }
 
 /// Waits until a file exists, with one command in the guest that looks for it.
@@ -98,14 +115,15 @@ fn look_for(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::has_connection;
+    use super::established;
+    use std::collections::HashSet;
 
     #[test]
     fn reads_qemus_table() {
         let table = "Hub -1 (n0):\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n  \
                      TCP[ESTABLISHED]   43       127.0.0.1 40423       10.0.2.15    22     0     0\n  \
                      TCP[SYN_SENT]      28       127.0.0.1 40423       10.0.2.15    80     0     0\n";
-        assert!(has_connection(table, 22));
-        assert!(!has_connection(table, 80));
+        assert_eq!(established(table, 22), HashSet::from(["43".to_owned()]));
+        assert_eq!(established(table, 80), HashSet::new());
     }
 }

@@ -2,8 +2,8 @@
 
 use super::say;
 use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 #[test]
 fn a_guest_that_stands_still() {
@@ -91,5 +91,17 @@ fn what_only_a_guest_has() {
         wait.join().unwrap().code(1);
         until("it does no more", || (!looks("/never")).then_some(()));
     });
+    somebody_elses_connection(&lab);
     lab.qqmgr("stop a").run().code(0);
+}
+
+/// A connection that the guest once accepted is there still when it accepts no more.
+fn somebody_elses_connection(lab: &Lab) {
+    let port = lab.qqmgr("status a --json").run().code(0).json()["ssh"]["port"].as_u64().unwrap();
+    let mut other = TcpStream::connect(("127.0.0.1", port.try_into().unwrap())).unwrap();
+    other.read_exact(&mut [0; 4]).unwrap();
+    lab.qqmgr("monitor a stop").run().code(0);
+    lab.qqmgr("wait a --for port:22 --timeout 2s").run().code(5).stdout("");
+    lab.qqmgr("monitor a cont").run().code(0);
+    lab.qqmgr("wait a --for port:22").run().code(0);
 }
