@@ -2,14 +2,19 @@
 
 use crate::config::Vm;
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 
 /// A binary answers in some 20 ms; one that does not answer at all is no QEMU.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest answer is some 16 KiB; one without an end is not QEMU's either.
+const LONGEST: u64 = 16 << 20;
 
 /// How many questions are under way at once.
 const SIDE_BY_SIDE: usize = 8;
@@ -54,16 +59,30 @@ impl Program {
         let mut command = Command::new(&self.bin);
         command.args(question).envs(self.env.iter().cloned()).current_dir(&self.dir);
         command.stdin(Stdio::null()).kill_on_drop(true);
-        match tokio::time::timeout(PATIENCE, command.output()).await {
-            Ok(Ok(output)) => Ok(Answer {
-                success: output.status.success(),
-                stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-                stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            }),
-            Ok(Err(error)) => Err(error.to_string()),
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        match tokio::time::timeout(PATIENCE, answer(command)).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
             Err(_) => Err("it does not answer".to_owned()),
         }
     }
+}
+
+async fn answer(mut command: Command) -> io::Result<Answer> {
+    let mut child = command.spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = tokio::try_join!(text(stdout), text(stderr))?;
+    Ok(Answer { success: child.wait().await?.success(), stdout, stderr })
+}
+
+async fn text(stream: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(LONGEST + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::other("its answer has no end"));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl Qemus {

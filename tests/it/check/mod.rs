@@ -121,13 +121,16 @@ ssh = { port = 1, HostName = "h" }
 fn binaries_that_are_no_qemu() {
     let config = "[qemu]\nbin = 'qemu-nope'\n".to_owned()
         + &elsewhere("a", "-foo")
-        + &elsewhere("b", "-foo").replace("cmd", "bin = 'true'\ncmd");
+        + &elsewhere("b", "-foo").replace("cmd", "bin = 'true'\ncmd")
+        + &elsewhere("c", "-foo").replace("cmd", "bin = './endless'\ncmd");
     let lab = Lab::new(&config);
+    lab.script("endless", "exec yes");
     assert_eq!(
         findings(&lab.qqmgr("check --json").run()),
         [
             "a qemu_not_run 2:7 can't run `qemu-nope`: No such file or directory (os error 2) | is it installed and in $PATH?",
             "b qemu_unknown 7:7 `true -help` lists no options: names were not checked | -",
+            "c qemu_not_run 11:7 can't run `./endless`: its answer has no end | is it installed and in $PATH?",
         ]
     );
 }
