@@ -3,11 +3,12 @@
 
 use super::{Session, master, probe};
 use crate::Error;
-use crate::child::ending_with_us;
+use crate::child::{ending_with_us, last_of};
 use crate::vm::harmless;
+use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -45,13 +46,13 @@ pub async fn log_in(
             probe::answer(session.ssh.port).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
-        let output = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;
+        let (status, stderr) = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;
         drop(turn);
         // Whatever `true` is to the guest's shell: to answer at all it let us in.
-        if output.status.code().is_some_and(|code| code != SSH_FAILED) {
+        if status.code().is_some_and(|code| code != SSH_FAILED) {
             return Ok(());
         }
-        let said = harmless(&output.stderr);
+        let said = harmless(&stderr);
         let (passed, interval) = match said.contains(DENIED) {
             true => (first_try.elapsed(), DENIED_INTERVAL),
             false => (first_try.elapsed() / 8, INTERVAL),
@@ -61,22 +62,27 @@ pub async fn log_in(
     }
 }
 
-/// One try, with this time to reach the server's greeting.
-async fn attempt(session: &Session, patience: Duration) -> Result<Output, Error> {
+/// One try, with this time to reach the server's greeting: how ssh ends, and what it says.
+async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, Vec<u8>), Error> {
     let timeout = format!("ConnectTimeout={}", patience.as_secs());
     let mut ssh = session.tool("ssh");
     ssh.args(["-n", "-o", "BatchMode=yes", "-o", &timeout]).arg(&session.name).arg("true");
     ssh.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut command = tokio::process::Command::from(ending_with_us(ssh));
-    let output = tokio::time::timeout(2 * patience, command.kill_on_drop(true).output());
-    let Ok(output) = output.await else {
+    let said = tokio::time::timeout(2 * patience, said(ending_with_us(ssh)));
+    let Ok(said) = said.await else {
         // A shared connection can be dead and nobody knows; the next try makes a new one.
         master::close(&session.name, &session.dir).await;
-        return Ok(Output {
-            status: ExitStatus::from_raw(SSH_FAILED << 8),
-            stdout: Vec::new(),
-            stderr: b"the login hangs".to_vec(),
-        });
+        return Ok((ExitStatus::from_raw(SSH_FAILED << 8), b"the login hangs".to_vec()));
     };
-    output.map_err(|error| Error::Spawn { program: "ssh".to_owned(), error, place: None })
+    said.map_err(|error| Error::Spawn { program: "ssh".to_owned(), error, place: None })
+}
+
+/// How ssh ends, and what it says at last.
+async fn said(ssh: Command) -> io::Result<(ExitStatus, Vec<u8>)> {
+    let mut child = tokio::process::Command::from(ssh).kill_on_drop(true).spawn()?;
+    let stderr = match child.stderr.take() {
+        Some(stderr) => last_of(stderr).await?,
+        None => Vec::new(),
+    };
+    Ok((child.wait().await?, stderr))
 }

@@ -175,6 +175,25 @@ fn nobody_waits_for_one_that_is_suspended() {
     lab.qqmgr("stop a --force").run().code(0);
 }
 
+/// What a guest says to each login need not have an end.
+#[test]
+fn what_ssh_says_without_end_is_not_kept() {
+    let lab = Lab::new(&vm("a", NO_GUEST).replace("port = 2222", "port = 2222, HostName = 'h'"));
+    lab.qqmgr("start a").run().code(0);
+    let says = "head -c 300000000 /dev/zero >&2; echo Permission denied >&2; >tried; exit 255";
+    lab.script("bin/ssh", &format!("case $* in *BatchMode*) {says} ;; esac"));
+    let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let mut wait = lab.qqmgr("wait a --for ssh").env("PATH", path).in_pipe();
+    until("it has tried to log in", || lab.path("tried").exists().then_some(()));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", wait.pid())).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let most: u64 = most.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(most < 100_000, "{most} kB");
+    wait.signal(Signal::TERM);
+    assert_eq!(wait.ends(), 128 + Signal::TERM.as_raw());
+    lab.qqmgr("stop a --force").run().code(0);
+}
+
 /// Where ssh can't take qqmgr's place it ends with qqmgr.
 fn no_orphans(lab: &Lab) {
     let sessions = || {
