@@ -22,7 +22,8 @@ impl Watch<'_> {
         self.login_began.take();
         self.last_ssh.take();
         if fresh || began.elapsed() > Duration::from_secs(1) {
-            self.pass(Milestone::Ssh)?;
+            // What can't be noted is no reason for a login that works to fail.
+            let _ = self.pass(Milestone::Ssh);
         }
         Ok(session)
     }

@@ -95,6 +95,16 @@ fn what_only_a_guest_has() {
     lab.qqmgr("stop a").run().code(0);
 }
 
+#[test]
+fn a_login_that_can_not_be_noted() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a").run().code(0);
+    std::fs::remove_file(lab.vm_file("a", "timeline.json")).unwrap();
+    lab.write(".qqmgr/vm.a/timeline.json/in-the-way", "");
+    lab.qqmgr("wait a --for ssh").run().ok("a: after [SECONDS]: ssh\n");
+    lab.qqmgr("stop a --force").run().code(0);
+}
+
 /// A connection that the guest once accepted is there still when it accepts no more.
 fn somebody_elses_connection(lab: &Lab) {
     let port = lab.qqmgr("status a --json").run().code(0).json()["ssh"]["port"].as_u64().unwrap();
