@@ -64,7 +64,9 @@ fn made() -> Result<PathBuf, Error> {
 
 fn directory() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let usable = |dir: &PathBuf| dir.is_absolute() && dir.is_dir();
+    // In a path with `${` OpenSSH would look for an environment variable.
+    let usable =
+        |dir: &PathBuf| dir.is_absolute() && dir.is_dir() && !dir.to_string_lossy().contains("${");
     let own = runtime.filter(usable).map(|dir| dir.join("qqmgr"));
     own.filter(|dir| dir.as_os_str().len() <= LONGEST_DIR).unwrap_or_else(|| {
         let user = rustix::process::geteuid().as_raw();

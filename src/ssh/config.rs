@@ -64,6 +64,10 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
     // The key of a guest behind our own loopback port says nothing, and a guest that is rebuilt
     // or generates its key at boot has another one each time.
     line("NoHostAuthenticationForLocalhost", "yes");
+    let known_hosts = match is_expanded(known_hosts) {
+        true => Path::new("/dev/null"),
+        false => known_hosts,
+    };
     line("UserKnownHostsFile", &quote(&escape(known_hosts)));
     line("StrictHostKeyChecking", "no");
     line("LogLevel", "ERROR");
@@ -83,6 +87,11 @@ pub fn argument(keyword: &str, value: &str) -> String {
 
 fn quote(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Whether OpenSSH takes part of a path for an environment variable, which nothing can keep it from.
+fn is_expanded(path: &Path) -> bool {
+    path.to_string_lossy().contains("${")
 }
 
 /// A path of ours, with nothing in it for OpenSSH to expand.

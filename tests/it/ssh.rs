@@ -276,6 +276,18 @@ fn the_users_options_win() {
     assert!(!settings.contains("\ncontrolpath "), "`none` is no path\n{settings}");
 }
 
+/// ssh would look for the variable.
+#[test]
+fn a_directory_whose_name_has_a_variable_in_it() {
+    let lab = Lab::empty();
+    lab.write("${b}/qqmgr.toml", vm("a", NO_GUEST));
+    let qqmgr = |line| lab.qqmgr(line).cwd("${b}");
+    qqmgr("start a").run().code(0);
+    let settings = qqmgr("ssh a -G").run().code(0).stderr("").text();
+    assert!(settings.lines().any(|line| line == "userknownhostsfile /dev/null"), "{settings}");
+    qqmgr("stop a").run().code(0);
+}
+
 #[test]
 fn a_vm_whose_command_line_can_no_longer_be_resolved() {
     let lab = Lab::new(&guest_vm("a").replace("-m 256", "-m {{.env.MEM}}"));
