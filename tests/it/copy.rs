@@ -85,6 +85,13 @@ fn patterns(lab: &Lab) {
     fs::create_dir(lab.path("all")).unwrap();
     lab.qqmgr("get a '/root/p*' all").run().ok("");
     assert_eq!(fs::read_dir(lab.path("all")).unwrap().count(), 2);
+    // What docs/ssh.md says of a target that is not there.
+    lab.qqmgr("get a '/root/p*' made").run().ok("");
+    assert_eq!(fs::read_dir(lab.path("made")).unwrap().count(), 2);
+    let outcome = lab.qqmgr("get a '/root/p*' missing/.").run();
+    assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
+    assert!(!lab.path("missing").exists());
+    lab.qqmgr("get a '/root/p*' all/.").run().ok("");
 }
 
 /// What docs/ssh.md says of symbolic links in directories.
