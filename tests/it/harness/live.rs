@@ -151,7 +151,7 @@ fn heeds_signals(command: &mut Command) {
     // SAFETY: between fork and exec only two system calls are made.
     unsafe {
         command.pre_exec(|| {
-            for signal in [libc::SIGHUP, libc::SIGINT] {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
                 libc::signal(signal, libc::SIG_DFL);
             }
             Ok(())
