@@ -14,16 +14,6 @@ fn say(lab: &Lab, text: impl AsRef<[u8]>) {
     log.write_all(text.as_ref()).unwrap();
 }
 
-/// How much of the log that is there now has been read by a process which has it open.
-fn reads_at(lab: &Lab, pid: u32) -> Option<u64> {
-    let mut fds = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
-    let log = lab.vm_file("a", "serial");
-    let fd = fds.find(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == log))?;
-    let fd = fd.file_name().into_string().unwrap();
-    let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()?;
-    info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
-}
-
 fn running() -> Lab {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a").run().code(0);
@@ -111,7 +101,9 @@ fn a_line_without_an_end_comes_in_pieces() {
     log.set_len(300 << 20).unwrap();
     let mut reader = lab.qqmgr("serial a -n 3 --json").in_pipe();
     reader.shows("{\"name\":\"a\",");
-    until("much of it was read", || (reads_at(&lab, reader.pid())? > 20 << 20).then_some(()));
+    until("much of it was read", || {
+        (*lab.positions(reader.pid()).first()? > 20 << 20).then_some(())
+    });
     assert!(reader.peak() < 20_000, "{} kB", reader.peak());
 }
 
@@ -141,7 +133,7 @@ fn follows_until_the_vm_has_ended() {
     exact.shows("before\n");
     json.shows("{\"line\":\"before\"}\n");
     // It shows nothing yet: what tells that it is there is where it reads.
-    until("it follows", || (reads_at(&lab, new.pid()) == Some(7)).then_some(()));
+    until("it follows", || (lab.positions(new.pid()) == [7]).then_some(()));
     say(&lab, "half a ");
     exact.shows("half a ");
     say(&lab, "line\r\n\x1b[2Jrest");
@@ -182,7 +174,7 @@ fn follows_through_all_boots_even_from_before_the_first() {
         say(&lab, format!("{boot} boot"));
         // That one is followed from its beginning to its end though it showed nothing.
         match boot {
-            "second" => until("it follows", || reads_at(&lab, all.pid()).map(drop)),
+            "second" => until("it follows", || lab.positions(all.pid()).first().map(drop)),
             _ => drop(all.shows(&format!("{boot} boot"))),
         }
         say(&lab, "\n");

@@ -121,6 +121,20 @@ impl Lab {
         Run::new(&self.dir, program.as_ref())
     }
 
+    /// How far a process has read the serial log of `a` that is there now, each time that it has it
+    /// open.
+    pub fn positions(&self, pid: u32) -> Vec<u64> {
+        let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let log = self.vm_file("a", "serial");
+        let open = fds.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == log));
+        let position = |fd: fs::DirEntry| {
+            let info = format!("/proc/{pid}/fdinfo/{}", fd.file_name().to_str()?);
+            let info = fs::read_to_string(info).ok()?;
+            info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
+        };
+        open.filter_map(position).collect()
+    }
+
     /// The living processes that were started here, by their command lines.
     pub fn processes(&self) -> Vec<Alive> {
         processes::mentioning(&self.dir)

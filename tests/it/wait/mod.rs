@@ -22,19 +22,6 @@ fn waiter(lab: &Lab) -> Option<u32> {
     Some(waiter.pid)
 }
 
-/// How far a process has read the log, each time that it has it open.
-fn positions(lab: &Lab, pid: u32) -> Vec<u64> {
-    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let log = lab.vm_file("a", "serial");
-    let open = fds.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == log));
-    let position = |fd: std::fs::DirEntry| {
-        let info = format!("/proc/{pid}/fdinfo/{}", fd.file_name().to_str()?);
-        let info = std::fs::read_to_string(info).ok()?;
-        info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
-    };
-    open.filter_map(position).collect()
-}
-
 /// What comes of a wait when something is done while it waits. It watches the directory or the
 /// log of its VM by then, and the VM's process.
 #[track_caller]
@@ -132,7 +119,7 @@ fn milestones_of_the_boot_before_a_reset_are_not_noted() {
         after_reset = timeline();
         say(&lab, "said\n");
         // Once for the milestones, and once for what is awaited.
-        until("that is read", || (positions(&lab, waiter(&lab)?) == [5, 5]).then_some(()));
+        until("that is read", || (lab.positions(waiter(&lab)?) == [5, 5]).then_some(()));
         say(&lab, "end\n");
     });
     waited.ok("a: after [SECONDS]: serial:end\n");
