@@ -5,7 +5,7 @@
 
 use qqmgr::config::{Config, Instance};
 use qqmgr::ssh;
-use qqmgr::vm::{self, From, StartOptions};
+use qqmgr::vm::{self, By, From, StartOptions};
 use qqmgr::wait::{self, Condition, Plan};
 use std::error::Error;
 use std::path::Path;
@@ -31,7 +31,7 @@ async fn boot_and_stop() -> Result<(), Box<dyn Error>> {
     // Whatever comes of the command, the VM is stopped.
     let result = log_in_and_run(&config, &instance, command).await;
     ssh::close(&instance).await?;
-    let stopped = vm::stop(&instance, From::Powerdown(POWER_DOWN)).await?;
+    let stopped = vm::stop(&instance, From::Powerdown(POWER_DOWN), By::Stop).await?;
     println!("{name} was stopped by {:?}", stopped.method);
     result
 }
@@ -51,9 +51,16 @@ async fn log_in_and_run(
 ) -> Result<(), Box<dyn Error>> {
     let conditions = vec![Condition::Ssh];
     let since = Instant::now();
-    let plan = Plan { conditions, any: false, fail_on: Vec::new(), timeout: BOOT, since };
+    let plan = Plan {
+        conditions,
+        any: false,
+        fail_on: Vec::new(),
+        since_start: true,
+        timeout: BOOT,
+        since,
+    };
     wait::wait(config, instance, &plan).await?;
-    let session = ssh::Session::open(config, instance)?;
+    let session = ssh::Session::open(config, instance).await?;
     let output = session.ssh(command).output()?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
     if output.status.success() { Ok(()) } else { Err(output.status.to_string().into()) }

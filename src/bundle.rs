@@ -1,10 +1,12 @@
 //! Crash bundles: one directory with all that is known of a VM that died or never came up.
 
 use crate::config::{Config, Instance};
+use crate::events::Told;
 use crate::qmp::Event;
-use crate::vm::{Launch, Milestone, Running, Timeline, VmDir};
+use crate::vm::{EventLog, Launch, Milestone, Running, Timeline, VmDir};
 use crate::{Error, private_dir};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,6 +22,9 @@ const RECORD: &str = "error.json";
 
 /// As much of a file's end is copied, in MiB: a guest's log can fill a disk.
 const LONGEST: u64 = 16;
+
+/// As many of the last events are copied.
+const MOST_EVENTS: usize = 10_000;
 
 /// How long QEMU may take to draw a screenshot.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,30 +46,26 @@ pub fn is_crash(error: &Error) -> bool {
             | Error::Died { .. }
             | Error::Panicked { .. }
             | Error::GuestReset { .. }
+            | Error::IoError { .. }
     )
 }
 
 /// The error of a start, with a bundle if it is a crash.
 pub async fn of_start(config: &Config, instance: &Instance, error: Error) -> Error {
-    if is_crash(&error) { wrap(config, instance, error, &[]).await } else { error }
+    if is_crash(&error) { wrap(config, instance, error).await } else { error }
 }
 
 /// Writes a bundle for a crash, and returns the error that names it.
-pub async fn wrap(config: &Config, instance: &Instance, error: Error, events: &[Event]) -> Error {
-    match write(config, instance, &error, events).await {
+pub async fn wrap(config: &Config, instance: &Instance, error: Error) -> Error {
+    match write(config, instance, &error).await {
         Ok(bundle) => Error::Crashed { error: Box::new(error), bundle },
         // The error matters more than its bundle.
         Err(_) => error,
     }
 }
 
-async fn write(
-    config: &Config,
-    instance: &Instance,
-    error: &Error,
-    events: &[Event],
-) -> Result<PathBuf, Error> {
-    let gone = || Error::NotRunning { vm: instance.name.clone() };
+async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<PathBuf, Error> {
+    let gone = || Error::NotRunning { vm: instance.name.clone(), ended: None };
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
     // A throwaway instance's bundles outlive it, with its VM's own.
     let parent = config.instance(&instance.definition)?.dir.join("crashes");
@@ -79,18 +80,39 @@ async fn write(
     let line = shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_default();
     let resolved =
         launch.as_ref().and_then(|launch| config.resolve(instance, launch.ssh_port).ok());
+    let events = last_events(&dir)?;
     let lines: io::Result<String> =
         events.iter().map(|event| Ok(serde_json::to_string(event)? + "\n")).collect();
     save(&bundle, "command-line", &(line + "\n")).map_err(failed)?;
     save(&bundle, "config.json", &format!("{:#}\n", json!(resolved))).map_err(failed)?;
     save(&bundle, "events.ndjson", &lines.map_err(failed)?).map_err(failed)?;
     let shot = screenshot(instance, &bundle).await;
-    let story = story(instance, error, Timeline::read(&dir).as_ref(), events, is_cut, shot);
+    let story = story(instance, error, Timeline::read(&dir).as_ref(), &events, is_cut, shot);
     save(&bundle, "README", &story).map_err(failed)?;
-    let record = json!({ "code": error.code(), "message": error.to_string() });
+    let excerpt = error.excerpt().map(|(_, excerpt)| excerpt);
+    let record = json!({
+        "code": error.code(), "message": error.to_string(), "excerpt": excerpt, "ended": error.ended(),
+    });
     save(&bundle, RECORD, &format!("{record}\n")).map_err(failed)?;
     prune(&parent, &bundle);
     Ok(bundle)
+}
+
+/// The last events of the VM's life.
+fn last_events(dir: &VmDir) -> Result<VecDeque<Event>, Error> {
+    let mut events = VecDeque::new();
+    let mut log = EventLog::open_last(dir)?;
+    while let Some(log) = &mut log
+        && let Some(line) = log.next_line()?
+    {
+        if let Some(Told::Event(event)) = Told::of(&line) {
+            if events.len() == MOST_EVENTS {
+                events.pop_front();
+            }
+            events.push_back(event);
+        }
+    }
+    Ok(events)
 }
 
 /// A new directory, named by the time so that names sort as they are made.
@@ -134,7 +156,7 @@ fn story(
     instance: &Instance,
     error: &Error,
     timeline: Option<&Timeline>,
-    events: &[Event],
+    events: &VecDeque<Event>,
     is_cut: [bool; FILES.len()],
     has_screenshot: bool,
 ) -> String {
@@ -157,11 +179,13 @@ fn story(
     for (time, what) in &entries {
         line(*time, what);
     }
-    line(timeline.age(), &error.to_string().replace('\n', "\n              "));
+    let excerpt = error.excerpt().map(|(title, excerpt)| format!("\n{title}\n{excerpt}"));
+    let end = error.to_string() + &excerpt.unwrap_or_default();
+    line(timeline.age(), &end.replace('\n', "\n              "));
     text.push_str("\nFiles\n  command-line   what QEMU was run with\n");
     text.push_str("  config.json    the VM's config with every variable put in\n");
     text.push_str("  error.json     the error's code and message\n");
-    text.push_str("  events.ndjson  QMP events while qqmgr was listening\n");
+    text.push_str("  events.ndjson  the QMP events of its life\n");
     for ((name, what), is_cut) in FILES.iter().zip(is_cut) {
         let part = if is_cut { format!(", its last {LONGEST} MiB") } else { String::new() };
         let _ = writeln!(text, "  {name:<14} {what}{part}");

@@ -1,38 +1,39 @@
 //! Changes of files, told by inotify: that there was one, not which.
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use futures_util::{FutureExt, StreamExt};
+use inotify::{EventStream, Inotify, WatchMask};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
-/// The changes of one file or directory, from when it is first watched.
-#[derive(Debug)]
-pub struct Changes(AsyncFd<OwnedFd>);
+/// Room for the longest notice: its head and a file's name (inotify(7)).
+const BUFFER: usize = 4096;
+
+/// The changes of some files or directories, from when they are first watched.
+pub struct Changes(EventStream<Vec<u8>>);
 
 impl Changes {
     /// Begins to watch for changes of these kinds.
     ///
     /// # Errors
-    /// It can't be watched.
-    pub fn of(path: &Path, kinds: WatchFlags) -> io::Result<Changes> {
-        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        inotify::add_watch(&inotify, path, kinds)?;
-        // SAFETY: the AsyncFd owns the descriptor, and nobody takes it out or replaces it.
-        let registered = unsafe { AsyncFd::register_with_interest(inotify, Interest::READABLE) };
-        Ok(Changes(registered?))
+    /// One can't be watched.
+    pub fn of(paths: &[&Path], kinds: WatchMask) -> io::Result<Changes> {
+        let inotify = Inotify::init()?;
+        for path in paths {
+            inotify.watches().add(path, kinds)?;
+        }
+        Ok(Changes(inotify.into_event_stream(vec![0; BUFFER])?))
     }
 
-    /// Waits for changes since it was last called.
+    /// Waits for changes since it was last called. Cancel-safe.
     ///
     /// # Errors
     /// The system does not tell any more.
-    pub async fn next(&self) -> io::Result<()> {
-        let mut ready = self.0.readable().await?;
-        let mut notices = [0; 4096];
-        while matches!(rustix::io::read(&self.0, &mut notices), Ok(1..)) {}
-        ready.clear_ready();
+    pub async fn next(&mut self) -> io::Result<()> {
+        let first = self.0.next().await;
+        first.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?;
+        while let Some(Some(more)) = self.0.next().now_or_never() {
+            more?;
+        }
         Ok(())
     }
 }

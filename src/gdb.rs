@@ -4,6 +4,8 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use crate::short_socket::{self, LONGEST_PATH};
 use crate::vm::{self, GDB_SOCKET, Launch, VmDir};
+use rustix::io::FdFlags;
+use std::os::fd::IntoRawFd;
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long another qqmgr may take that works on the VM.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The file with gdb's commands, in the VM's directory.
+const HOOKS: &str = "gdb.commands";
 
 /// QEMU wakes its threads with this signal all the time.
 const PASS_SIGNALS: &str = "handle SIGUSR1 nostop noprint pass";
@@ -39,11 +44,33 @@ pub async fn on_qemu(
     dir.begin_log("serial")?;
     let (extra, file) = (Vec::new(), config.file.source.path.clone());
     let launch = Launch { argv: line.words(), extra, config: file, ssh_port: vm.ssh.port };
-    launch.begin(&dir)?;
+    let (_, commands) = launch.begin(&dir)?;
+    let hooks = dir.write(HOOKS, hooks(&dir).as_bytes())?;
     let mut command = Command::new(gdb);
-    command.args(["-ex", PASS_SIGNALS]).args(args).arg("--args").args(line.words());
+    command
+        .args(["-ex", PASS_SIGNALS])
+        .arg("-x")
+        .arg(hooks)
+        .args(args)
+        .arg("--args")
+        .args(line.words());
     command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);
+    // QEMU's first commands wait there until gdb runs it.
+    rustix::io::fcntl_setfd(&commands, FdFlags::empty())
+        .map_err(|error| Error::Runtime { error: error.into() })?;
+    let _stays_open = commands.into_raw_fd();
     Ok(command)
+}
+
+/// Commands of gdb's that have each later `run` begin the log of QEMU's events again: the first one
+/// finds it begun.
+fn hooks(dir: &VmDir) -> String {
+    let path = |name: &str| vm::quote(&dir.file(name).display().to_string());
+    let (log, commands) = (path(vm::EVENT_LOG), path(vm::EVENT_COMMANDS));
+    let opening = vm::OPENING.escape_debug().to_string().replace("\\\"", "\"");
+    let again = format!("test ! -s {log} || {{ : >{log}; printf '{opening}' 1<>{commands}; }}");
+    let hook = |run: &str| format!("define hook-{run}\nshell {again}\nend\n");
+    ["run", "start", "starti"].map(hook).concat()
 }
 
 /// Opens QEMU's gdb stub on a running VM and tells what gdb's `target remote` takes.

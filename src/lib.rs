@@ -55,7 +55,7 @@
 //! let options = vm::StartOptions { extra: vec![], timeout, die_with_us: false };
 //! vm::start(&config, &instance, &options).await?;
 //! println!("{}", vm::status(&instance).await?.state);
-//! vm::stop(&instance, vm::From::Powerdown(Duration::from_secs(20))).await?;
+//! vm::stop(&instance, vm::From::Powerdown(Duration::from_secs(20)), vm::By::Stop).await?;
 //! # Ok(())
 //! # }
 //! ```

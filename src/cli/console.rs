@@ -152,10 +152,7 @@ impl Session {
     /// it was told may end (`echo poweroff | qqmgr console ...`).
     fn check(&self, by: EndedBy, may_end: bool) -> Result<EndedBy, Error> {
         match by {
-            EndedBy::Eof if !may_end => Err(Error::Died {
-                vm: self.instance.name.clone(),
-                stderr: vm::last_words(&self.hold.vm.dir),
-            }),
+            EndedBy::Eof if !may_end => Err(vm::died(&self.instance)),
             EndedBy::Timeout => Err(self.timed_out()),
             by => Ok(by),
         }

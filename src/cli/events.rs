@@ -2,46 +2,70 @@
 
 use super::args::view::EventsArgs;
 use super::{Context, output, stdout};
-use crate::events::{self, EventStream, Filter};
+use crate::config::Instance;
+use crate::events::{self, EventStream, Filter, Told};
 use crate::qmp::Event;
-use crate::vm::{self, VmDir};
-use crate::{Error, deadline};
+use crate::vm::Running;
+use crate::{Error, deadline, vm};
+use serde_json::json;
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// How long QEMU may take to tell which events it has.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error> {
-    let deadline = args.timeout.map(deadline::within);
     let instance = context.load()?.instance(&args.vm)?;
-    let mut stream = events::subscribe(&instance).await?;
-    for name in &args.filter {
-        if let Some(nearest) = events::nearest_name(name)
-            && !context.json
-        {
-            let unknown = format_args!("QEMU documents no event `{name}`");
-            output::note(format_args!("note: {unknown}; did you mean `{nearest}`?"));
-        }
+    let past = match (args.all, args.lines) {
+        (true, _) => Some(usize::MAX),
+        (false, lines) => lines,
+    };
+    let mut stream = match past {
+        Some(_) => events::history(&instance)?,
+        None => events::subscribe(&instance)?,
+    };
+    if !context.json {
+        tell_unknown(&instance, &args.filter).await?;
     }
+    let deadline = args.timeout.map(deadline::within);
     let mut shown = Shown { filter: Filter::new(&args.filter), json: context.json, count: 0 };
-    let end = tokio::select! {
-        biased;
-        end = shown.all(&mut stream, args.count) => end?,
-        () = deadline::at(deadline) => {
-            stdout::give_up();
-            End::Timeout
-        }
-        () = stdout::reader_left() => End::Enough,
+    // The past is there, and takes no time that could be limited.
+    let end = match past.map(|most| shown.past(&mut stream, most, args.count)).transpose()? {
+        Some(Some(end)) => end,
+        _ => tokio::select! {
+            biased;
+            end = shown.all(&mut stream, args.count) => end?,
+            () = deadline::at(deadline) => {
+                stdout::give_up();
+                End::Timeout
+            }
+            () = stdout::reader_left() => End::Enough,
+        },
     };
     let (vm, seen) = (args.vm, shown.count);
     match (end, args.count, args.timeout) {
         (End::Timeout, Some(wanted), Some(waited)) => {
             Err(Error::EventsTimeout { vm, seen, wanted, waited })
         }
-        (End::Vm, Some(_), _) => {
-            let stderr = VmDir::open(&instance)?.map(|dir| vm::last_words(&dir));
-            Err(Error::Died { vm, stderr: stderr.unwrap_or_default() })
-        }
+        (End::Vm, Some(_), _) => Err(vm::died(&instance)),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Says which names in filters fit no event of the VM's QEMU, if it runs.
+async fn tell_unknown(instance: &Instance, filters: &[String]) -> Result<(), Error> {
+    let Some(vm) = Running::find(instance)? else {
+        return Ok(());
+    };
+    for name in filters {
+        if let Some(nearest) = events::is_unknown(&vm, name, PATIENCE).await {
+            let hint = nearest.map(|nearest| format!("; did you mean `{nearest}`?"));
+            let hint = hint.unwrap_or_default();
+            output::note(format_args!("note: this QEMU has no event `{name}`{hint}"));
+        }
+    }
+    Ok(())
 }
 
 /// Why there is nothing more to show.
@@ -59,48 +83,69 @@ struct Shown {
 }
 
 impl Shown {
+    /// Shows the last of what is wanted and there already.
+    fn past(
+        &mut self,
+        stream: &mut EventStream,
+        most: usize,
+        count: Option<u64>,
+    ) -> Result<Option<End>, Error> {
+        let mut last = VecDeque::new();
+        while let Some(told) = stream.next_now()? {
+            if self.wants(&told) {
+                last.push_back(told);
+            }
+            if last.len() > most {
+                last.pop_front();
+            }
+        }
+        let mut text = Vec::new();
+        for told in last {
+            text.extend(self.line(&told).unwrap_or_default());
+            if self.is_enough(&told, count) {
+                break;
+            }
+        }
+        let is_enough = !stdout::write(&text) || count == Some(self.count);
+        Ok(is_enough.then_some(End::Enough))
+    }
+
+    /// Shows what comes.
     async fn all(&mut self, stream: &mut EventStream, count: Option<u64>) -> Result<End, Error> {
-        loop {
-            let event = match stream.next().await {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ok(End::Vm),
-                // It's told where it happened, and the stream goes on.
-                Err(error @ Error::EventsLost { .. }) => {
-                    self.tell(&error).await;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            if !self.filter.matches(&event.name) {
+        while let Some(told) = stream.next().await? {
+            if !self.wants(&told) {
                 continue;
             }
-            if !self.show(&event).await {
-                return Ok(End::Enough);
-            }
-            self.count += 1;
-            if count == Some(self.count) {
+            let line = self.line(&told).unwrap_or_default();
+            if !stdout::write_in_time(&line).await || self.is_enough(&told, count) {
                 return Ok(End::Enough);
             }
         }
+        Ok(End::Vm)
     }
 
-    async fn show(&self, event: &Event) -> bool {
-        let text = || output::line(line(event));
-        put(if self.json { output::json_line(event) } else { Some(text()) }).await
+    /// Counts what was shown.
+    fn is_enough(&mut self, told: &Told, count: Option<u64>) -> bool {
+        self.count += u64::from(matches!(told, Told::Event(_)));
+        count == Some(self.count)
     }
 
-    async fn tell(&self, error: &Error) {
-        match self.json {
-            true => drop(put(output::json_error(error)).await),
-            false => output::error(error, false),
+    fn wants(&self, told: &Told) -> bool {
+        match told {
+            Told::Event(event) => self.filter.matches(&event.name),
+            Told::Gap(_) => true,
         }
     }
-}
 
-async fn put(line: Option<Vec<u8>>) -> bool {
-    match line {
-        Some(line) => stdout::write_in_time(&line).await,
-        None => false,
+    fn line(&self, told: &Told) -> Option<Vec<u8>> {
+        match (told, self.json) {
+            (Told::Event(event), true) => output::json_line(event),
+            (Told::Event(event), false) => Some(output::line(line(event))),
+            (Told::Gap(bytes), true) => output::json_line(&json!({ "gap": { "bytes": bytes } })),
+            (Told::Gap(bytes), false) => {
+                Some(output::line(format_args!("-- {bytes} bytes of events are missing here --")))
+            }
+        }
     }
 }
 

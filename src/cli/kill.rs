@@ -3,9 +3,9 @@
 use super::args::life::KillArgs;
 use super::{Context, stop};
 use crate::Error;
-use crate::vm::From;
+use crate::vm::{By, From};
 use std::process::ExitCode;
 
 pub async fn run(context: &Context, args: KillArgs) -> Result<ExitCode, Error> {
-    stop::each(context, &args.vms, false, From::Sigkill).await
+    stop::each(context, &args.vms, false, From::Sigkill, By::Kill).await
 }

@@ -59,7 +59,12 @@ fn cells(status: &Status) -> [String; 5] {
 fn note(status: &Status) -> String {
     let lease = status.lease.as_ref().map(ToString::to_string);
     let stray = (!status.configured).then(|| "not in the config".to_owned());
-    lease.into_iter().chain(stray).collect::<Vec<_>>().join(", ")
+    let ended = status.ended.as_ref().map(|ended| match ended.age() {
+        Some(age) => format!("{} {} ago", ended.note(), output::seconds(age.as_secs_f64())),
+        None => ended.note(),
+    });
+    let detail = status.state_detail.clone();
+    detail.into_iter().chain(ended).chain(lease).chain(stray).collect::<Vec<_>>().join(", ")
 }
 
 /// What is said of a VM; some of it names the VM already.

@@ -26,6 +26,7 @@ mod start;
 mod status;
 mod stdout;
 mod stop;
+mod supervise;
 mod timeline;
 mod transfer;
 mod wait;
@@ -111,9 +112,9 @@ impl Cli {
             Verb::Stderr(args) => block_on(logs::run(&context, Log::Stderr, args)),
             Verb::Console(args) => block_on(console::run(&context, args)),
             Verb::Monitor(args) => block_on(monitor::run(&context, args)),
-            Verb::Ssh(args) => ssh::run(&context, &args.words),
-            Verb::Put(args) => transfer::put(&context, &args.vm, &args.paths),
-            Verb::Get(args) => transfer::get(&context, &args.vm, &args.paths),
+            Verb::Ssh(args) => block_on(ssh::run(&context, &args.words)),
+            Verb::Put(args) => block_on(transfer::put(&context, &args.vm, &args.paths)),
+            Verb::Get(args) => block_on(transfer::get(&context, &args.vm, &args.paths)),
             Verb::Check(args) => block_on(check::run(&context, args)),
             Verb::SshConfig(args) => ssh_config::run(&context, &args),
             Verb::Init(args) => block_on(init::run(&context, &args.vm)),

@@ -99,7 +99,9 @@ impl Monitor {
         let exchange = async |qmp: &mut Client| qmp.human_monitor_command(&command).await;
         let output = match self.vm.qmp(self.patience, exchange).await {
             // The command before may have ended it: `quit` is answered first.
-            Err(_) if self.vm.process.has_ended() => return Err(Error::NotRunning { vm }),
+            Err(_) if self.vm.process.has_ended() => {
+                return Err(Error::NotRunning { vm, ended: None });
+            }
             output => output?,
         };
         match (Answer { command, output }) {

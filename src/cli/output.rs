@@ -2,7 +2,8 @@
 
 use super::{exit, stdout};
 use crate::Error;
-use crate::config::{Diagnostic, Location, Source};
+use crate::config::{Diagnostic, Instance, Location, Source};
+use crate::vm::{self, Ended};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstream::AutoStream;
 use anstream::stream::RawStream;
@@ -60,6 +61,13 @@ pub fn note(text: impl Display) {
     let _ = io::stderr().write_all(&styled(&io::stderr(), text));
 }
 
+/// Says that the guest of a VM stands still, if it does, with what helps.
+pub async fn standstill(instance: &Instance) {
+    if let Some(text) = vm::standstill(instance).await {
+        note(format_args!("{}: {text}", instance.name));
+    }
+}
+
 /// Tells a failure that is no [`Error`] on standard error.
 pub fn failure(text: impl Display) {
     note(format_args!("{RED}error{RED:#}: {text}"));
@@ -84,6 +92,10 @@ struct JsonErrorBody<'a> {
     message: String,
     hint: Option<String>,
     location: Option<Location>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excerpt: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<&'a Ended>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<PathBuf>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -131,7 +143,9 @@ fn tell(error: &Error, worded: impl Fn(&str) -> String) {
         None => {
             let hint = error.hint().map(|hint| format!("\n{CYAN}hint{CYAN:#}: {hint}"));
             let message = worded(&error.to_string());
-            note(format_args!("{RED}error{RED:#}: {message}{}", hint.unwrap_or_default()));
+            let excerpt = error.excerpt().map(|(title, text)| format!("\n{title}\n{text}"));
+            let more = excerpt.unwrap_or_default() + &hint.unwrap_or_default();
+            note(format_args!("{RED}error{RED:#}: {message}{more}"));
         }
     }
     if let Some(bundle) = error.bundle() {
@@ -178,6 +192,8 @@ fn json_body(error: &Error) -> JsonErrorBody<'_> {
         message: error.to_string(),
         hint: error.hint(),
         location: error.location(),
+        excerpt: error.excerpt().map(|(_, excerpt)| excerpt),
+        ended: error.ended(),
         bundle: error.bundle(),
         errors: errors.unwrap_or_default(),
     }

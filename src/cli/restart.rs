@@ -35,7 +35,8 @@ pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error
     let config = context.load()?;
     let begun = Instant::now();
     let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
-    let waiting = |since| Waiting { conditions, timeout: args.timeout, begun, since };
+    let waiting =
+        |since| Waiting { conditions, timeout: args.timeout, begun, since, since_start: true };
     if args.reset {
         let instance = config.instance(&args.vm)?;
         let pid = vm::reset(&instance).await?;

@@ -33,7 +33,10 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
 fn tell(ran: &Ran) {
     match (&ran.diagnostics, &ran.message) {
         (Some((source, diagnostics)), _) => output::errors(source, diagnostics),
-        (None, Some(message)) => output::failure(message),
+        (None, Some(message)) => match &ran.excerpt {
+            Some(excerpt) => output::failure(format_args!("{message}\n{excerpt}")),
+            None => output::failure(message),
+        },
         (None, None) => {}
     }
     if let Some(bundle) = &ran.bundle {

@@ -1,13 +1,16 @@
 //! `qqmgr ssh`, and how any of OpenSSH's tools is run: in our place, or for its output.
 
+use super::supervise::Tool;
 use super::{Context, output};
 use crate::Error;
 use crate::child::ending_with_us;
+use crate::config::{Config, Instance};
 use crate::ssh::Session;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// What a tool came to, for `--json`.
 #[derive(Serialize)]
@@ -17,13 +20,53 @@ struct Output {
     stderr: String,
 }
 
-pub fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Error> {
+pub async fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Error> {
     let Some((vm, args)) = words.split_first() else {
         return Err(Error::Usage { message: "which VM?".to_owned(), hint: None });
     };
     let config = context.load()?;
-    let session = Session::open(&config, &config.instance(&vm.to_string_lossy())?)?;
-    pass_through(context, session.ssh(args))
+    let instance = config.instance(&vm.to_string_lossy())?;
+    let session = open(context, &config, &instance).await?;
+    in_guest(context, session.ssh(args), &instance).await
+}
+
+/// A session with the guest; one that stands still is told of.
+pub async fn open(
+    context: &Context,
+    config: &Config,
+    instance: &Instance,
+) -> Result<Session, Error> {
+    let session = Session::open(config, instance).await?;
+    if !context.json {
+        output::standstill(instance).await;
+    }
+    Ok(session)
+}
+
+/// Runs a tool in the guest at our terminal; with `--json` tells what it came to.
+pub async fn in_guest(
+    context: &Context,
+    mut tool: Command,
+    instance: &Instance,
+) -> Result<ExitCode, Error> {
+    if !context.json {
+        let status = Tool::start(tool, instance)?.ends().await?;
+        return Ok(ExitCode::from(exit_code(status)));
+    }
+    tool.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tool = Tool::start(tool, instance)?;
+    let (stdout, stderr) = (tool.child.stdout.take(), tool.child.stderr.take());
+    let (status, stdout, stderr) = tokio::join!(tool.ends(), all_of(stdout), all_of(stderr));
+    report(status?, &stdout, &stderr)
+}
+
+async fn all_of(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Some(mut stream) = stream {
+        // What can't be read any more is all there is.
+        let _ = stream.read_to_end(&mut bytes).await;
+    }
+    bytes
 }
 
 /// Becomes the tool, so that terminal, signals and exit code are its own; with `--json` runs it
@@ -35,13 +78,13 @@ pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Er
     }
     let output = ending_with_us(tool).stdin(Stdio::inherit()).output();
     let output = output.map_err(|error| Error::Spawn { program, error, place: None })?;
-    let exit_code = exit_code(output.status);
+    report(output.status, &output.stdout, &output.stderr)
+}
+
+fn report(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Result<ExitCode, Error> {
+    let exit_code = exit_code(status);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    output::document(&Output {
-        exit_code,
-        stdout: text(&output.stdout),
-        stderr: text(&output.stderr),
-    });
+    output::document(&Output { exit_code, stdout: text(stdout), stderr: text(stderr) });
     Ok(ExitCode::from(exit_code))
 }
 

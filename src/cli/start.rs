@@ -7,7 +7,7 @@ use crate::config::{Config, Instance};
 use crate::lease;
 use crate::process::Identity;
 use crate::vm::{self, Lease, LeaseStatus, StartOptions, Started};
-use crate::wait::{Condition, Plan, Watch};
+use crate::wait::{Alarms, Condition, Plan, Watch};
 use crate::{Error, bundle};
 use serde::Serialize;
 use std::fmt;
@@ -51,7 +51,7 @@ pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> 
     let find = |name: &str| startable(&config, name);
     let targets = Targets::new(&args.vms, args.all.then(|| config.vms()), find)?;
     if args.dry_run {
-        return dry_run(context, &config, &args);
+        return dry_run(context, &config, &args).await;
     }
     let lease = lease(&args)?;
     let request = Request {
@@ -101,9 +101,14 @@ impl Request {
         if !context.json {
             tell(&started);
         }
+        let is_news = started.already_running || !self.conditions.is_empty();
+        if is_news && !context.json {
+            output::standstill(instance).await;
+        }
         let is_leased_anew = started.already_running && self.lease.is_some();
         let (conditions, timeout) = (self.conditions.clone(), self.options.timeout);
-        let waiting = Waiting { conditions, timeout, begun, since: begun };
+        let since_start = !started.already_running;
+        let waiting = Waiting { conditions, timeout, begun, since: begun, since_start };
         let report = waiting.report(config, instance, started).await?;
         Ok(Report { is_leased_anew, ..report })
     }
@@ -136,6 +141,8 @@ pub struct Waiting {
     pub begun: Instant,
     /// When its time begins to run.
     pub since: Instant,
+    /// Whether all events of the VM's life count.
+    pub since_start: bool,
 }
 
 impl Waiting {
@@ -144,16 +151,18 @@ impl Waiting {
         if self.conditions.is_empty() {
             return Ok(Vec::new());
         }
-        let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
-        let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
+        let alarms = Alarms { panic: true, ..Alarms::default() };
+        let watch = Watch::open(config, instance, alarms)?;
+        let mut watch = watch.ok_or_else(|| vm::died(instance))?;
         let plan = Plan {
             conditions: self.conditions,
             any: false,
             fail_on: Vec::new(),
+            since_start: self.since_start,
             timeout: self.timeout,
             since: self.since,
         };
-        Ok(watch.while_well(self.begun, watch.hold(&plan)).await?.held)
+        Ok(watch.hold(self.begun, &plan).await?.held)
     }
 
     /// Waits, and tells what came of the start.
@@ -186,15 +195,15 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
 }
 
 /// Prints the command lines that would be executed. They can be pasted: the directory that
-/// their sockets are to live in is made, if it can be.
-fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
+/// their sockets are to live in is made, if it can be, and what QEMU does not make itself.
+async fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
     let [name] = args.vms.as_slice() else {
         let message = "--dry-run shows one VM".to_owned();
         return Err(Error::Usage { message, hint: Some("name it".to_owned()) });
     };
     let instance = config.instance(name)?;
     let (vm, line) = vm::plan(config, &instance, &args.extra)?;
-    let _ = vm::VmDir::create(&instance);
+    let _ = prepare(&instance).await;
     let words = line.words();
     if context.json {
         output::document(&words);
@@ -207,4 +216,13 @@ fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitC
         output::note(format_args!("note: QEMU's working directory is {}", vm.config_dir.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn prepare(instance: &Instance) -> Result<(), Error> {
+    let dir = vm::VmDir::create(instance)?;
+    let _lock = dir.lock(&instance.name, Instant::now()).await?;
+    if dir.process()?.is_none() {
+        dir.begin_event_log()?;
+    }
+    Ok(())
 }

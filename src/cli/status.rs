@@ -19,7 +19,8 @@ impl fmt::Display for LeaseStatus {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stopping = if self.stopping { ", being stopped" } else { "" };
-        write!(f, "{}: {}{stopping}", self.name, self.state)?;
+        let detail = self.state_detail.as_ref().map(|detail| format!(" ({detail})"));
+        write!(f, "{}: {}{}{stopping}", self.name, self.state, detail.unwrap_or_default())?;
         let mut line = |key: &str, value: &str| write!(f, "\n  {key:<8} {value}");
         if let Some(pid) = self.pid {
             line("pid", &pid.to_string())?;
@@ -34,6 +35,14 @@ impl fmt::Display for Status {
         line("SSH", &format!("port {port}"))?;
         if let Some(lease) = &self.lease {
             line("lease", &lease.to_string())?;
+        }
+        if let Some(ended) = &self.ended {
+            let age = ended.age().map(|age| output::seconds(age.as_secs_f64()));
+            let age = age.map(|age| format!(", {age} ago"));
+            line("ended", &(ended.to_string() + &age.unwrap_or_default()))?;
+            if let Some(bundle) = &ended.bundle {
+                line("bundle", &bundle.display().to_string())?;
+            }
         }
         if let Some(error) = &self.error {
             line("note", error)?;

@@ -4,7 +4,7 @@ use super::args::life::StopArgs;
 use super::many::Targets;
 use super::{Context, output};
 use crate::config::{self, Config, Instance};
-use crate::vm::{self, From, Method, Stopped};
+use crate::vm::{self, By, From, Method, Stopped};
 use crate::{Error, ssh};
 use std::fmt;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ impl fmt::Display for Stopped {
 
 pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
     let from = if args.force { From::Quit } else { From::Powerdown(args.timeout) };
-    each(context, &args.vms, args.all, from).await
+    each(context, &args.vms, args.all, from, By::Stop).await
 }
 
 /// Stops the VMs of these names, or all of them. A config that is wrong is no reason not to: then
@@ -36,6 +36,7 @@ pub async fn each(
     names: &[String],
     all: bool,
     from: From,
+    by: By,
 ) -> Result<ExitCode, Error> {
     use config::Error::{Invalid, NoSuchVm, Unreadable};
     let (config, wrong) = match context.load() {
@@ -60,7 +61,7 @@ pub async fn each(
     }
     let note = wrong.map(|wrong| format!("the config was not read: {wrong}"));
     let stop = async |instance: &_| {
-        let mut stopped = one(context, instance, from).await?;
+        let mut stopped = one(context, instance, from, by).await?;
         stopped.notes.extend(note.clone());
         Ok(stopped)
     };
@@ -68,8 +69,8 @@ pub async fn each(
 }
 
 /// Stops one VM and the connection that its SSH sessions share.
-async fn one(context: &Context, instance: &Instance, from: From) -> Result<Stopped, Error> {
-    let stopped = vm::stop(instance, from).await?;
+async fn one(context: &Context, instance: &Instance, from: From, by: By) -> Result<Stopped, Error> {
+    let stopped = vm::stop(instance, from, by).await?;
     ssh::close(instance).await?;
     notes(context, &stopped);
     Ok(stopped)

@@ -53,7 +53,7 @@ impl fmt::Display for Report {
 
 pub fn run(context: &Context, args: &TimelineArgs) -> Result<ExitCode, Error> {
     let instance = context.load()?.instance(&args.vm)?;
-    let timeline = VmDir::open(&instance)?.as_ref().and_then(Timeline::read);
+    let timeline = VmDir::open(&instance)?.as_ref().map(Timeline::latest).transpose()?.flatten();
     let name = instance.name;
     let timeline = timeline.ok_or_else(|| Error::NeverStarted { vm: name.clone() })?;
     let is_over = |limit: &&Limit| {

@@ -1,48 +1,64 @@
 //! `qqmgr put` and `qqmgr get`.
 
+use super::supervise::Tool;
 use super::{Context, ssh, stdout};
 use crate::Error;
-use crate::child::ending_with_us;
-use crate::ssh::{STREAM, Session, get as get_command, put as put_command};
+use crate::config::Instance;
+use crate::ssh::{STREAM, get as get_command, put as put_command};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::{Command, ExitCode, Stdio};
 
-pub fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
-    let session = open(context, vm)?;
-    ssh::pass_through(context, put_command(&session, paths)?)
+pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let instance = config.instance(vm)?;
+    let session = ssh::open(context, &config, &instance).await?;
+    ssh::in_guest(context, put_command(&session, paths)?, &instance).await
 }
 
-pub fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
-    let session = open(context, vm)?;
+pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
+    let config = context.load()?;
+    let instance = config.instance(vm)?;
+    let session = ssh::open(context, &config, &instance).await?;
     let tool = get_command(&session, paths)?;
     let is_stream = paths.last().is_some_and(|target| target == STREAM);
-    if is_stream && !context.json { streamed(tool) } else { ssh::pass_through(context, tool) }
+    match is_stream && !context.json {
+        true => streamed(tool, &instance).await,
+        false => ssh::in_guest(context, tool, &instance).await,
+    }
 }
 
 /// Writes what ssh receives, as ssh itself does not tell of a disk that is full; that fails at the
 /// end of all, as with every verb.
-fn streamed(tool: Command) -> Result<ExitCode, Error> {
-    let program = tool.get_program().to_string_lossy().into_owned();
-    let failed = |error| Error::Spawn { program, error, place: None };
-    let copied = || -> io::Result<ExitCode> {
-        let mut child = ending_with_us(tool).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        let received = child.stdout.take().map(|mut stream| io::copy(&mut stream, &mut output));
-        if let Some(Err(error)) = received {
-            stdout::failed(error);
-            child.kill()?;
-            child.wait()?;
-            return Ok(ExitCode::SUCCESS);
+async fn streamed(mut tool: Command, instance: &Instance) -> Result<ExitCode, Error> {
+    tool.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut tool = Tool::start(tool, instance)?;
+    let received = tool.child.stdout.take();
+    let mut written = tokio::task::spawn_blocking(move || -> io::Result<()> {
+        if let Some(received) = received {
+            let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+            io::copy(&mut File::from(received.into_owned_fd()?), &mut output)?;
         }
-        Ok(ExitCode::from(ssh::exit_code(child.wait()?)))
+        Ok(())
+    });
+    let mut ends = std::pin::pin!(tool.ends());
+    let mut status = None;
+    let written = loop {
+        tokio::select! {
+            biased;
+            written = &mut written => break written.map_err(io::Error::other).flatten(),
+            ended = &mut ends, if status.is_none() => status = Some(ended?),
+        }
     };
-    copied().map_err(failed)
-}
-
-fn open(context: &Context, vm: &str) -> Result<Session, Error> {
-    let config = context.load()?;
-    Session::open(&config, &config.instance(vm)?)
+    match (written, status) {
+        (Ok(()), Some(status)) => Ok(ExitCode::from(ssh::exit_code(status))),
+        (Ok(()), None) => Ok(ExitCode::from(ssh::exit_code(ends.await?))),
+        // What can't be written need not come any more.
+        (Err(error), _) => {
+            stdout::failed(error);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use super::args::guest::WaitArgs;
 use super::{Context, output};
 use crate::Error;
-use crate::config::{Config, Instance};
-use crate::wait::{self, Condition, Plan, Waited, Watch};
+use crate::config::Instance;
+use crate::wait::{self, Condition, Plan, Waited};
 use std::convert::Infallible;
 use std::fmt;
 use std::process::ExitCode;
@@ -23,13 +23,14 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
         conditions: args.conditions,
         any: args.any,
         fail_on: args.fail_on,
+        since_start: args.since_start,
         timeout: args.timeout,
         since: Instant::now(),
     };
     let told = !context.json && is_news(&plan.conditions);
     let waited = tokio::select! {
         waited = wait::wait(&config, &instance, &plan) => waited?,
-        never = tell_standstill(&config, &instance), if told => match never {},
+        never = tell_standstill(&instance), if told => match never {},
     };
     output::report(&waited, context.json);
     Ok(ExitCode::SUCCESS)
@@ -43,11 +44,7 @@ fn is_news(conditions: &[Condition]) -> bool {
 }
 
 /// Says at once that the guest stands still, if it does: it may be long until the waiting is over.
-async fn tell_standstill(config: &Config, instance: &Instance) -> Infallible {
-    if let Ok(Some(watch)) = Watch::open(config, instance)
-        && let Some(text) = watch.standstill().await
-    {
-        output::note(format_args!("{}: {text}", instance.name));
-    }
+async fn tell_standstill(instance: &Instance) -> Infallible {
+    output::standstill(instance).await;
     std::future::pending().await
 }

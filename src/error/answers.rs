@@ -3,6 +3,7 @@
 use super::Error;
 use crate::config::{self, Diagnostic, Location, Source};
 use crate::console;
+use crate::vm::Ended;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +52,6 @@ impl Error {
             Error::QmpTimeout { .. } => "qmp_timeout",
             Error::Qmp { .. } => "qmp_failed",
             Error::Events { .. } => "events_failed",
-            Error::EventsLost { .. } => "events_lost",
             Error::EventsTimeout { .. } => "events_timeout",
             Error::WaitTimeout { .. } => "wait_timeout",
             Error::WaitFailed { .. } => "wait_failed",
@@ -59,6 +59,9 @@ impl Error {
             Error::NotCopied { .. } => "not_copied",
             Error::Panicked { .. } => "guest_panicked",
             Error::GuestReset { .. } => "guest_reset",
+            Error::IoError { .. } => "guest_io_error",
+            Error::ResetEnds { .. } => "reset_refused",
+            Error::NotReset { .. } => "reset_timeout",
             Error::Crashed { error, .. } => error.code(),
             Error::Unkillable { .. } => "vm_unkillable",
         }
@@ -72,6 +75,7 @@ impl Error {
             | Error::Orphaned { .. }
             | Error::NeverStarted { .. }
             | Error::AlreadyRunning { .. }
+            | Error::ResetEnds { .. }
             | Error::SshPortUnknown { .. } => 4,
             Error::Config(_) => 3,
             Error::Usage { .. } => 2,
@@ -80,6 +84,7 @@ impl Error {
             | Error::StartTimeout { .. }
             | Error::QmpTimeout { .. }
             | Error::EventsTimeout { .. }
+            | Error::NotReset { .. }
             | Error::WaitTimeout { .. }
             | Error::Console(console::Error::TimedOut { .. })
             | Error::Unkillable { .. } => 5,
@@ -93,9 +98,10 @@ impl Error {
             Error::Config(error) => config_hint(error),
             Error::Usage { hint, .. } => hint.clone(),
             Error::Crashed { error, .. } => error.hint(),
-            Error::NotRunning { vm } | Error::NeverStarted { vm } => {
+            Error::NotRunning { vm, .. } | Error::NeverStarted { vm } => {
                 Some(format!("start it: qqmgr start {vm}"))
             }
+            Error::ResetEnds { vm, .. } => Some(format!("start it again: qqmgr restart {vm}")),
             Error::Orphaned { vm, .. } => {
                 Some(format!("nothing else can be done with it: qqmgr stop {vm}"))
             }
@@ -148,6 +154,27 @@ impl Error {
     pub fn bundle(&self) -> Option<PathBuf> {
         match self {
             Error::Crashed { bundle, .. } => Some(bundle.clone()),
+            _ => None,
+        }
+    }
+
+    /// What the serial log has to say about it, and how to introduce that.
+    pub fn excerpt(&self) -> Option<(&'static str, &str)> {
+        let (title, excerpt) = match self {
+            Error::Panicked { excerpt, .. } => ("the serial log says:", excerpt.as_str()),
+            Error::GuestReset { excerpt, .. } => ("the serial log ends:", excerpt.as_str()),
+            Error::WaitTimeout { excerpt, .. } => ("the serial log ends:", &**excerpt),
+            Error::Crashed { error, .. } => return error.excerpt(),
+            _ => return None,
+        };
+        (!excerpt.is_empty()).then_some((title, excerpt))
+    }
+
+    /// How the VM ended that it is about.
+    pub fn ended(&self) -> Option<&Ended> {
+        match self {
+            Error::NotRunning { ended, .. } | Error::Died { ended, .. } => ended.as_deref(),
+            Error::Crashed { error, .. } => error.ended(),
             _ => None,
         }
     }

@@ -5,10 +5,11 @@ mod answers;
 mod phrases;
 
 pub use answers::Place;
-pub(crate) use phrases::{colon, log_end, no_answer};
+pub(crate) use phrases::{colon, no_answer};
 
+use crate::vm::Ended;
 use crate::{config, console, duration, qmp};
-use phrases::also_held;
+use phrases::{also_held, words};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,10 +29,12 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The VM has to be running.
-    #[error("VM `{vm}` is not running")]
+    #[error("VM `{vm}` is not running{}", colon(&words(ended)))]
     NotRunning {
         /// The VM.
         vm: String,
+        /// How it has ended, if it was ever started.
+        ended: Option<Box<Ended>>,
     },
     /// QEMU lives, but the directory with its sockets does not.
     #[error("VM `{vm}` is running (pid {pid}), but its runtime directory was removed")]
@@ -204,14 +207,6 @@ pub enum Error {
         /// The VM.
         vm: String,
         /// Why not.
-        reason: String,
-    },
-    /// There is a gap in its events.
-    #[error("VM `{vm}`: events may have been missed here: {reason}")]
-    EventsLost {
-        /// The VM.
-        vm: String,
-        /// What made it.
         reason: &'static str,
     },
     /// Fewer events came in time than were wanted.
@@ -227,7 +222,7 @@ pub enum Error {
         waited: Duration,
     },
     /// What was waited for did not come in time.
-    #[error("VM `{vm}`: waited {} for {missing}{}{detail}", duration::format(*waited), also_held(held))]
+    #[error("VM `{vm}`: waited {} for {missing}{}{}", duration::format(*waited), also_held(held), colon(detail))]
     WaitTimeout {
         /// The VM.
         vm: String,
@@ -236,9 +231,11 @@ pub enum Error {
         /// The conditions that did not hold.
         missing: String,
         /// Those that did.
-        held: String,
-        /// What else is known: what ssh said, how the serial log ends.
-        detail: String,
+        held: Box<str>,
+        /// What else is known: what keeps the guest, or what ssh said.
+        detail: Box<str>,
+        /// The end of the serial log, made harmless.
+        excerpt: Box<str>,
     },
     /// Something holds that must not.
     #[error("VM `{vm}`: {condition} holds, which was not to be")]
@@ -249,12 +246,12 @@ pub enum Error {
         condition: String,
     },
     /// The VM ended while we waited for it.
-    #[error("VM `{vm}` ended while it was waited for{}", colon(stderr))]
+    #[error("VM `{vm}` ended while it was waited for{}", colon(&words(ended)))]
     Died {
         /// The VM.
         vm: String,
-        /// What QEMU said, made harmless.
-        stderr: String,
+        /// How.
+        ended: Option<Box<Ended>>,
     },
     /// A file was not copied into or out of the guest.
     #[error("VM `{vm}`: `{what}` was not copied{}", colon(reason))]
@@ -267,24 +264,48 @@ pub enum Error {
         reason: String,
     },
     /// The guest's kernel panicked.
-    #[error("VM `{vm}`: the guest panicked{}{}", colon(reason), log_end(serial))]
+    #[error("VM `{vm}`: the guest panicked{}", colon(reason))]
     Panicked {
         /// The VM.
         vm: String,
         /// The kernel's reason, made harmless.
         reason: String,
-        /// The end of the serial log, made harmless.
-        serial: String,
+        /// What the serial log tells of it, made harmless.
+        excerpt: String,
         /// Whether QEMU goes on.
         left: bool,
     },
     /// The guest began anew in the middle of what it had to do.
-    #[error("VM `{vm}`: the guest was reset{}", log_end(serial))]
+    #[error("VM `{vm}`: the guest was reset")]
     GuestReset {
         /// The VM.
         vm: String,
         /// The end of the serial log, made harmless.
-        serial: String,
+        excerpt: String,
+    },
+    /// QEMU has stopped the guest, whose disk failed.
+    #[error("VM `{vm}`: QEMU stopped the guest{}", colon(detail))]
+    IoError {
+        /// The VM.
+        vm: String,
+        /// Which disk, and why.
+        detail: String,
+    },
+    /// A reset would end the VM.
+    #[error("VM `{vm}` can't be reset: it was started with `{option}`, which would end it")]
+    ResetEnds {
+        /// The VM.
+        vm: String,
+        /// The option of QEMU's.
+        option: String,
+    },
+    /// QEMU took the order to reset, but did not.
+    #[error("VM `{vm}` was not reset within {}", duration::format(*waited))]
+    NotReset {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
     },
     /// A VM that died or never came up, and where all that is known of it was put.
     #[error("{error}")]

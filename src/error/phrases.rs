@@ -1,6 +1,7 @@
 //! Parts of messages that depend on what is known.
 
 use crate::duration;
+use crate::vm::Ended;
 use std::time::Duration;
 
 /// What is added if there is anything to add.
@@ -13,9 +14,9 @@ pub fn also_held(held: &str) -> String {
     if held.is_empty() { String::new() } else { format!("; {held} held") }
 }
 
-/// How the serial log ends.
-pub fn log_end(serial: &str) -> String {
-    if serial.is_empty() { String::new() } else { format!("\nthe serial log ends:\n{serial}") }
+/// How a VM ended, if that is known.
+pub fn words(ended: &Option<Box<Ended>>) -> String {
+    ended.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
 /// How QMP failed to answer.

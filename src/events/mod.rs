@@ -1,139 +1,142 @@
-//! A VM's QMP events, for any number of listeners at once.
+//! A VM's QMP events, past and to come, as QEMU writes them into its log.
 //!
-//! QEMU serves one client per socket, so the listeners of a VM share a relay: a process that
-//! holds the only connection to `events.socket`, lives only while somebody listens, and lets
-//! nobody wait for anybody else.
+//! Any number of readers can follow the log: none waits for another, and QEMU knows of none.
 
-mod attach;
 mod names;
-mod notice;
-mod relay;
 
-pub use names::{Filter, nearest_name};
-pub use relay::{RELAY, relay};
+pub use names::{Filter, is_unknown};
 
 use crate::Error;
+use crate::changes::Changes;
 use crate::config::Instance;
 use crate::process::Process;
-use crate::qmp::Event;
-use crate::vm::{Running, VmDir, running};
-use attach::Lines;
-use notice::{Line, Notice};
-use std::sync::Arc;
-use std::time::Duration;
+use crate::qmp::{Event, Record};
+use crate::vm::{EventLog, History, Line, Running, VmDir, running};
+use inotify::WatchMask;
 
-/// How long a relay may take to answer: longer than it waits for QEMU itself.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// What comes out of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// An event.
+    Event(Event),
+    /// So many bytes of events were here once, and are there no more: the log has grown too long,
+    /// or the disk was full.
+    Gap(u64),
+}
 
-/// A relay that is just ending costs one attempt.
-const ATTEMPTS: usize = 5;
-
-/// The events of one QEMU process, from the moment of the subscription to the process's end.
-#[derive(Debug)]
+/// The events of one life of a VM, to its end.
 pub struct EventStream {
     vm: String,
-    dir: Arc<VmDir>,
-    process: Process,
-    link: Link,
+    log: EventLog,
+    changes: Changes,
+    /// None of a VM that has ended.
+    process: Option<Process>,
 }
 
-/// How the stream stands with a relay.
-#[derive(Debug)]
-enum Link {
-    Live(Lines),
-    Lost,
-    /// QEMU has hung up: it is about to end, if it has not yet.
-    Over,
-}
-
-/// Listens to a running VM: no event that QEMU emits after this has returned is missed.
-///
-/// The first listener of a VM starts its relay, which is this program under another name: one other
-/// than qqmgr has to call [`crate::cli::helper`] before anything else.
+/// Listens to a running VM: no event that QEMU sends after this has returned is missed.
 ///
 /// # Errors
-/// The VM is not running, or QEMU does not answer on its second QMP socket.
-pub async fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
+/// The VM is not running, or has no log.
+pub fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
     let Running { name, dir, process } = running(instance)?;
-    let mut stream = EventStream { vm: name, dir: Arc::new(dir), process, link: Link::Lost };
-    stream.link = stream.attach().await?;
-    match stream.link {
-        Link::Over => Err(Error::NotRunning { vm: instance.name.clone() }),
-        _ => Ok(stream),
+    let mut stream = EventStream::open(name, EventLog::open(&dir)?, Some(process))?;
+    let mut history = History::default();
+    history.read_on(&mut stream.log)?;
+    match history.version.is_some() && !history.is_open() {
+        true => Err(no_log(stream.vm, "QEMU did not read its first commands from events.in")),
+        false => Ok(stream),
+    }
+}
+
+/// All events of the VM's life since its start, or of its last one, to its end.
+///
+/// # Errors
+/// The VM was never started, or has no log.
+pub fn history(instance: &Instance) -> Result<EventStream, Error> {
+    let dir = VmDir::open(instance)?;
+    let never = || Error::NeverStarted { vm: instance.name.clone() };
+    let dir = dir.filter(|dir| dir.has_event_log()).ok_or_else(never)?;
+    let vm = instance.name.clone();
+    match dir.process()? {
+        Some(process) => EventStream::open(vm, EventLog::open(&dir)?, Some(process)),
+        None => EventStream::open(vm, EventLog::open_last(&dir)?, None),
     }
 }
 
 impl EventStream {
-    /// The next event; `None` once the VM's process has ended.
+    fn open(
+        vm: String,
+        log: Option<EventLog>,
+        process: Option<Process>,
+    ) -> Result<EventStream, Error> {
+        let Some(log) = log else {
+            return Err(no_log(vm, "it was started without a log of them"));
+        };
+        let changes = Changes::of(&[&log.own_path()], WatchMask::MODIFY);
+        let changes = changes.map_err(|error| unwatched(&vm, error))?;
+        Ok(EventStream { vm, log, changes, process })
+    }
+
+    /// What comes next; `None` once the VM's process has ended and all that it said was told.
     ///
     /// Cancel-safe: in a `tokio::select!`, the branch not taken loses no event.
     ///
     /// # Errors
-    /// [`Error::EventsLost`] says that there is a gap here, because this listener was too slow
-    /// or its relay was killed; the stream goes on after it. Any other error is final.
-    pub async fn next(&mut self) -> Result<Option<Event>, Error> {
+    /// The log can't be read or watched.
+    pub async fn next(&mut self) -> Result<Option<Told>, Error> {
         loop {
-            self.link = match &mut self.link {
-                Link::Live(lines) => match notice::read(lines).await {
-                    Ok(Some(Line::Event(event))) => return Ok(Some(event)),
-                    Ok(Some(Line::Notice(Notice::Ended))) => Link::Over,
-                    Ok(Some(Line::Notice(Notice::Lagged))) => {
-                        return Err(self.lost("they came faster than they were read"));
-                    }
-                    Ok(Some(Line::Notice(Notice::Failed { reason }))) => {
-                        self.link = Link::Lost;
-                        return Err(self.failed(reason));
-                    }
-                    _ => return Err(self.lost("the relay was killed")),
-                },
-                Link::Lost => self.attach().await?,
-                Link::Over => {
-                    let ended = self.process.ended().await;
-                    let system =
-                        |error| Error::System { vm: self.vm.clone(), action: "watch QEMU", error };
-                    return ended.map(|()| None).map_err(system);
-                }
-            };
-        }
-    }
-
-    /// The process that is listened to.
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
-    fn lost(&mut self, reason: &'static str) -> Error {
-        self.link = Link::Lost;
-        Error::EventsLost { vm: self.vm.clone(), reason }
-    }
-
-    /// Joins the relay of this process, `Over` if the process has ended.
-    async fn attach(&self) -> Result<Link, Error> {
-        for _ in 0..ATTEMPTS {
-            let mut lines = match attach::connect(self.dir.clone()).await {
-                Ok(stream) => notice::lines(stream),
-                Err(error) => return Err(self.failed(format!("can't start the relay: {error}"))),
-            };
-            let first = tokio::time::timeout(PATIENCE, notice::read(&mut lines)).await;
-            if self.process.has_ended() {
-                return Ok(Link::Over);
+            if let Some(told) = self.next_now()? {
+                // A guest may make events faster than we read.
+                tokio::task::coop::consume_budget().await;
+                return Ok(Some(told));
             }
-            match first {
-                Ok(Ok(Some(Line::Notice(Notice::Live { pid })))) if pid == self.pid() => {
-                    return Ok(Link::Live(lines));
-                }
-                Ok(Ok(Some(Line::Notice(Notice::Failed { reason })))) => {
-                    return Err(self.failed(reason));
-                }
-                Err(_) => return Err(self.failed("the relay does not answer".to_owned())),
-                // It was just ending.
-                Ok(_) => {}
+            let Some(process) = &self.process else {
+                return Ok(None);
+            };
+            let ended = tokio::select! {
+                biased;
+                changed = self.changes.next() => changed.map(|()| false),
+                ended = process.ended() => ended.map(|()| true),
+            };
+            if ended.map_err(|error| unwatched(&self.vm, error))? {
+                // What it wrote last is there by now.
+                self.process = None;
             }
         }
-        Err(self.failed("the relay ends at once".to_owned()))
     }
 
-    fn failed(&self, reason: String) -> Error {
-        Error::Events { vm: self.vm.clone(), reason }
+    /// The same of what is there already; `None` if there is no more by now.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn next_now(&mut self) -> Result<Option<Told>, Error> {
+        while let Some(line) = self.log.next_line()? {
+            if let Some(told) = Told::of(&line) {
+                return Ok(Some(told));
+            }
+        }
+        Ok(None)
     }
+}
+
+impl Told {
+    /// What a line of the log tells; `None` if that is nothing about events.
+    pub fn of(line: &Line) -> Option<Told> {
+        match line {
+            Line::Gap(bytes) => Some(Told::Gap(*bytes)),
+            Line::Whole(line) => match Record::parse(line) {
+                Ok(Record::Event(event)) => Some(Told::Event(event)),
+                Ok(_) => None,
+                Err(_) => Some(Told::Gap(line.len() as u64)),
+            },
+        }
+    }
+}
+
+fn no_log(vm: String, reason: &'static str) -> Error {
+    Error::Events { vm, reason }
+}
+
+fn unwatched(vm: &str, error: std::io::Error) -> Error {
+    Error::System { vm: vm.to_owned(), action: "watch its events", error }
 }

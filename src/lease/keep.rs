@@ -82,7 +82,7 @@ async fn take_over(
 ) -> Result<(Kept, Lock), Error> {
     let owner = lease.owner.as_ref().map(Identity::open).transpose();
     let owner = owner.map_err(|error| unwatched(instance, error))?;
-    let gone = || Error::NotRunning { vm: instance.name.clone() };
+    let gone = || vm::not_running(instance);
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
     // Under it no other keeper is stopping the VM.
     let lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;

@@ -2,7 +2,7 @@
 
 use super::{KEEPER, READY, Role, Word};
 use crate::config::Instance;
-use crate::vm::{self, From, Lease, Running, Started, VmDir};
+use crate::vm::{self, By, From, Lease, Running, Started, VmDir};
 use crate::{Error, helper};
 use serde::Serialize;
 use std::io;
@@ -107,7 +107,7 @@ async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Err
     let found = Running::find(instance).ok().flatten();
     match found.filter(|found| found.process.pid() == started.pid) {
         Some(_) if started.already_running => failed(instance, error),
-        Some(vm) => match vm::stop_only(&vm.process, instance, From::Quit).await {
+        Some(vm) => match vm::stop_only(&vm.process, instance, From::Quit, By::Start).await {
             Ok(_) => failed(instance, error),
             Err(error) => error,
         },

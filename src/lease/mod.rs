@@ -12,7 +12,7 @@ pub use keeper::{Keeper, while_starting};
 
 use crate::config::Instance;
 use crate::process::Process;
-use crate::vm::{self, From, Lease, Stopped, VmDir};
+use crate::vm::{self, By, From, Lease, Stopped, VmDir};
 use crate::{Error, ssh};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub fn is_kept(dir: &VmDir) -> Result<bool, Error> {
 /// Those of [`vm::stop_only`].
 pub async fn end(process: &Process, instance: &Instance) -> Result<Stopped, Error> {
     let from = if instance.is_run() { From::Sigkill } else { From::Powerdown(POWERDOWN) };
-    let stopped = vm::stop_only(process, instance, from).await?;
+    let stopped = vm::stop_only(process, instance, from, By::Lease).await?;
     if stopped.pid.is_some() {
         ssh::close(instance).await?;
     }

@@ -6,7 +6,7 @@ use crate::changes::Changes;
 use crate::config::Instance;
 use crate::process::Process;
 use crate::vm::VmDir;
-use rustix::fs::inotify::WatchFlags;
+use inotify::WatchMask;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,6 @@ const CHUNK: usize = 64 << 10;
 const RESTART_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A log being followed.
-#[derive(Debug)]
 pub struct Follower {
     vm: String,
     log: Log,
@@ -63,8 +62,8 @@ impl Follower {
         };
         // Watched before it is looked at, so that nothing falls between; by the names in it, the
         // directory tells of the files that are written there, too.
-        let kinds = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
-        let changes = Changes::of(&dir.file(""), kinds);
+        let kinds = WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO;
+        let changes = Changes::of(&[&dir.file("")], kinds);
         let changes = changes.map_err(|error| unreadable(dir.file(""), error))?;
         let process = dir.process()?;
         let mut follower = Follower { vm, log, dir, changes, file: None, process, retry };
@@ -140,7 +139,7 @@ impl Follower {
     }
 
     /// Waits for a change in the VM's directory; true when its process has ended.
-    async fn wait(&self) -> io::Result<bool> {
+    async fn wait(&mut self) -> io::Result<bool> {
         let ended = async {
             match &self.process {
                 Some(process) => process.ended().await,

@@ -2,6 +2,7 @@
 //! "Asynchronous events").
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -63,6 +64,15 @@ pub struct Timestamp {
     pub microseconds: i64,
 }
 
+impl Timestamp {
+    /// The time since the Unix epoch; zero if the host could not tell.
+    pub fn since_epoch(self) -> Duration {
+        let seconds = u64::try_from(self.seconds).unwrap_or(0);
+        let micros = u64::try_from(self.microseconds).unwrap_or(0);
+        Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros))
+    }
+}
+
 /// An answer to a request.
 #[derive(Debug, PartialEq)]
 pub(super) struct Reply {
@@ -76,6 +86,39 @@ pub(super) struct Reply {
 pub(super) struct Refusal {
     pub class: String,
     pub desc: String,
+}
+
+/// A line of what QEMU has said to a client, written down.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// How it began.
+    Greeting(Version),
+    /// An answer, to whatever the client asked; `Null` if that was refused.
+    Reply(Value),
+    /// An event.
+    Event(Event),
+}
+
+impl Record {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// It is none of these.
+    pub fn parse(line: &[u8]) -> Result<Record, Error> {
+        match Message::parse(line) {
+            Ok(Message::Event(event)) => Ok(Record::Event(event)),
+            Ok(Message::Reply(reply)) => Ok(Record::Reply(reply.result.unwrap_or_default())),
+            Err(error) => parse_greeting(line).map(Record::Greeting).map_err(|_| error),
+        }
+    }
+}
+
+/// The name of the event in a line as QEMU writes it, found without reading all of it.
+pub fn event_name(line: &[u8]) -> Option<&[u8]> {
+    const KEY: &[u8] = br#", "event": ""#;
+    let begin = memchr::memmem::find(line, KEY)? + KEY.len();
+    let length = memchr::memchr(b'"', &line[begin..])?;
+    Some(&line[begin..begin + length])
 }
 
 /// What can follow the greeting.

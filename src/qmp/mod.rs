@@ -25,5 +25,6 @@ mod tests;
 
 pub use client::Client;
 pub use error::Error;
-pub use message::{Event, Status, Timestamp, Version};
+pub use message::{Event, Record, Status, Timestamp, Version, event_name};
+pub(crate) use reader::LineReader;
 pub use reader::MAX_LINE;

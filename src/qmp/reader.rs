@@ -58,7 +58,7 @@ impl LineReader {
     ///
     /// `TooLong` comes as soon as the limit is passed, and from then on for ever.
     pub fn next_line(&mut self) -> Option<Result<&[u8], TooLong>> {
-        let found = self.buffer[self.scanned..].iter().position(|&byte| byte == b'\n');
+        let found = memchr::memchr(b'\n', &self.buffer[self.scanned..]);
         let end = found.map_or(self.buffer.len(), |offset| self.scanned + offset);
         let line = self.start..self.start + without_cr(&self.buffer[self.start..end]);
         if self.too_long || line.len() > self.limit {
@@ -70,6 +70,20 @@ impl LineReader {
         self.start = end + 1;
         self.scanned = self.start;
         Some(Ok(&self.buffer[line]))
+    }
+
+    /// Whether [`next_line`](LineReader::next_line) has something to give.
+    pub fn has_line(&mut self) -> bool {
+        let found = memchr::memchr(b'\n', &self.buffer[self.scanned..]);
+        self.scanned = found.map_or(self.buffer.len(), |offset| self.scanned + offset);
+        found.is_some() || self.too_long || self.scanned - self.start > self.limit + 1
+    }
+
+    /// Drops what has not been returned; how many bytes that were.
+    pub fn clear(&mut self) -> usize {
+        let length = self.buffer.len() - self.start;
+        *self = LineReader::with_limit(self.limit);
+        length
     }
 
     fn give_up(&mut self) {

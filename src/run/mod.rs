@@ -12,7 +12,7 @@ use crate::config::{Config, Instance, Port};
 use crate::lease::Keeper;
 use crate::signals::Signals;
 use crate::vm::{self, StartOptions};
-use crate::wait::{Condition, Plan, Watch};
+use crate::wait::{Alarms, Condition, Plan, Subject, Watch};
 use crate::{Error, bundle};
 use outcome::End;
 use steps::Progress;
@@ -90,28 +90,27 @@ async fn work(
     if let Err(error) = vm::start(config, instance, &options).await {
         return Err(bundle::of_start(config, instance, error).await);
     }
-    let gone = || Error::Died { vm: instance.name.clone(), stderr: String::new() };
-    let watch = Watch::open(config, instance)?.ok_or_else(gone)?;
-    let working = async {
-        let plan = Plan {
-            conditions: vec![Condition::Ssh],
-            any: false,
-            fail_on: Vec::new(),
-            timeout: job.timeout,
-            since: started,
-        };
-        watch.hold(&plan).await?;
-        let left = job.timeout.saturating_sub(started.elapsed());
-        let steps = steps::steps(config, &watch, job, progress);
-        let overdue = |_| Err(overdue(instance, job, progress));
-        tokio::select! {
-            biased;
-            result = tokio::time::timeout(left, steps) => result.unwrap_or_else(overdue),
-            // What has begun in the guest is gone, and ssh would notice that late.
-            reset = watch.reset() => Err(reset),
-        }
+    let alarms = Alarms { panic: true, io_error: true, reset: false };
+    let watch = Watch::open(config, instance, alarms)?;
+    let mut watch = watch.ok_or_else(|| vm::died(instance))?;
+    let plan = Plan {
+        conditions: vec![Condition::Ssh],
+        any: false,
+        fail_on: Vec::new(),
+        since_start: true,
+        timeout: job.timeout,
+        since: started,
     };
-    watch.while_well(started, working).await
+    watch.hold(started, &plan).await?;
+    let left = job.timeout.saturating_sub(started.elapsed());
+    // What has begun in the guest is gone with a reset, and ssh would notice that late.
+    let alarms = Alarms { reset: true, ..alarms };
+    let work = async |subject: &Subject<'_>| {
+        let steps = steps::steps(subject, job, progress);
+        let result = tokio::time::timeout(left, steps).await;
+        result.unwrap_or_else(|_| Err(overdue(instance, job, progress)))
+    };
+    watch.beside(started, alarms, work).await
 }
 
 fn overdue(instance: &Instance, job: &Job, progress: &Progress) -> Error {
@@ -119,7 +118,8 @@ fn overdue(instance: &Instance, job: &Job, progress: &Progress) -> Error {
         vm: instance.name.clone(),
         waited: job.timeout,
         missing: progress.awaited().to_owned(),
-        held: String::new(),
-        detail: String::new(),
+        held: "".into(),
+        detail: "".into(),
+        excerpt: "".into(),
     }
 }

@@ -22,6 +22,8 @@ pub enum EndedBy {
     GuestPanic,
     /// The guest was reset.
     GuestReset,
+    /// QEMU stopped the guest, whose disk failed.
+    IoError,
     /// QEMU ended.
     QemuDeath,
     /// The time was over.
@@ -45,6 +47,8 @@ pub struct Ran {
     pub ended_by: EndedBy,
     /// What went wrong, other than in the command.
     pub message: Option<String>,
+    /// What the serial log says about it.
+    pub excerpt: Option<String>,
     /// The config's line that this is about, where that can be told.
     pub location: Option<Location>,
     /// The same with what to show of it.
@@ -80,6 +84,7 @@ impl End {
             command_exit_code,
             ended_by: EndedBy::Failure,
             message: None,
+            excerpt: None,
             location: None,
             diagnostics: None,
             bundle: None,
@@ -107,6 +112,7 @@ impl End {
             }
             End::Failure(error) => {
                 ran.bundle = error.bundle();
+                ran.excerpt = error.excerpt().map(|(_, excerpt)| excerpt.to_owned());
                 ran.location = error.location();
                 ran.diagnostics = error.diagnostics();
                 let error = match error {
@@ -117,6 +123,7 @@ impl End {
                 ran.ended_by = match error {
                     Error::Panicked { .. } => EndedBy::GuestPanic,
                     Error::GuestReset { .. } => EndedBy::GuestReset,
+                    Error::IoError { .. } => EndedBy::IoError,
                     Error::QemuFailed { .. } | Error::Stopped { .. } | Error::Died { .. } => {
                         EndedBy::QemuDeath
                     }

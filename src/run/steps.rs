@@ -3,9 +3,9 @@
 
 use super::job::{Copy, Job};
 use crate::child::last_of;
-use crate::config::{Config, Instance};
+use crate::config::Instance;
 use crate::ssh::{self, Session};
-use crate::wait::Watch;
+use crate::wait::Subject;
 use crate::{Error, vm};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -80,20 +80,15 @@ fn text(file: &File) -> String {
 }
 
 /// Does a job in a guest that can be logged in to.
-pub async fn steps(
-    config: &Config,
-    watch: &Watch<'_>,
-    job: &Job,
-    progress: &Progress,
-) -> Result<(), Error> {
-    let instance = watch.instance();
-    let session = Session::open(config, instance)?;
+pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Result<(), Error> {
+    let instance = subject.instance;
+    let session = Session::open(subject.config, instance).await?;
     for copy in &job.put {
         copied(instance, copy, ssh::put(&session, &copy.paths())?).await?;
     }
     progress.step.set(Step::Command);
     let status = command(&session, job, progress).await?;
-    if status.code() == Some(255) && watch.is_ending().await {
+    if status.code() == Some(255) && subject.is_ending().await {
         // That broke the connection, and is for who watches the VM to tell.
         std::future::pending::<()>().await;
     }

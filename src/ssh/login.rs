@@ -25,7 +25,7 @@ const DENIED_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Durat
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
-const SSH_FAILED: i32 = 255;
+pub const FAILED: i32 = 255;
 
 /// What ssh says where the guest's server lets nobody in with what it is shown.
 pub const DENIED: &str = "Permission denied";
@@ -49,7 +49,7 @@ pub async fn log_in(
         let (status, stderr) = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;
         drop(turn);
         // Whatever `true` is to the guest's shell: to answer at all it let us in.
-        if status.code().is_some_and(|code| code != SSH_FAILED) {
+        if status.code().is_some_and(|code| code != FAILED) {
             return Ok(());
         }
         let said = harmless(&stderr);
@@ -72,7 +72,7 @@ async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, V
     let Ok(said) = said.await else {
         // A shared connection can be dead and nobody knows; the next try makes a new one.
         master::close(&session.name, &session.dir).await;
-        return Ok((ExitStatus::from_raw(SSH_FAILED << 8), b"the login hangs".to_vec()));
+        return Ok((ExitStatus::from_raw(FAILED << 8), b"the login hangs".to_vec()));
     };
     said.map_err(|error| Error::Spawn { program: "ssh".to_owned(), error, place: None })
 }

@@ -4,12 +4,12 @@
 //! gets another one, and the one before ends when it has not been used for a while, or the VM stops.
 
 use super::config;
-use crate::vm::VmDir;
+use crate::vm::{History, VmDir};
 use crate::{Error, short_socket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::process::Command;
 
 /// How long the masters may take to be told to end.
@@ -36,27 +36,52 @@ pub async fn close(vm: &str, dir: &VmDir) {
         return;
     }
     // What the config names last may be a path of the user's own.
-    let mut exits = vec![exit(&config_file, None, vm)];
-    exits.extend(live(dir).map(|socket| exit(Path::new("/dev/null"), Some(&socket), vm)));
-    let ends: Vec<_> = exits.iter_mut().filter_map(|exit| exit.spawn().ok()).collect();
-    let ended = async {
-        for mut end in ends {
-            // Mostly there is no master, and ssh says so.
-            let _ = end.wait().await;
-        }
-    };
-    // One that can't be told ends with the VM's port.
-    let _ = tokio::time::timeout(PATIENCE, ended).await;
+    let of_config = tell(&config_file, None, "exit", vm);
+    // Mostly there is no master, and ssh says so. One that can't be told ends with the VM's port.
+    tell_all([of_config].into_iter().chain(at_sockets(live(dir), "exit", vm))).await;
 }
 
-/// Has ssh tell a master to end: that of the config, or the one at this socket.
-fn exit(config_file: &Path, socket: Option<&Path>, vm: &str) -> Command {
+fn at_sockets(
+    sockets: impl Iterator<Item = PathBuf>,
+    what: &str,
+    vm: &str,
+) -> impl Iterator<Item = Command> {
+    sockets.map(move |socket| tell(Path::new("/dev/null"), Some(&socket), what, vm))
+}
+
+async fn tell_all(commands: impl Iterator<Item = Command>) {
+    let told: Vec<_> = commands.filter_map(|mut command| command.spawn().ok()).collect();
+    let all = async {
+        for mut told in told {
+            let _ = told.wait().await;
+        }
+    };
+    let _ = tokio::time::timeout(PATIENCE, all).await;
+}
+
+/// Lets no session share a connection any more that was made before the guest was reset, or before
+/// it stood still and went on, as with a snapshot that is loaded: it may know nothing of it. Those
+/// that share it go on with it.
+pub async fn drop_stale(vm: &str, dir: &VmDir, history: &History) {
+    let Some(since) = history.reset_at.max(history.resumed_at) else {
+        return;
+    };
+    let made = |socket: &PathBuf| {
+        let made = socket.metadata().and_then(|socket| socket.modified()).ok();
+        made.and_then(|made| made.duration_since(UNIX_EPOCH).ok())
+    };
+    let stale = live(dir).filter(|socket| made(socket).is_some_and(|made| made < since));
+    tell_all(at_sockets(stale, "stop", vm)).await;
+}
+
+/// Has ssh give a master a command: that of the config, or the one at this socket.
+fn tell(config_file: &Path, socket: Option<&Path>, what: &str, vm: &str) -> Command {
     let mut command = Command::new("ssh");
     command.arg("-F").arg(config_file);
     if let Some(socket) = socket {
         command.arg("-S").arg(config::escape(socket));
     }
-    command.args(["-O", "exit", vm]);
+    command.args(["-O", what, vm]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command
 }

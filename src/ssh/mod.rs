@@ -16,11 +16,11 @@ pub use copy::{STREAM, get, put};
 pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use key::KeyFault;
-pub use login::{DENIED, log_in};
+pub use login::{DENIED, FAILED, log_in};
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
-use crate::vm::{self, VmDir};
+use crate::vm::{self, History, VmDir};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,20 +32,25 @@ pub struct Session {
     ssh: Ssh,
     dir: VmDir,
     config_file: PathBuf,
+    /// Whether the guest goes on, so that a shared connection would be answered.
+    goes_on: bool,
 }
 
 impl Session {
-    /// Prepares to reach a VM.
+    /// Prepares to reach a VM. A shared connection that the guest may have lost is shared no longer.
     ///
     /// # Errors
     /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
-    pub fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
+    pub async fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
         let dir = vm::running(instance)?.dir;
-        let not_running = || Error::NotRunning { vm: instance.name.clone() };
+        let not_running = || vm::not_running(instance);
         let port = host::port(instance, &dir).ok_or_else(not_running)?;
         let ssh = config.resolve_ssh(instance, port)?;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
-        Ok(Session { name: instance.name.clone(), ssh, dir, config_file })
+        let history = History::read(&dir)?;
+        master::drop_stale(&instance.name, &dir, &history).await;
+        let goes_on = history.likely_state().is_none_or(|state| state.name == "running");
+        Ok(Session { name: instance.name.clone(), ssh, dir, config_file, goes_on })
     }
 
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
@@ -69,6 +74,10 @@ impl Session {
     fn tool(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.arg("-F").arg(&self.config_file);
+        if !self.goes_on {
+            // Whoever holds a shared connection would keep our descriptors until it is answered.
+            command.args(["-o", "ControlPath=none"]);
+        }
         command
     }
 }

@@ -1,6 +1,7 @@
 //! QEMU's command line: the user's arguments, then ours, then those of this start.
 
 use super::dir::socket_argument;
+use super::event_log;
 use super::properties::Properties;
 use crate::config::{Arg, Vm};
 use std::path::Path;
@@ -54,8 +55,8 @@ pub fn quote(word: &str) -> String {
 }
 
 /// The arguments that keep a VM in our hands: its pidfile, its monitor, QMP for one client at a
-/// time, a serial port with a log, and a second QMP for those who only listen (QEMU manual,
-/// "Invocation", "Character device options" and "Debug/Expert options").
+/// time, a serial port with a log, and the log of its events (QEMU manual, "Invocation", "Character
+/// device options" and "Debug/Expert options").
 fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
     let socket = |name: &str| escape(&socket_argument(&dir.join(name), working_dir));
     let log = escape(&dir.join("serial"));
@@ -74,7 +75,7 @@ fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
         "-serial",
         "chardev:qqmgr-serial",
         "-chardev",
-        &format!("socket,id=qqmgr-events,path={},server=on,wait=off", socket("events.socket")),
+        &format!("pipe,id=qqmgr-events,path={}", escape(&dir.join(event_log::CHARDEV))),
         "-mon",
         "chardev=qqmgr-events,mode=control",
     ]

@@ -1,5 +1,6 @@
 //! A VM's runtime directory: its files, and that it is the user's own.
 
+use super::event_log;
 use crate::Error;
 use crate::config::{Instance, RUNTIME_DIR};
 use crate::private_dir;
@@ -9,7 +10,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,13 +30,12 @@ const WRITING: Duration = Duration::from_mins(1);
 pub const GDB_SOCKET: &str = "gdb.socket";
 
 /// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 9] = [
+const OF_ONE_LIFE: [&str; 8] = [
     "pid",
     "monitor.socket",
     "qmp.socket",
     "serial.socket",
-    "events.socket",
-    "relay.socket",
+    event_log::INPUT,
     GDB_SOCKET,
     "known_hosts",
     super::lease::FILE,
@@ -46,6 +46,12 @@ const OF_ONE_LIFE: [&str; 9] = [
 pub struct VmDir {
     path: PathBuf,
     fd: OwnedFd,
+}
+
+impl AsFd for VmDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 impl VmDir {
@@ -92,11 +98,6 @@ impl VmDir {
             error: io::ErrorKind::NotFound.into(),
         };
         VmDir::at(path)?.ok_or_else(gone)
-    }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Makes the directory of a throwaway instance, for who has the right to.

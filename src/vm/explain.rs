@@ -15,9 +15,6 @@ use std::process::ExitStatus;
 /// As much of QEMU's last words as an error repeats, in bytes.
 const LAST_WORDS: u64 = 2048;
 
-/// As many lines of a log an error shows.
-const LAST_LINES: usize = 10;
-
 /// The error for a QEMU that ended before it answered.
 pub fn qemu_failed(
     config: &Config,
@@ -72,13 +69,6 @@ pub fn place_of_bin(config: &Config, vm: &Vm) -> Option<Place> {
 /// The end of QEMU's stderr, with nothing in it that a terminal would obey.
 pub fn last_words(dir: &VmDir) -> String {
     end_of(dir, "stderr", LAST_WORDS)
-}
-
-/// The last lines of one of the VM's logs, with nothing in them that a terminal would obey.
-pub fn last_lines(dir: &VmDir, log: &str) -> String {
-    let end = end_of(dir, log, LAST_WORDS);
-    let lines: Vec<_> = end.lines().collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 /// The end of one of the VM's logs, of so many bytes at the most, with nothing in it that a

@@ -5,7 +5,7 @@ use crate::error::no_answer;
 use crate::qmp::{self, Client};
 use crate::{Error, deadline};
 use rustix::process::Signal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ pub enum From {
 }
 
 /// How a VM was stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The guest powered down when asked to (ACPI).

@@ -3,10 +3,11 @@
 //! Its file is also the VM's first sign of life: see [`super::dir::VmDir::process`].
 
 use super::dir::VmDir;
-use super::stop;
+use super::ended;
 use super::timeline::Timeline;
 use crate::Error;
 use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 /// The record's name in the VM's directory.
@@ -33,16 +34,17 @@ impl Launch {
     }
 
     /// Begins a life of the VM: the record is put in place, and nothing of the life before is
-    /// taken for this one's.
+    /// taken for this one's. QEMU needs what is returned second: see
+    /// [`VmDir::begin_event_log`].
     ///
     /// # Errors
     /// A record can't be written.
-    pub fn begin(&self, dir: &VmDir) -> Result<Timeline, Error> {
+    pub fn begin(&self, dir: &VmDir) -> Result<(Timeline, OwnedFd), Error> {
         dir.clean();
-        dir.remove(stop::MARK);
+        dir.remove(ended::RECORD);
         dir.write_record(FILE, self)?;
         let timeline = Timeline::begin();
         timeline.write(dir)?;
-        Ok(timeline)
+        Ok((timeline, dir.begin_event_log()?))
     }
 }

@@ -1,8 +1,11 @@
 //! Beginning a VM's life anew: with a fresh QEMU, or by a reset in place.
 
 use super::dir::VmDir;
+use super::ended::By;
 use super::ladder::From;
 use super::launch::Launch;
+use super::options::name as option_name;
+use super::properties::Properties;
 use super::running::running;
 use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{Stopped, stop_and_hold};
@@ -29,24 +32,60 @@ pub async fn restart(
     let launch = VmDir::open(instance)?.as_ref().and_then(Launch::read);
     let extra = launch.map(|launch| launch.extra).unwrap_or_default();
     plan(config, instance, &extra)?;
-    let (stopped, lock) = stop_and_hold(instance, From::Powerdown(timeout)).await?;
+    let (stopped, lock) = stop_and_hold(instance, From::Powerdown(timeout), By::Restart).await?;
     let options = StartOptions { extra, timeout, die_with_us: false };
     let started = start_holding(config, instance, &options, lock).await?;
     Ok((stopped, started))
 }
 
-/// Presses the machine's reset button (QMP `system_reset`); QEMU and its pid stay.
+/// Presses the machine's reset button (QMP `system_reset`) and returns when it was reset; QEMU and
+/// its pid stay.
 ///
 /// # Errors
-/// The VM is not running, or QMP does not answer as it should.
+/// The VM is not running or would end, or QMP does not answer as it should.
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     let vm = running(instance)?;
+    if let Some(option) = Launch::read(&vm.dir).and_then(|launch| ends_with_reset(&launch.argv)) {
+        return Err(Error::ResetEnds { vm: vm.name, option });
+    }
+    let before = Timeline::read(&vm.dir);
     let mut timeline = Timeline::of_reset(&vm.dir);
-    vm.qmp(PATIENCE, async |client| client.execute("system_reset", None).await).await?;
     timeline.pass(Milestone::Qmp);
-    // It has been reset all the same if this can't be noted.
+    // Whoever watches for the reset finds it noted. It is reset all the same if that can't be.
     let _ = timeline.write(&vm.dir);
+    let pressed = vm.qmp(PATIENCE, async |client| {
+        client.execute("system_reset", None).await?;
+        while client.event().await?.name != "RESET" {}
+        Ok(())
+    });
+    if let Err(error) = pressed.await {
+        let _ = before.map(|before| before.write(&vm.dir));
+        return Err(match error {
+            Error::QmpTimeout { vm, waited, held: false, .. } => Error::NotReset { vm, waited },
+            error => error,
+        });
+    }
     // The guest that comes up may have other host keys.
     vm.dir.remove("known_hosts");
     Ok(vm.process.pid())
+}
+
+/// The option of a command line that has QEMU end where the machine would be reset (QEMU manual,
+/// "Invocation", `-no-reboot` and `-action`).
+fn ends_with_reset(argv: &[String]) -> Option<String> {
+    let pairs = argv.iter().zip(argv.iter().skip(1).map(Some).chain([None]));
+    // Of several the last one counts.
+    let mut found = None;
+    for (word, value) in pairs {
+        match (option_name(word), value) {
+            (Some("no-reboot"), _) => found = Some(word.clone()),
+            (Some("action"), Some(value)) => match Properties::parse(value).get("reboot") {
+                Some("shutdown") => found = Some(format!("{word} {value}")),
+                Some(_) => found = None,
+                None => {}
+            },
+            _ => {}
+        }
+    }
+    found
 }

@@ -1,6 +1,7 @@
 //! A VM that runs: what every command needs that talks to one.
 
 use super::dir::VmDir;
+use super::ended::Ended;
 use super::orphan::orphan;
 use crate::Error;
 use crate::config::Instance;
@@ -42,6 +43,20 @@ pub fn running(instance: &Instance) -> Result<Running, Error> {
     let vm = instance.name.clone();
     Err(match orphan(instance) {
         Some(process) => Error::Orphaned { vm, pid: process.pid() },
-        None => Error::NotRunning { vm },
+        None => not_running(instance),
     })
+}
+
+/// The error for a VM that has to be running, with how it has ended.
+pub fn not_running(instance: &Instance) -> Error {
+    let dir = VmDir::open(instance).ok().flatten();
+    let ended = dir.as_ref().and_then(Ended::read).map(Box::new);
+    Error::NotRunning { vm: instance.name.clone(), ended }
+}
+
+/// The error for a VM that has ended while it was needed.
+pub fn died(instance: &Instance) -> Error {
+    let dir = VmDir::open(instance).ok().flatten();
+    let ended = dir.as_ref().and_then(Ended::read).map(Box::new);
+    Error::Died { vm: instance.name.clone(), ended }
 }

@@ -10,17 +10,23 @@ use rustix::io::FdFlags;
 use rustix::process::Signal;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// Spawns QEMU for a VM whose launch record has been written; `die_with_us` has the kernel kill
-/// it when this thread ends.
+/// Spawns QEMU for a VM whose launch record has been written, with its first commands in
+/// `commands`; `die_with_us` has the kernel kill it when this thread ends.
 ///
 /// # Errors
 /// A log can't be opened or the program can't be executed.
-pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine, die_with_us: bool) -> Result<Child, Error> {
+pub fn spawn(
+    vm: &Vm,
+    dir: &VmDir,
+    line: &CommandLine,
+    commands: &OwnedFd,
+    die_with_us: bool,
+) -> Result<Child, Error> {
     // The serial log is QEMU's own to open, but it must not show the boot before if QEMU fails.
     dir.begin_log("serial")?;
     let record = CString::new(dir.file(launch::FILE).as_os_str().as_bytes())
@@ -37,8 +43,13 @@ pub fn spawn(vm: &Vm, dir: &VmDir, line: &CommandLine, die_with_us: bool) -> Res
     let is_named = |fd: &RawFd| line.args.iter().any(|arg| names(&arg.text, *fd));
     let mut withheld = descriptors::inherited();
     withheld.retain(|fd| !is_named(fd));
+    let commands = commands.as_raw_fd();
     let prepare = move || {
         rustix::process::setsid()?;
+        // SAFETY: whoever spawns us has it open until we are executed.
+        let commands = unsafe { BorrowedFd::borrow_raw(commands) };
+        // What nobody has open forgets what is in it: whatever kills qqmgr, QEMU finds it there.
+        rustix::io::fcntl_setfd(commands, FdFlags::empty())?;
         for fd in &withheld {
             // SAFETY: the descriptor is not used; one that is closed by now is an error.
             let fd = unsafe { BorrowedFd::borrow_raw(*fd) };

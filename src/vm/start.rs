@@ -3,10 +3,12 @@
 use super::argv::CommandLine;
 use super::connect;
 use super::dir::VmDir;
+use super::ended::{self, By, Record};
 use super::launch::Launch;
 use super::lock::Lock;
 use super::orphan::orphan;
 use super::running::Running;
+use super::state::History;
 use super::timeline::Milestone;
 use super::{explain, port, spawn, stop};
 use crate::config::{Config, Instance, Port, Vm, reserved_option};
@@ -22,6 +24,10 @@ use tokio::time::Instant;
 
 /// How long a QEMU that runs already may take to answer, or to end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the log is looked at that QEMU has just opened: its first lines come within a
+/// millisecond.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A picked port can be lost to somebody else before QEMU has it.
 const PORT_ATTEMPTS: usize = 3;
@@ -156,8 +162,8 @@ impl Attempt<'_> {
         let extra = self.options.extra.clone();
         let config = self.config.file.source.path.clone();
         let launch = Launch { argv: line.words(), extra, config, ssh_port: vm.ssh.port };
-        let mut timeline = launch.begin(self.dir)?;
-        let spawned = spawn::spawn(vm, self.dir, line, self.options.die_with_us);
+        let (mut timeline, commands) = launch.begin(self.dir)?;
+        let spawned = spawn::spawn(vm, self.dir, line, &commands, self.options.die_with_us);
         let mut child = spawned.map_err(|error| self.not_spawned(vm, error))?;
         let result = self.come_up(vm, line, &mut child).await;
         match &result {
@@ -167,7 +173,10 @@ impl Attempt<'_> {
                 // It has started all the same if this can't be noted.
                 let _ = timeline.write(self.dir);
             }
-            Err(_) => self.undo(&mut child).await,
+            Err(error) => {
+                self.undo(&mut child).await;
+                self.note(error);
+            }
         }
         result
     }
@@ -199,7 +208,11 @@ impl Attempt<'_> {
                 // A wrapper that does not exec QEMU is its parent: the pidfile tells them apart.
                 let pid = self.dir.process()?.map_or(process.pid(), |process| process.pid());
                 let name = vm.instance.name.clone();
-                let warnings = explain::last_words(self.dir).lines().map(str::to_owned).collect();
+                let mut warnings: Vec<_> =
+                    explain::last_words(self.dir).lines().map(str::to_owned).collect();
+                if !self.log_has_begun().await {
+                    warnings.push("QEMU writes no log of its events".to_owned());
+                }
                 let (ssh_port, ignored_args, already_running) = (vm.ssh.port, Vec::new(), false);
                 Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings })
             }
@@ -218,6 +231,32 @@ impl Attempt<'_> {
                 }
             }
         }
+    }
+
+    /// Waits until QEMU has taken its first commands, from when on its events are written down;
+    /// false if it does not.
+    async fn log_has_begun(&self) -> bool {
+        let deadline = self.deadline.min(Instant::now() + PATIENCE);
+        loop {
+            match History::read(self.dir) {
+                Ok(history) if history.is_open() => return true,
+                Ok(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_INTERVAL).await,
+                _ => return false,
+            }
+        }
+    }
+
+    /// Notes how the start has failed, for whoever asks later; it has failed all the same if that
+    /// can't be noted.
+    fn note(&self, error: &Error) {
+        let detail = match error {
+            Error::Stopped { .. } => return,
+            Error::QemuFailed { status, .. } => format!("QEMU {status}"),
+            Error::StartTimeout { .. } => "QEMU did not answer in time".to_owned(),
+            error => error.to_string(),
+        };
+        let record = Record { detail: Some(detail), ..Record::new(By::Start) };
+        let _ = self.dir.write_record(ended::RECORD, &record);
     }
 
     /// How QEMU ended, if it ends at all now that QMP is broken.

@@ -2,14 +2,17 @@
 
 use super::argv::{Forward, forwards};
 use super::dir::VmDir;
+use super::ended::Ended;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
 use super::orphan::orphan;
 use super::running::Running;
+use super::state::{History, State};
 use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};
-use crate::{Error, descriptors, qmp};
+use crate::qmp::{self, Version};
+use crate::{Error, descriptors};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,23 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long `list` waits for the QMP of one VM, all of them side by side.
 const LIST_PATIENCE: Duration = Duration::from_millis(800);
 
+/// How long QEMU takes to end when it has said that it does.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+
 /// As many descriptors it takes to ask a VM.
 const DESCRIPTORS: usize = 5;
-
-/// The state of a VM that has no process.
-const STOPPED: &str = "stopped";
-
-/// The state of a VM whose process doesn't say.
-const UNKNOWN: &str = "unknown";
 
 /// All that is known about a VM.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// Its name.
     pub name: String,
-    /// QMP's run state (QEMU QMP Reference, `RunState`), `stopped` without a process, or
-    /// `unknown` when it can't be asked.
+    /// Its state, as [`State::name`].
     pub state: String,
+    /// What there is to say about that, for people.
+    pub state_detail: Option<String>,
     /// QEMU's process.
     pub pid: Option<u32>,
     /// How long that has been running, in seconds.
@@ -52,6 +53,8 @@ pub struct Status {
     pub stopping: bool,
     /// When it is to end by itself.
     pub lease: Option<LeaseStatus>,
+    /// How it ended, of one that has no process and was started once.
+    pub ended: Option<Ended>,
     /// Whether the config has its definition: it may have been renamed or removed meanwhile.
     pub configured: bool,
     /// Its runtime directory.
@@ -94,7 +97,9 @@ impl Status {
         };
         Status {
             name: instance.name.clone(),
-            state: STOPPED.to_owned(),
+            state: State::stopped().name,
+            state_detail: None,
+            ended: None,
             pid: None,
             uptime_seconds: None,
             qemu_version: None,
@@ -115,7 +120,7 @@ impl Status {
     }
 
     fn failed(self, error: &Error) -> Status {
-        Status { state: UNKNOWN.to_owned(), error: Some(error.to_string()), ..self }
+        Status { state: State::unknown().name, error: Some(error.to_string()), ..self }
     }
 
     /// The status of a VM that no file tells of: stopped, unless it is an orphan.
@@ -140,12 +145,38 @@ impl Status {
     fn of_process(instance: &Instance, vm: &Running) -> Status {
         let Running { dir, process, .. } = vm;
         let mut status = Status::stopped(instance).with_process(process);
-        status.state = UNKNOWN.to_owned();
+        status.state = State::unknown().name;
         status.ssh.port = Launch::read(dir).map(|launch| launch.ssh_port).or(status.ssh.port);
         status.stopping = is_stopping(dir);
         status.lease = Lease::of(dir, process.pid()).map(|lease| lease.status());
         status
     }
+}
+
+/// The state of a VM that runs: as the log of its events tells it, else asked of QMP.
+///
+/// # Errors
+/// QMP does not answer as it should.
+pub async fn state_of(vm: &Running, history: &History) -> Result<State, Error> {
+    match (history.state(&vm.dir), history.likely_state()) {
+        (Some(state), _) => Ok(state),
+        (None, likely) => ask_state(vm).await.or_else(|error| likely.ok_or(error)),
+    }
+}
+
+/// The state of a VM that runs, asked of QMP.
+///
+/// # Errors
+/// QMP does not answer as it should.
+pub async fn ask_state(vm: &Running) -> Result<State, Error> {
+    Ok(vm.qmp(PATIENCE, question).await?.0)
+}
+
+/// Why the guest of a VM does not go on, if it runs and does not, and what helps.
+pub async fn standstill(instance: &Instance) -> Option<String> {
+    let vm = Running::find(instance).ok()??;
+    let history = History::read(&vm.dir).ok()?;
+    state_of(&vm, &history).await.ok()?.standstill(&vm.name)
 }
 
 /// The state of one VM.
@@ -182,25 +213,41 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
         return Ok((Status::without_files(instance), None));
     };
     let Some(process) = dir.settled_process().await? else {
-        return Ok((Status::without_files(instance), None));
+        let status = Status::without_files(instance);
+        let ended = if status.is_running() { None } else { Ended::read(&dir) };
+        return Ok((Status { ended, ..status }, None));
     };
     let vm = Running { name: instance.name.clone(), dir, process };
-    let question = async |client: &mut qmp::Client| {
-        let version = client.version().to_string();
-        client.query_status().await.map(|status| (status.status, version))
+    let history = History::read(&vm.dir)?;
+    if history.is_ending() {
+        let _ = tokio::time::timeout(LAST_MOMENT, vm.process.ended()).await;
+    }
+    let answer = match (history.state(&vm.dir), history.version.clone()) {
+        (Some(state), Some(version)) => Ok((state, version)),
+        (told, _) => match (vm.qmp(patience, question).await, history.likely_state()) {
+            (Ok((state, version)), _) => Ok((told.unwrap_or(state), version)),
+            (Err(error), likely) => likely.zip(history.version.clone()).ok_or(error),
+        },
     };
-    let answer = vm.qmp(patience, question).await;
-    if answer.is_err() && vm.dir.process()?.is_none() {
+    if (answer.is_err() || history.is_ending()) && vm.dir.process()?.is_none() {
         // It ended while it was asked.
-        return Ok((Status::stopped(instance), None));
+        let ended = Ended::read(&vm.dir);
+        return Ok((Status { ended, ..Status::stopped(instance) }, None));
     }
     let mut status = Status::of_process(instance, &vm);
     match answer {
         Ok((state, version)) => {
-            status.state = state;
-            status.qemu_version = Some(version);
+            (status.state, status.state_detail) = (state.name, state.detail);
+            status.qemu_version = Some(version.to_string());
             Ok((status, None))
         }
         Err(error) => Ok((status, Some(error))),
     }
+}
+
+/// The state and the version, by QMP.
+async fn question(client: &mut qmp::Client) -> Result<(State, Version), qmp::Error> {
+    let version = client.version().clone();
+    let status = client.query_status().await?;
+    Ok((State::of_run_state(&status.status), version))
 }

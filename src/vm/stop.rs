@@ -1,6 +1,7 @@
 //! Stopping a VM, also against others that start or stop it, and what it leaves.
 
 use super::dir::VmDir;
+use super::ended::{self, By, Record};
 use super::ladder::{From, GRACE, Ladder, Method};
 use super::lock::Lock;
 use super::orphan::orphan;
@@ -11,9 +12,6 @@ use crate::{Error, deadline};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// What a stop makes, and locks for as long as it is underway, so that others can tell.
-pub(super) const MARK: &str = "stopping";
 
 /// What came of a stop.
 #[derive(Clone, Debug, Serialize)]
@@ -34,8 +32,8 @@ pub struct Stopped {
 ///
 /// # Errors
 /// The directory can't be used, or the process survives SIGKILL.
-pub async fn stop(instance: &Instance, from: From) -> Result<Stopped, Error> {
-    Ok(stop_and_hold(instance, from).await?.0)
+pub async fn stop(instance: &Instance, from: From, by: By) -> Result<Stopped, Error> {
+    Ok(stop_and_hold(instance, from, by).await?.0)
 }
 
 /// Stops a VM as [`stop`] does, if it is still this process, and not a later one, that runs.
@@ -46,8 +44,9 @@ pub async fn stop_only(
     process: &Process,
     instance: &Instance,
     from: From,
+    by: By,
 ) -> Result<Stopped, Error> {
-    Ok(descend(Some(process), instance, from).await?.0)
+    Ok(descend(Some(process), instance, from, by).await?.0)
 }
 
 /// Stops a VM as [`stop`] does, and keeps the right to start it again.
@@ -57,8 +56,9 @@ pub async fn stop_only(
 pub async fn stop_and_hold(
     instance: &Instance,
     from: From,
+    by: By,
 ) -> Result<(Stopped, Option<Lock>), Error> {
-    descend(None, instance, from).await
+    descend(None, instance, from, by).await
 }
 
 /// Goes down the ladder with whatever process is the VM's, or with this one only.
@@ -66,6 +66,7 @@ async fn descend(
     only: Option<&Process>,
     instance: &Instance,
     from: From,
+    by: By,
 ) -> Result<(Stopped, Option<Lock>), Error> {
     let started = Instant::now();
     let name = instance.name.clone();
@@ -104,11 +105,14 @@ async fn descend(
         return Ok((nothing, lock.ok()));
     }
     // If that can't be, another stop has it, or nobody is told.
-    let _mark = process::hold(&dir.file(MARK));
+    let held = process::hold(&dir.file(ended::RECORD)).ok();
+    let note = |record: Record| held.as_ref().and_then(|file| record.write(file).ok());
+    note(Record::new(by));
     let vm = Running { name: instance.name.clone(), dir, process };
     let mut ladder = Ladder { vm, notes };
     let method = ladder.descend(from, started).await?;
     let Ladder { vm, notes } = ladder;
+    note(Record { method: Some(method), ..Record::new(by) });
     let lock = clean_after(&vm.dir, &instance.name, lock).await?;
     let (pid, method) = (Some(vm.process.pid()), Some(method));
     let seconds = started.elapsed().as_secs_f64();
@@ -117,18 +121,18 @@ async fn descend(
 
 /// Whether another process is stopping the VM.
 pub fn is_stopping(dir: &VmDir) -> bool {
-    Process::holding(&dir.file(MARK)).is_ok_and(|stopper| stopper.is_some())
+    Process::holding(&dir.file(ended::RECORD)).is_ok_and(|stopper| stopper.is_some())
 }
 
 /// Whether the life of the VM that ran last was ended by a stop, or is being ended.
 pub fn was_stopped(dir: &VmDir) -> bool {
-    dir.file(MARK).exists()
+    dir.file(ended::RECORD).exists()
 }
 
 /// Forgets a stop of a running VM that was broken off: what ends the VM later is something else.
 pub fn forget_broken_off(dir: &VmDir) {
     if was_stopped(dir) && !is_stopping(dir) {
-        dir.remove(MARK);
+        dir.remove(ended::RECORD);
     }
 }
 

@@ -1,9 +1,10 @@
 //! When a boot passed its milestones, for as long as somebody watched it.
 
 use super::dir::VmDir;
+use super::state::{History, ONE_RESET};
 use crate::Error;
 use serde::{Deserialize, Serialize};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The record's name in the VM's directory.
 const FILE: &str = "timeline.json";
@@ -78,7 +79,27 @@ impl Timeline {
         Timeline { serial_begins, ..Timeline::begin() }
     }
 
-    /// The timeline of the VM's latest boot.
+    /// Whether it is that of the boot which began with a reset at this time, since 1970: who resets
+    /// a machine begins the timeline before.
+    pub fn is_of_boot(&self, reset_at: Duration) -> bool {
+        reset_at.as_secs_f64() - self.spawned_at < ONE_RESET.as_secs_f64()
+    }
+
+    /// The timeline of the VM's latest boot, which the log of its events may know of alone.
+    pub fn latest(dir: &VmDir) -> Result<Option<Timeline>, Error> {
+        let boot_at = History::read(dir)?.boot_at;
+        let unseen = |timeline: Timeline| match boot_at {
+            Some(at) if !timeline.is_of_boot(at) => Timeline {
+                spawned_at: at.as_secs_f64(),
+                serial_begins: timeline.serial_begins,
+                ..Timeline::default()
+            },
+            _ => timeline,
+        };
+        Ok(Timeline::read(dir).map(unseen))
+    }
+
+    /// The timeline of the VM's latest boot, as far as anybody has noted one.
     pub fn read(dir: &VmDir) -> Option<Timeline> {
         serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()
     }

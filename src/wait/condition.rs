@@ -26,6 +26,15 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// The state that it is about.
+    pub(super) fn state(&self) -> Option<&'static str> {
+        match self {
+            Condition::Running => Some("running"),
+            Condition::Paused => Some("paused"),
+            _ => None,
+        }
+    }
+
     /// Whether only a guest that runs can make it hold.
     pub fn needs_guest(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! Conditions inside the guest: a port that accepts, a file that exists.
 
-use super::Watch;
+use super::Subject;
 use crate::Error;
 use crate::qmp::Client;
 use crate::ssh::Session;
@@ -18,21 +18,21 @@ const INTERVAL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Waits until the guest accepts a connection to its `port`.
-pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
-    let argv = crate::process::command_line(watch.vm.process.pid());
+pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error> {
+    let argv = crate::process::command_line(subject.vm.process.pid());
     let rules = forwards(argv.iter().map(String::as_str));
     let rule = rules.into_iter().find(|rule| rule.guest_port == port && rule.protocol == "tcp");
     let Some(rule) = rule else {
         return Err(Error::Usage {
-            message: format!("VM `{}` forwards no port to the guest's {port}", watch.name()),
+            message: format!("VM `{}` forwards no port to the guest's {port}", subject.name()),
             hint: Some(format!("add hostfwd=tcp:127.0.0.1:PORT-:{port} to its -netdev user")),
         });
     };
     loop {
         // Other people's connections prove nothing: the guest may have forgotten them since.
-        let others = connections(watch, port).await;
+        let others = connections(subject, port).await;
         if let Ok(stream) = TcpStream::connect(rule.address()).await
-            && is_accepted(watch, stream, port, others.as_ref()).await
+            && is_accepted(subject, stream, port, others.as_ref()).await
         {
             return Ok(());
         }
@@ -43,7 +43,7 @@ pub async fn port_accepts(watch: &Watch<'_>, port: u16) -> Result<(), Error> {
 /// QEMU accepts for the guest, before it asks it. If the guest refuses, QEMU hangs up; if it
 /// accepts but says nothing, only QEMU's own table tells.
 async fn is_accepted(
-    watch: &Watch<'_>,
+    subject: &Subject<'_>,
     mut stream: TcpStream,
     port: u16,
     others: Option<&HashSet<String>>,
@@ -51,7 +51,7 @@ async fn is_accepted(
     let established = async {
         loop {
             tokio::time::sleep(INTERVAL).await;
-            if let (Some(now), Some(others)) = (connections(watch, port).await, others)
+            if let (Some(now), Some(others)) = (connections(subject, port).await, others)
                 && !now.is_subset(others)
             {
                 return;
@@ -67,9 +67,9 @@ async fn is_accepted(
 }
 
 /// QEMU's descriptors of the connections that the guest has accepted on `port`, if it tells.
-async fn connections(watch: &Watch<'_>, port: u16) -> Option<HashSet<String>> {
+async fn connections(subject: &Subject<'_>, port: u16) -> Option<HashSet<String>> {
     let question = async |client: &mut Client| client.human_monitor_command("info usernet").await;
-    let table = watch.vm.qmp(PATIENCE, question).await.ok()?;
+    let table = subject.vm.qmp(PATIENCE, question).await.ok()?;
     Some(established(&table, port))
 }
 

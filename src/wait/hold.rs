@@ -1,206 +1,224 @@
-//! Conditions as futures, each of which ends when its condition holds, and a plan of them.
+//! Waiting as planned: conditions that what is seen makes true, and others that have to be asked
+//! for or tried.
 
-use super::crash::AFTERMATH;
-use super::serial::SerialLog;
+use super::observer::Seen;
+use super::subject::Subject;
+use super::watch::alarm;
 use super::{Condition, Plan, Waited, Watch, guest};
-use crate::events::EventStream;
-use crate::qmp::Client;
-use crate::vm;
-use crate::{Error, deadline, error, events, suggest};
-use std::pin::Pin;
-use std::task::Poll;
+use crate::events::{self, Told};
+use crate::vm::{self, EventLog, History};
+use crate::{Error, deadline};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// How long QEMU may take to answer a question.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long QEMU may take to tell which events it has, while it is waited for them.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-type Holding<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
+/// A condition that is being asked for or tried, by its index; false if it does not hold.
+type Probe<'a> = LocalBoxFuture<'a, (usize, Result<bool, Error>)>;
 
-/// Conditions that have not come true yet, by their index.
-struct Pending<'a>(Vec<(usize, Holding<'a>)>);
+/// All conditions of a plan, and how they stand.
+struct Hopes<'a> {
+    /// Those that make the waiting fail, then the others.
+    conditions: Vec<&'a Condition>,
+    held: Vec<bool>,
+    /// How many of them make it fail.
+    failing: usize,
+}
 
-impl Pending<'_> {
-    /// The next one that does.
-    async fn next(&mut self) -> Result<usize, Error> {
-        let (at, result) = std::future::poll_fn(|context| {
-            for (at, (_, holding)) in self.0.iter_mut().enumerate() {
-                if let Poll::Ready(result) = holding.as_mut().poll(context) {
-                    return Poll::Ready((at, result));
+impl<'a> Hopes<'a> {
+    fn of(plan: &'a Plan) -> Hopes<'a> {
+        let conditions: Vec<_> = plan.fail_on.iter().chain(&plan.conditions).collect();
+        Hopes { held: vec![false; conditions.len()], failing: plan.fail_on.len(), conditions }
+    }
+
+    fn failed(&self) -> Option<&Condition> {
+        let at = self.held[..self.failing].iter().position(|held| *held)?;
+        Some(self.conditions[at])
+    }
+
+    fn is_enough(&self, any: bool) -> bool {
+        let held = &self.held[self.failing..];
+        if any { held.contains(&true) } else { !held.contains(&false) }
+    }
+
+    /// The names of those that are waited for and hold, or don't.
+    fn names(&self, held: bool) -> Vec<String> {
+        let all = self.conditions.iter().zip(&self.held).skip(self.failing);
+        let chosen = all.filter(|(_, is_held)| **is_held == held);
+        chosen.map(|(condition, _)| condition.to_string()).collect()
+    }
+
+    /// The conditions that do not hold yet, with their indices.
+    fn open(&self) -> Vec<(usize, &'a Condition)> {
+        let all = self.conditions.iter().zip(&self.held).enumerate();
+        all.filter(|(_, (_, held))| !**held).map(|(at, (condition, _))| (at, *condition)).collect()
+    }
+
+    /// Takes in what was seen.
+    fn see(&mut self, seen: &Seen) {
+        for (at, condition) in self.open() {
+            self.held[at] = match (condition, seen) {
+                (Condition::Event(name), Seen::Event(event)) => event.name == *name,
+                (Condition::Serial(regex), Seen::Line(line)) => {
+                    !line.is_empty() && regex.is_match(line)
                 }
+                (Condition::Stopped, Seen::Ended) => true,
+                _ => false,
+            };
+        }
+    }
+
+    /// Takes in the VM's state; where the log does not tell it, what asks for it.
+    fn see_state<'s>(&mut self, history: &History, subject: &'s Subject<'_>) -> Vec<Probe<'s>> {
+        let open = self.open().into_iter();
+        let about_state = open.filter_map(|(at, condition)| Some((at, condition.state()?)));
+        let about_state: Vec<_> = about_state.collect();
+        if about_state.is_empty() {
+            return Vec::new();
+        }
+        match history.state(&subject.vm.dir) {
+            Some(state) => {
+                about_state.iter().for_each(|(at, wanted)| self.held[*at] = state.is(wanted));
+                Vec::new()
             }
-            Poll::Pending
-        })
-        .await;
-        let (index, _) = self.0.swap_remove(at);
-        result.map(|()| index)
+            None => about_state.into_iter().map(|(at, wanted)| ask(subject, at, wanted)).collect(),
+        }
     }
 }
 
 impl Watch<'_> {
-    /// Waits as planned, and for nothing else.
+    /// Waits as planned; what is known of a VM that dies or never comes up, as it was to since
+    /// `begun`, goes into a bundle.
     ///
     /// # Errors
-    /// The time is over, the VM ends, or something holds that must not.
-    pub async fn hold(&self, plan: &Plan) -> Result<Waited, Error> {
+    /// The time is over, the VM ends, an alarm is raised, or something holds that must not.
+    pub async fn hold(&mut self, begun: Instant, plan: &Plan) -> Result<Waited, Error> {
+        let result = self.until_held(plan).await;
+        self.bundled(begun, result).await
+    }
+
+    async fn until_held(&mut self, plan: &Plan) -> Result<Waited, Error> {
+        let Watch { subject, observer, alarms } = self;
         let deadline = deadline::after(plan.since, plan.timeout);
-        let mut pending = self.pending(&plan.conditions);
-        let mut failing = self.pending(&plan.fail_on);
-        let mut held = vec![false; plan.conditions.len()];
-        let ends = plan.conditions.iter().any(|condition| matches!(condition, Condition::Stopped));
-        while !is_enough(&held, plan.any) {
-            tokio::select! {
-                biased;
-                index = failing.next() => {
-                    let condition = plan.fail_on[index?].to_string();
-                    return Err(Error::WaitFailed { vm: self.name().to_owned(), condition });
-                }
-                index = pending.next() => held[index?] = true,
-                error = self.ended_for_good(ends) => return Err(error),
-                () = tokio::time::sleep_until(deadline) => {
-                    return Err(self.timed_out(plan, &held).await);
-                }
-            }
+        let mut hopes = Hopes::of(plan);
+        if plan.since_start {
+            see_history(&mut hopes, subject)?;
         }
-        let held = plan.conditions.iter().zip(&held).filter(|(_, held)| **held);
-        let held = held.map(|(condition, _)| condition.to_string()).collect();
-        let seconds = plan.since.elapsed().as_secs_f64();
-        Ok(Waited { name: self.name().to_owned(), held, seconds })
-    }
-
-    fn pending<'c>(&'c self, conditions: &'c [Condition]) -> Pending<'c> {
-        let holding = |condition| Box::pin(self.holds(condition)) as Holding<'c>;
-        Pending(conditions.iter().map(holding).enumerate().collect())
-    }
-
-    /// Returns when the condition holds.
-    async fn holds(&self, condition: &Condition) -> Result<(), Error> {
-        match self.comes_true(condition).await {
-            Err(error @ (Error::Events { .. } | Error::Qmp { .. } | Error::NotRunning { .. })) => {
-                // QEMU's connections break before its end can be seen, and that is for the
-                // waiting as a whole to say.
-                match self.is_ending().await {
-                    true => std::future::pending().await,
-                    false => Err(error),
-                }
-            }
-            result => result,
-        }
-    }
-
-    async fn comes_true(&self, condition: &Condition) -> Result<(), Error> {
-        match condition {
-            Condition::Running => self.state_is("running").await,
-            Condition::Paused => self.state_is("paused").await,
-            Condition::Stopped => {
-                self.vm.process.ended().await.map_err(|error| self.unwatched(error))
-            }
-            Condition::Serial(regex) => SerialLog::open(&self.vm.dir)?.matches(regex).await,
-            Condition::Event(name) => tokio::select! {
-                seen = self.event(|event| event == name) => seen,
-                error = self.has_no_event(name) => Err(error),
-            },
-            Condition::Port(port) => guest::port_accepts(self, *port).await,
-            Condition::Ssh => self.log_in().await.map(drop),
-            Condition::File(path) => guest::file_exists(&self.log_in().await?, path).await,
-        }
-    }
-
-    /// What keeps the guest from going on, if something does, and what would help.
-    pub async fn standstill(&self) -> Option<String> {
-        let status = self.vm.qmp(PATIENCE, async |client| client.query_status().await).await;
-        let state = status.ok()?.status;
-        let remedy = match state.as_str() {
-            "running" => return None,
-            "paused" | "prelaunch" | "io-error" => ("cont", "resumes"),
-            "suspended" => ("system_wakeup", "wakes"),
-            _ => return Some(format!("its state is `{state}`")),
-        };
-        let (command, does) = remedy;
-        let vm = self.name();
-        Some(format!("its state is `{state}`; `qqmgr monitor {vm} {command}` {does} it"))
-    }
-
-    /// Waits for a run state: asks first, then again at each event that changes it, and where one
-    /// may have been missed.
-    async fn state_is(&self, state: &str) -> Result<(), Error> {
+        let mut probes: FuturesUnordered<Probe> = FuturesUnordered::new();
+        probes.extend(hopes.open().into_iter().filter_map(|(at, hope)| probe(subject, at, hope)));
+        probes.extend(hopes.see_state(&observer.history, subject));
+        // What is there already counts, however little time there is.
+        let mut has_caught_up = false;
         loop {
-            // Before it is asked, so that nothing falls between.
-            let mut events = events::subscribe(self.instance).await?;
-            let status = self.vm.qmp(PATIENCE, async |client| client.query_status().await).await?;
-            if status.status == state {
-                return Ok(());
+            if let Some(condition) = hopes.failed() {
+                let (vm, condition) = (subject.name().to_owned(), condition.to_string());
+                return Err(Error::WaitFailed { vm, condition });
             }
-            match state_changes(&mut events).await {
-                Ok(()) | Err(Error::EventsLost { .. }) => {}
-                Err(error) => return Err(error),
+            if hopes.is_enough(plan.any) {
+                let (name, held) = (subject.name().to_owned(), hopes.names(true));
+                return Ok(Waited { name, held, seconds: plan.since.elapsed().as_secs_f64() });
             }
-        }
-    }
-
-    /// Returns when it turns out that this QEMU has no such event.
-    async fn has_no_event(&self, name: &str) -> Error {
-        let question = async |client: &mut Client| client.execute("query-qmp-schema", None).await;
-        // Where QEMU does not tell, it may have it.
-        let schema = self.vm.qmp(PATIENCE, question).await.unwrap_or_default();
-        let entities = schema.as_array().into_iter().flatten();
-        let events = entities.filter(|entity| entity["meta-type"] == "event");
-        let names: Vec<_> = events.filter_map(|event| event["name"].as_str()).collect();
-        if names.is_empty() || names.contains(&name) {
-            return std::future::pending().await;
-        }
-        let hint = suggest::nearest(name, names).map(|near| format!("did you mean `{near}`?"));
-        let message = format!("VM `{}`: its QEMU has no event `{name}`", self.name());
-        Error::Usage { message, hint }
-    }
-
-    pub(super) async fn event(&self, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
-        let mut events = events::subscribe(self.instance).await?;
-        while let Some(event) = events.next().await? {
-            if wanted(&event.name) {
-                return Ok(());
+            let ready = if has_caught_up { None } else { observer.next_now(subject)? };
+            has_caught_up = ready.is_none();
+            let seen = match ready {
+                Some(seen) => seen,
+                None => tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(deadline) => {
+                        return Err(timed_out(subject, &observer.history, plan, &hopes).await);
+                    }
+                    seen = observer.next(subject) => seen?,
+                    Some((at, holds)) = probes.next() => {
+                        hopes.held[at] |= holds?;
+                        continue;
+                    }
+                },
+            };
+            hopes.see(&seen);
+            let is_over = hopes.failed().is_some() || hopes.is_enough(plan.any);
+            if !is_over && let Some(error) = alarm(observer, subject, *alarms, &seen).await? {
+                return Err(error);
             }
-        }
-        // The VM has ended, which is for the waiting as a whole to say.
-        std::future::pending().await
-    }
-
-    /// Returns when the VM has ended; if that was waited for, when what came with it, such as
-    /// its last events, has been seen too.
-    async fn ended_for_good(&self, awaited: bool) -> Error {
-        let error = self.ended().await;
-        if awaited {
-            tokio::time::sleep(AFTERMATH).await;
-        }
-        error
-    }
-
-    async fn timed_out(&self, plan: &Plan, held: &[bool]) -> Error {
-        let names = |wanted: bool| {
-            let zipped = plan.conditions.iter().zip(held).filter(|(_, held)| **held == wanted);
-            let names: Vec<_> = zipped.map(|(condition, _)| condition.to_string()).collect();
-            names.join(", ")
-        };
-        let reason = self.standstill().await.unwrap_or_else(|| self.last_ssh.borrow().clone());
-        let serial = error::log_end(&vm::last_lines(&self.vm.dir, "serial"));
-        Error::WaitTimeout {
-            vm: self.name().to_owned(),
-            waited: plan.timeout,
-            missing: names(false),
-            held: names(true),
-            detail: error::colon(&reason) + &serial,
+            if matches!(seen, Seen::Event(_) | Seen::Gap) {
+                probes.extend(hopes.see_state(&observer.history, subject));
+            }
         }
     }
 }
 
-async fn state_changes(events: &mut EventStream) -> Result<(), Error> {
-    while let Some(event) = events.next().await? {
-        if matches!(event.name.as_str(), "STOP" | "RESUME" | "SUSPEND" | "WAKEUP") {
-            break;
+/// Takes in the events since the VM's start.
+fn see_history(hopes: &mut Hopes<'_>, subject: &Subject<'_>) -> Result<(), Error> {
+    let mut log = EventLog::open(&subject.vm.dir)?;
+    while let Some(log) = &mut log
+        && let Some(line) = log.next_line()?
+    {
+        if let Some(Told::Event(event)) = Told::of(&line) {
+            hopes.see(&Seen::Event(event));
         }
     }
     Ok(())
 }
 
-fn is_enough(held: &[bool], any: bool) -> bool {
-    if any { held.contains(&true) } else { !held.contains(&false) }
+/// What asks for or tries a condition that nothing tells of, or finds that it can't hold.
+fn probe<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> Option<Probe<'s>> {
+    let holds = async move || match condition {
+        Condition::Port(port) => guest::port_accepts(subject, *port).await,
+        Condition::Ssh => subject.log_in().await.map(drop),
+        Condition::File(path) => guest::file_exists(&subject.log_in().await?, path).await,
+        Condition::Event(name) => Err(has_no_event(subject, name).await),
+        _ => Ok(()),
+    };
+    let is_asked = condition.needs_guest() && !matches!(condition, Condition::Serial(_));
+    let is_event = matches!(condition, Condition::Event(_));
+    let probe = async move { (at, still(subject, holds().await.map(|()| true)).await) };
+    (is_asked || is_event).then(|| Box::pin(probe) as Probe<'s>)
+}
+
+/// Asks for the state.
+fn ask<'s>(subject: &'s Subject<'_>, at: usize, wanted: &'static str) -> Probe<'s> {
+    let holds = async || Ok(vm::ask_state(&subject.vm).await?.is(wanted));
+    Box::pin(async move { (at, still(subject, holds().await).await) })
+}
+
+/// The result, unless QEMU is about to end: its connections break before that can be seen, and it
+/// is for the waiting as a whole to say.
+async fn still(subject: &Subject<'_>, result: Result<bool, Error>) -> Result<bool, Error> {
+    match result {
+        Err(Error::Qmp { .. } | Error::NotRunning { .. }) if subject.is_ending().await => {
+            std::future::pending().await
+        }
+        result => result,
+    }
+}
+
+/// Returns when it turns out that this QEMU has no such event.
+async fn has_no_event(subject: &Subject<'_>, name: &str) -> Error {
+    let Some(nearest) = events::is_unknown(&subject.vm, name, PATIENCE).await else {
+        return std::future::pending().await;
+    };
+    let hint = nearest.map(|near| format!("did you mean `{near}`?"));
+    let message = format!("VM `{}`: its QEMU has no event `{name}`", subject.name());
+    Error::Usage { message, hint }
+}
+
+async fn timed_out(
+    subject: &Subject<'_>,
+    history: &History,
+    plan: &Plan,
+    hopes: &Hopes<'_>,
+) -> Error {
+    let state = vm::state_of(&subject.vm, history).await.ok();
+    let standstill = state.and_then(|state| state.standstill(subject.name()));
+    Error::WaitTimeout {
+        vm: subject.name().to_owned(),
+        waited: plan.timeout,
+        missing: hopes.names(false).join(", "),
+        held: hopes.names(true).join(", ").into(),
+        detail: standstill.unwrap_or_else(|| subject.last_ssh.borrow().clone()).into(),
+        excerpt: vm::excerpt(&subject.vm.dir).into(),
+    }
 }

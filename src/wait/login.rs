@@ -1,6 +1,6 @@
 //! A login to the guest, which is not waited for where it would be in vain.
 
-use super::Watch;
+use super::Subject;
 use crate::Error;
 use crate::config::Diagnostic;
 use crate::ssh::{self, Doubts, KeyFault, Opinion, Session};
@@ -8,12 +8,12 @@ use crate::vm::Milestone;
 use std::time::Duration;
 use tokio::time::Instant;
 
-impl Watch<'_> {
+impl Subject<'_> {
     /// Waits for a login and notes it as a milestone if it was not possible before.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
         let fresh = self.timeline.borrow().age() < 1.0;
-        let session = Session::open(self.config, self.instance)?;
+        let session = Session::open(self.config, self.instance).await?;
         self.login_began.set(Some(began));
         tokio::select! {
             refusal = self.refused(&session) => return Err(refusal),

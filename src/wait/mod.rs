@@ -1,20 +1,21 @@
 //! Waiting for things to become true of a running VM, all at once, each by the event itself.
 
 mod condition;
-mod crash;
 mod guest;
 mod hold;
 mod login;
+mod observer;
 mod serial;
 mod start;
+mod subject;
 mod watch;
 
 pub use condition::{Condition, FORMS};
-pub use serial::SerialLog;
-pub use watch::Watch;
+pub use subject::Subject;
+pub use watch::{Alarms, Watch};
 
-use crate::Error;
 use crate::config::{Config, Instance};
+use crate::{Error, vm};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ pub struct Plan {
     pub any: bool,
     /// What makes the waiting fail at once.
     pub fail_on: Vec<Condition>,
+    /// Whether events count that came before the waiting began.
+    pub since_start: bool,
     /// How long to wait at the most.
     pub timeout: Duration,
     /// When that began.
@@ -54,7 +57,7 @@ pub struct Waited {
 pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<Waited, Error> {
     let stopped = |condition: &Condition| matches!(condition, Condition::Stopped);
     let running = |condition: &Condition| matches!(condition, Condition::Running);
-    let mut watch = Watch::open(config, instance)?;
+    let mut watch = Watch::open(config, instance, Alarms::default())?;
     if watch.is_none() {
         let is_stopped = match plan.any {
             true => plan.conditions.iter().any(stopped),
@@ -66,9 +69,8 @@ pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<W
         }
         if plan.conditions.iter().any(running) {
             start::started(instance, plan).await?;
-            watch = Watch::open(config, instance)?;
+            watch = Watch::open(config, instance, Alarms::default())?;
         }
     }
-    let watch = watch.ok_or_else(|| Error::NotRunning { vm: instance.name.clone() })?;
-    watch.observing(plan.since, watch.hold(plan)).await
+    watch.ok_or_else(|| vm::not_running(instance))?.hold(plan.since, plan).await
 }

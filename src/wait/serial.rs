@@ -1,123 +1,94 @@
-//! Watching a VM's serial log, line by line from the start of its boot, as it is written.
+//! A VM's serial log as lines, from the start of its boot, as they are written.
 
 use crate::Error;
-use crate::changes::Changes;
-use crate::vm::{Timeline, VmDir};
-use regex::Regex;
-use rustix::fs::inotify::WatchFlags;
+use crate::vm::VmDir;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
-use std::time::Duration;
-use tokio::time::Instant;
 
-/// A line of the log is matched in pieces of this length at most, in bytes.
+/// A line of the log comes in pieces of this length at most, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 
+/// One read takes this much, in bytes.
+const CHUNK: usize = 16 << 10;
+
 /// A log that is read as it grows.
+#[derive(Debug)]
 pub struct SerialLog {
     path: PathBuf,
     file: File,
-    changes: Changes,
+    chunk: Vec<u8>,
+    /// How much of the chunk has gone into lines.
+    taken: usize,
     line: Vec<u8>,
+    /// Whether the line has grown since it was told, though it has no end yet.
+    has_news: bool,
 }
 
 impl SerialLog {
     /// Opens a VM's log where its latest boot begins.
     ///
     /// # Errors
-    /// It can't be opened or watched.
-    pub fn open(dir: &VmDir) -> Result<SerialLog, Error> {
+    /// It can't be opened.
+    pub fn open(dir: &VmDir, begins: u64) -> Result<SerialLog, Error> {
         let path = dir.file("serial");
-        let begins = Timeline::read(dir).map_or(0, |timeline| timeline.serial_begins);
         let open = || {
-            let changes = Changes::of(&path, WatchFlags::MODIFY)?;
             let mut file = File::open(&path)?;
             file.seek(SeekFrom::Start(begins))?;
-            Ok((file, changes))
+            Ok(file)
         };
-        match open() {
-            Ok((file, changes)) => Ok(SerialLog { path, file, changes, line: Vec::new() }),
-            Err(error) => Err(Error::File { action: "watch", path, error }),
-        }
+        let file =
+            open().map_err(|error| Error::File { action: "watch", path: path.clone(), error })?;
+        let (chunk, line) = (Vec::new(), Vec::new());
+        Ok(SerialLog { path, file, chunk, taken: 0, line, has_news: false })
     }
 
-    /// Waits until a line matches; the last one need not be complete.
+    /// Whether the boot has written nothing yet.
+    pub fn is_empty(&mut self) -> bool {
+        let begins = self.file.stream_position().unwrap_or(0);
+        self.file.metadata().is_ok_and(|log| log.len() <= begins)
+    }
+
+    /// The next line, without its end; the last one as far as it goes, each time that it has grown.
+    /// `None` if there is nothing new.
     ///
     /// # Errors
     /// The log can't be read.
-    pub async fn matches(&mut self, regex: &Regex) -> Result<(), Error> {
-        self.find(regex).await.map_err(|error| self.unreadable(error))
-    }
-
-    fn unreadable(&self, error: io::Error) -> Error {
-        Error::File { action: "read", path: self.path.clone(), error }
-    }
-
-    /// Whether a line of what is there now matches.
-    ///
-    /// # Errors
-    /// The log can't be read.
-    pub fn has(&mut self, regex: &Regex) -> Result<bool, Error> {
+    pub fn next_line(&mut self) -> Result<Option<String>, Error> {
         loop {
-            match self.read_on(regex).map_err(|error| self.unreadable(error))? {
-                Found::Match => return Ok(true),
-                Found::More => {}
-                Found::End => return Ok(false),
-            }
-        }
-    }
-
-    /// Waits until the guest has said nothing for the time of `quiet`, or for ten times that.
-    pub async fn settle(&self, quiet: Duration) {
-        let deadline = Instant::now() + 10 * quiet;
-        while Instant::now() < deadline {
-            if tokio::time::timeout(quiet, self.changes.next()).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn find(&mut self, regex: &Regex) -> io::Result<()> {
-        loop {
-            match self.read_on(regex)? {
-                Found::Match => return Ok(()),
-                // A guest may write faster than we read.
-                Found::More => tokio::task::yield_now().await,
-                Found::End => self.changes.next().await?,
-            }
-        }
-    }
-
-    /// Reads a part of what is there now.
-    fn read_on(&mut self, regex: &Regex) -> io::Result<Found> {
-        let mut chunk = [0; 16 << 10];
-        let count = self.file.read(&mut chunk)?;
-        if count == 0 {
-            return Ok(if is_match(regex, &self.line) { Found::Match } else { Found::End });
-        }
-        for &byte in &chunk[..count] {
-            if byte == b'\n' || self.line.len() == LONGEST_LINE {
-                let line = std::mem::take(&mut self.line);
-                if is_match(regex, &line) {
-                    return Ok(Found::Match);
+            while let Some(&byte) = self.chunk.get(self.taken) {
+                self.taken += 1;
+                let is_full = self.line.len() == LONGEST_LINE;
+                if is_full {
+                    self.taken -= usize::from(byte != b'\n');
                 }
-            }
-            if byte != b'\n' {
+                if byte == b'\n' || is_full {
+                    self.has_news = false;
+                    return Ok(Some(text(&std::mem::take(&mut self.line))));
+                }
                 self.line.push(byte);
+                self.has_news = true;
+            }
+            let more = self.read_on();
+            if !more.map_err(|error| Error::File {
+                action: "read",
+                path: self.path.clone(),
+                error,
+            })? {
+                return Ok(std::mem::take(&mut self.has_news).then(|| text(&self.line)));
             }
         }
-        Ok(Found::More)
+    }
+
+    fn read_on(&mut self) -> io::Result<bool> {
+        self.taken = 0;
+        self.chunk.resize(CHUNK, 0);
+        let read = self.file.read(&mut self.chunk);
+        self.chunk.truncate(*read.as_ref().unwrap_or(&0));
+        read.map(|count| count > 0)
     }
 }
 
-/// What a part of the log came to.
-enum Found {
-    Match,
-    More,
-    End,
-}
-
-fn is_match(regex: &Regex, line: &[u8]) -> bool {
-    !line.is_empty() && regex.is_match(String::from_utf8_lossy(line).trim_end_matches('\r'))
+fn text(line: &[u8]) -> String {
+    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }

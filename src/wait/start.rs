@@ -5,7 +5,7 @@ use crate::changes::Changes;
 use crate::config::Instance;
 use crate::vm::VmDir;
 use crate::{Error, deadline};
-use rustix::fs::inotify::WatchFlags;
+use inotify::WatchMask;
 use std::io;
 
 /// Returns when a start of the VM has come to its end and left it running.
@@ -20,8 +20,8 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
         action: "watch its directory",
         error,
     };
-    let made = WatchFlags::CREATE | WatchFlags::MOVED_TO;
-    let changes = Changes::of(&instance.dir, made).map_err(system)?;
+    let made = WatchMask::CREATE | WatchMask::MOVED_TO;
+    let mut changes = Changes::of(&[&instance.dir], made).map_err(system)?;
     loop {
         if dir.process()?.is_some() {
             // Whoever starts it holds the lock until QEMU has answered.
@@ -36,8 +36,9 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
                 vm: instance.name.clone(),
                 waited: plan.timeout,
                 missing: missing.join(", "),
-                held: String::new(),
-                detail: ": nobody started it".to_owned(),
+                held: "".into(),
+                detail: "nobody started it".into(),
+                excerpt: "".into(),
             });
         };
         changed.map_err(system)?;

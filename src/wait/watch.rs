@@ -1,175 +1,188 @@
-//! A running VM under watch: what passes is noted, and its end and its panics are seen.
+//! A running VM under watch: what ends any waiting for it, and what a crash leaves.
 
-use super::serial::SerialLog;
+use super::observer::{Observer, Seen};
+use super::subject::Subject;
 use crate::config::{Config, Instance};
-use crate::qmp::Event;
-use crate::vm::{self, Milestone, Running, Timeline};
-use crate::{Error, events};
-use regex::Regex;
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use tokio::sync::SetOnce;
-use tokio::time::Instant;
+use crate::vm::{self, PANIC_LINE, Running, Timeline};
+use crate::{Error, bundle};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
-/// As many of the last events are kept for a bundle.
-const MOST_EVENTS: usize = 10_000;
+/// A kernel that panics has said all when it has been silent for this long.
+const PANIC_QUIET: Duration = Duration::from_millis(50);
+
+/// It speaks no longer than this.
+const PANIC_SPEECH: Duration = Duration::from_millis(500);
+
+/// How long a machine may take to end or to reset when its kernel has panicked and does not stay.
+const LAST_MOMENT: Duration = Duration::from_secs(3);
+
+/// QEMU's event for a panic that the guest tells it of.
+const PANIC_EVENT: &str = "GUEST_PANICKED";
+
+/// What ends the waiting for anything else, besides the VM's end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alarms {
+    /// The guest's kernel panics.
+    pub panic: bool,
+    /// QEMU stops the guest, whose disk fails.
+    pub io_error: bool,
+    /// The machine is reset.
+    pub reset: bool,
+}
 
 /// A VM that is watched while it runs.
 pub struct Watch<'a> {
-    pub(super) config: &'a Config,
-    pub(super) instance: &'a Instance,
-    pub(super) vm: Running,
-    pub(super) timeline: RefCell<Timeline>,
-    /// Whether the boot had written nothing when the watch began.
-    is_new: bool,
-    pub(super) events: RefCell<VecDeque<Event>>,
-    /// Since when an SSH login is tried.
-    pub(super) login_began: Cell<Option<Instant>>,
-    /// There is nothing more to come of them.
-    pub(super) heard_all: SetOnce<()>,
-    /// What the last SSH login that failed said.
-    pub(super) last_ssh: RefCell<String>,
+    pub(super) subject: Subject<'a>,
+    pub(super) observer: Observer,
+    pub(super) alarms: Alarms,
 }
 
 impl<'a> Watch<'a> {
     /// Begins to watch a VM; `None` when it is not running.
     ///
     /// # Errors
-    /// Its directory can't be used.
-    pub fn open(config: &'a Config, instance: &'a Instance) -> Result<Option<Watch<'a>>, Error> {
+    /// Its directory or a log can't be used.
+    pub fn open(
+        config: &'a Config,
+        instance: &'a Instance,
+        alarms: Alarms,
+    ) -> Result<Option<Watch<'a>>, Error> {
         let Some(vm) = Running::find(instance)? else {
             return Ok(None);
         };
         vm::forget_broken_off(&vm.dir);
         let timeline = Timeline::read(&vm.dir).unwrap_or_default();
-        let log = std::fs::metadata(vm.dir.file("serial"));
-        let is_new = log.is_ok_and(|log| log.len() <= timeline.serial_begins);
-        Ok(Some(Watch {
-            config,
-            instance,
-            vm,
-            timeline: RefCell::new(timeline),
-            is_new,
-            events: RefCell::default(),
-            heard_all: SetOnce::new(),
-            login_began: Cell::default(),
-            last_ssh: RefCell::default(),
-        }))
+        let observer = Observer::open(&vm, &timeline)?;
+        let subject = Subject::new(config, instance, vm, timeline);
+        Ok(Some(Watch { subject, observer, alarms }))
     }
 
-    /// The VM.
-    pub fn instance(&self) -> &'a Instance {
-        self.instance
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.vm.name
-    }
-
-    /// Does `work`, which began at `since`, noting meanwhile what the timeline is to know, and the
-    /// bundle if the VM dies or does not come up.
+    /// Does `work`, which began at `since`, until it is done or an alarm is raised; what is known of
+    /// a VM that dies or does not come up goes into a bundle.
     ///
     /// # Errors
-    /// Those of `work`.
-    pub async fn observing<T>(
-        &self,
+    /// Those of `work`; the VM ends, or an alarm.
+    pub async fn beside<T>(
+        &mut self,
         since: Instant,
-        work: impl Future<Output = Result<T, Error>>,
+        alarms: Alarms,
+        work: impl AsyncFnOnce(&Subject<'a>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        tokio::select! {
-            biased;
-            result = self.bundled(since, work) => result,
-            never = self.observe() => match never {},
-        }
+        self.alarms = alarms;
+        let result = self.until_done(work).await;
+        self.bundled(since, result).await
     }
 
-    /// Does `work`, which began at `since`, for as long as the VM is well, noting what passes.
-    ///
-    /// # Errors
-    /// Those of `work`; the VM ends, or its kernel panics.
-    pub async fn while_well<T>(
-        &self,
-        since: Instant,
-        work: impl Future<Output = Result<T, Error>>,
+    async fn until_done<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&Subject<'a>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.observing(since, async {
+        let Watch { subject, observer, alarms } = self;
+        let mut work = std::pin::pin!(work(subject));
+        let mut has_failed = false;
+        loop {
             tokio::select! {
                 biased;
-                () = self.panicked() => Err(self.panic().await),
-                ended = self.ended() => Err(ended),
-                result = work => match result {
+                seen = observer.next(subject) => {
+                    if let Some(error) = alarm(observer, subject, *alarms, &seen?).await? {
+                        return Err(error);
+                    }
+                }
+                result = &mut work, if !has_failed => match result {
                     // Its end is the reason, though what else is to be known of that is not yet.
-                    Err(_) if self.vm.process.has_ended() => Err(self.ended().await),
-                    result => result,
-                },
-            }
-        })
-        .await
-    }
-
-    /// Notes the milestones and the events that come while something else is waited for. What
-    /// can't be noted is no reason for that to fail.
-    async fn observe(&self) -> Infallible {
-        let milestones = async {
-            let _ = self.note_milestones().await;
-        };
-        let events = async {
-            let _ = self.note_events().await;
-            let _ = self.heard_all.set(());
-        };
-        tokio::join!(milestones, events);
-        std::future::pending().await
-    }
-
-    async fn note_milestones(&self) -> Result<(), Error> {
-        if !self.is_new {
-            return Ok(());
-        }
-        SerialLog::open(&self.vm.dir)?.matches(&self.regex(".")?).await?;
-        self.pass(Milestone::Serial)?;
-        SerialLog::open(&self.vm.dir)?
-            .matches(&self.regex(r"^\[ *0\.000000\]|Linux version ")?)
-            .await?;
-        self.pass(Milestone::Kernel)
-    }
-
-    async fn note_events(&self) -> Result<(), Error> {
-        let mut events = events::subscribe(self.instance).await?;
-        loop {
-            let event = match events.next().await {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ok(()),
-                // A gap is no reason to miss what follows.
-                Err(Error::EventsLost { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            let mut noted = self.events.borrow_mut();
-            noted.push_back(event);
-            if noted.len() > MOST_EVENTS {
-                noted.pop_front();
+                    Err(_) if subject.vm.process.has_ended() => has_failed = true,
+                    result => return result,
+                }
             }
         }
     }
 
-    pub(super) fn regex(&self, pattern: &str) -> Result<Regex, Error> {
-        Regex::new(pattern).map_err(|error| self.unwatched(std::io::Error::other(error)))
-    }
-
-    pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
-        let mut timeline = self.timeline.borrow_mut();
-        let latest = Timeline::read(&self.vm.dir).unwrap_or_default();
-        // Of a boot before a reset nothing is to be noted any more.
-        if latest.spawned_at == timeline.spawned_at {
-            *timeline = latest;
-            timeline.pass(milestone);
-            timeline.write(&self.vm.dir)?;
+    /// The result of a wait that began at `since`; an error comes with the bundle of all that is
+    /// known, if the VM has died or did not come up.
+    pub(super) async fn bundled<T>(
+        &self,
+        since: Instant,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Subject { config, instance, .. } = &self.subject;
+        match result {
+            Err(error) if self.is_crash(&error, since) => {
+                Err(bundle::wrap(config, instance, error).await)
+            }
+            result => result,
         }
-        Ok(())
     }
 
-    pub(super) fn unwatched(&self, error: std::io::Error) -> Error {
-        Error::System { vm: self.name().to_owned(), action: "watch QEMU", error }
+    fn is_crash(&self, error: &Error, since: Instant) -> bool {
+        let Subject { vm, instance, .. } = &self.subject;
+        match error {
+            // Of a throwaway instance nothing else will be left.
+            Error::WaitTimeout { .. } => instance.is_run() || self.subject.never_came_up(since),
+            Error::WaitFailed { condition, .. } => {
+                *condition == format!("event:{PANIC_EVENT}")
+                    || (vm.process.has_ended() && !vm::was_stopped(&vm.dir))
+                    || vm::panic_seen(&vm.dir, &self.observer.history).is_some()
+            }
+            Error::Died { .. } => !vm::was_stopped(&vm.dir),
+            error => bundle::is_crash(error),
+        }
     }
+}
+
+/// The error, if what was seen ends the waiting.
+///
+/// # Errors
+/// A log can't be read.
+pub async fn alarm(
+    observer: &mut Observer,
+    subject: &Subject<'_>,
+    alarms: Alarms,
+    seen: &Seen,
+) -> Result<Option<Error>, Error> {
+    let has_panicked = match seen {
+        Seen::Ended => return Ok(Some(subject.ended(&observer.history))),
+        Seen::Event(event) => match event.name.as_str() {
+            PANIC_EVENT => true,
+            "RESET" if alarms.reset => {
+                let (vm, excerpt) = (subject.name().to_owned(), vm::excerpt(&subject.vm.dir));
+                return Ok(Some(Error::GuestReset { vm, excerpt }));
+            }
+            "STOP" if alarms.io_error => {
+                let state = observer.history.state(&subject.vm.dir);
+                let Some(state) = state.filter(|state| state.name == "io-error") else {
+                    return Ok(None);
+                };
+                let (vm, detail) = (subject.name().to_owned(), state.detail.unwrap_or_default());
+                return Ok(Some(Error::IoError { vm, detail }));
+            }
+            _ => false,
+        },
+        Seen::Line(line) if line.contains(PANIC_LINE) => {
+            vm::panic_seen(&subject.vm.dir, &observer.history).is_some()
+        }
+        _ => false,
+    };
+    match alarms.panic && has_panicked {
+        true => panic(observer, subject).await.map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Waits for what the kernel says next, which is why, and whether the machine ends with it.
+async fn panic(observer: &mut Observer, subject: &Subject<'_>) -> Result<Error, Error> {
+    let begun = Instant::now();
+    loop {
+        let quiet = match vm::has_stayed(&subject.vm.dir, &observer.history) {
+            true => (begun + PANIC_SPEECH).min(Instant::now() + PANIC_QUIET),
+            false => begun + LAST_MOMENT,
+        };
+        match timeout_at(quiet, observer.next(subject)).await {
+            Ok(Ok(Seen::Ended)) => return Ok(subject.panicked(&observer.history, false)),
+            Ok(Ok(Seen::Event(event))) if event.name == "RESET" => break,
+            Ok(seen) => drop(seen?),
+            Err(_) => break,
+        }
+    }
+    Ok(subject.panicked(&observer.history, true))
 }

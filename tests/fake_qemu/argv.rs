@@ -22,6 +22,8 @@ pub struct Options {
     pub qmp: Option<PathBuf>,
     /// The sockets of `-monitor unix:` and `-chardev socket`, which get a listener only.
     pub chardevs: Vec<Chardev>,
+    /// The path of `-chardev pipe`, on which a QMP monitor is taken to be.
+    pub pipe: Option<PathBuf>,
 }
 
 impl Options {
@@ -37,7 +39,11 @@ impl Options {
                     let chardev = |socket| Chardev { socket, ..Chardev::default() };
                     options.chardevs.extend(socket.map(chardev));
                 }
-                "-chardev" => options.chardevs.extend(args.next().and_then(|v| chardev(&v))),
+                "-chardev" => {
+                    let value = args.next().unwrap_or_default();
+                    options.pipe = options.pipe.or(pipe(&value));
+                    options.chardevs.extend(chardev(&value));
+                }
                 _ => {}
             }
         }
@@ -53,6 +59,12 @@ impl Options {
 fn unix_path(value: &str) -> Option<PathBuf> {
     let first = fields(value).into_iter().next()?;
     first.strip_prefix("unix:").map(PathBuf::from)
+}
+
+fn pipe(value: &str) -> Option<PathBuf> {
+    let fields = fields(value);
+    let path = fields.iter().find_map(|field| field.strip_prefix("path="))?;
+    (fields.first()? == "pipe").then(|| path.into())
 }
 
 fn chardev(value: &str) -> Option<Chardev> {

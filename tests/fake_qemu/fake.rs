@@ -1,7 +1,8 @@
 //! fake-qemu: run by qqmgr in QEMU's place, for the faults that QEMU won't produce on demand.
 //!
 //! It takes a real command line, of which it understands `-pidfile`, `-qmp unix:`,
-//! `-monitor unix:` and `-chardev socket`. Without a script it behaves: it holds the lock on
+//! `-monitor unix:`, `-chardev socket` and `-chardev pipe`, a QMP monitor whose commands come from
+//! a FIFO and whose events go to a file. Without a script it behaves: it holds the lock on
 //! its pidfile, serves QMP to one client at a time, ends on `system_powerdown`, `quit` and
 //! SIGTERM with code 0, and leaves neither pidfile nor sockets behind.
 //!
@@ -9,11 +10,13 @@
 //!
 //! - `exit-early=CODE`: complains like QEMU about a device and exits before anything else
 //! - `slow-pidfile=MILLIS`, `slow-socket=MILLIS`: waits before creating it or them
+//! - `no-log`: opens no pipe, so that no event is written down
 //! - `die-after-bind`: exits with 1, pidfile and sockets left behind, before the greeting
 //!
 //! In QMP:
 //!
 //! - `mute`: listens, but never accepts a client
+//! - `storm=COUNT`: the command `x-storm` writes that many events into the log
 //! - `late=MILLIS`: the greeting and each reply come that late
 //! - `pieces`: writes one byte at a time
 //! - `garbage`, `megabytes`: sends lines that are not JSON, or 64 MiB without a line feed,
@@ -32,6 +35,7 @@
 //! that no test leaks it.
 
 mod argv;
+mod log;
 mod qmp;
 mod script;
 
@@ -51,6 +55,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
 use argv::{Chardev, Options};
+use log::Log;
 use script::Script;
 
 #[tokio::main(flavor = "current_thread")]
@@ -90,13 +95,15 @@ async fn run(script: &Script, options: &Options) -> Result<(), String> {
     let _lock = options.pidfile.as_deref().map(write_pidfile).transpose()?;
     sleep(script.slow_socket).await;
     let _listeners: Vec<_> = options.chardevs.iter().map(open).collect::<Result<_, _>>()?;
+    let pipe = options.pipe.as_deref().filter(|_| !script.no_log);
+    let mut log = Log::open(pipe).map_err(|error| format!("no event log: {error}"))?;
     let term = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let qmp = options.qmp.as_deref().map(listen).transpose()?;
     if script.die_after_bind {
         exit(1);
     }
     tokio::select! {
-        ended = serve(qmp, script) => ended.map_err(|e| e.to_string())?,
+        ended = serve(qmp, script, &mut log) => ended.map_err(|e| e.to_string())?,
         () = terminated(term, script.ignore_term) => {}
     }
     for path in options.sockets().chain(&options.pidfile) {
@@ -110,11 +117,11 @@ async fn terminated(mut term: Signal, ignore: bool) {
 }
 
 /// Serves QMP up to the command that ends the machine.
-async fn serve(listener: Option<UnixListener>, script: &Script) -> io::Result<()> {
+async fn serve(listener: Option<UnixListener>, script: &Script, log: &mut Log) -> io::Result<()> {
     match listener {
         Some(listener) if !script.mute => {
             listener.set_nonblocking(true)?;
-            qmp::serve(tokio::net::UnixListener::from_std(listener)?, script).await
+            qmp::serve(tokio::net::UnixListener::from_std(listener)?, script, log).await
         }
         _unserved => future::pending().await,
     }

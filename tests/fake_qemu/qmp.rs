@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::log::Log;
 use crate::script::{Fault, GREETING, Script};
 
 #[derive(Deserialize)]
@@ -20,15 +21,16 @@ struct Request {
 struct Session<'a> {
     stream: BufReader<UnixStream>,
     script: &'a Script,
+    log: &'a mut Log,
 }
 
 /// Serves clients until one of them ends the machine.
-pub async fn serve(listener: UnixListener, script: &Script) -> io::Result<()> {
+pub async fn serve(listener: UnixListener, script: &Script, log: &mut Log) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         let stream = BufReader::new(stream);
         // An error means that the client went away, which is no concern of QEMU's.
-        if let Ok(true) = (Session { stream, script }).run().await {
+        if let Ok(true) = (Session { stream, script, log }).run().await {
             return Ok(());
         }
     }
@@ -79,6 +81,12 @@ impl Session<'_> {
                 let _ = self.event("POWERDOWN", json!({})).await;
                 (self.script.ignore_powerdown, json!({"guest": true, "reason": "guest-shutdown"}))
             }
+            "x-storm" => {
+                for number in 0..self.script.storm {
+                    self.log.event("X_STORM", json!({ "number": number }));
+                }
+                return false;
+            }
             "quit" => (self.script.ignore_quit, json!({"guest": false, "reason": "host-qmp-quit"})),
             _ => return false,
         };
@@ -120,8 +128,8 @@ impl Session<'_> {
     }
 
     async fn event(&mut self, name: &str, data: Value) -> io::Result<()> {
-        let timestamp = json!({"seconds": 1_700_000_000, "microseconds": 123_456});
-        self.write(json!({"timestamp": timestamp, "event": name, "data": data})).await
+        self.log.event(name, data.clone());
+        self.write(event(name, data)).await
     }
 
     async fn write(&mut self, message: Value) -> io::Result<()> {
@@ -144,9 +152,9 @@ fn reply(command: &str, negotiated: bool) -> Result<Value, Value> {
         "qmp_capabilities" if !negotiated => return Ok(json!({})),
         _ if !negotiated => "Expecting capabilities negotiation with 'qmp_capabilities'",
         "qmp_capabilities" => "Capabilities negotiation is already complete, command ignored",
-        "query-status" => return Ok(json!({"status": "running", "running": true})),
+        "query-status" => return Ok(status()),
         "query-version" => return Ok(version()),
-        "system_powerdown" | "quit" => return Ok(json!({})),
+        "system_powerdown" | "quit" | "x-storm" => return Ok(json!({})),
         _ => &format!("The command {command} has not been found"),
     };
     Err(refusal("CommandNotFound", problem))
@@ -156,7 +164,19 @@ fn refusal(class: &str, desc: &str) -> Value {
     json!({"class": class, "desc": desc})
 }
 
-fn version() -> Value {
+/// An event, as QEMU writes it: the time first, and a space after each colon and comma.
+pub fn event(name: &str, data: Value) -> Value {
+    let timestamp = json!({"seconds": 1_700_000_000, "microseconds": 123_456});
+    json!({"timestamp": timestamp, "event": name, "data": data})
+}
+
+/// The answer to `query-status`.
+pub fn status() -> Value {
+    json!({"status": "running", "running": true})
+}
+
+/// The answer to `query-version`.
+pub fn version() -> Value {
     json!({"qemu": {"micro": 9, "minor": 9, "major": 9}, "package": "fake"})
 }
 

@@ -36,6 +36,10 @@ pub struct Script {
     pub die_after_bind: bool,
     /// `mute`
     pub mute: bool,
+    /// `no-log`
+    pub no_log: bool,
+    /// `storm`
+    pub storm: u32,
     /// `pieces`
     pub pieces: bool,
     /// `ignore-powerdown`
@@ -89,6 +93,8 @@ impl Script {
             ("slow-pidfile", Some(wait)) => self.slow_pidfile = millis(wait)?,
             ("slow-socket", Some(wait)) => self.slow_socket = millis(wait)?,
             ("die-after-bind", None) => self.die_after_bind = true,
+            ("no-log", None) => self.no_log = true,
+            ("storm", Some(count)) => self.storm = number(count)?,
             ("mute", None) => self.mute = true,
             ("pieces", None) => self.pieces = true,
             ("flood", None) => self.flood = true,

@@ -273,6 +273,6 @@ fn not_running_timeouts_and_a_death() {
     lab.qqmgr("console a").run().expect(
         4,
         "",
-        "error: VM `a` is not running\nhint: start it: qqmgr start a\n",
+        "error: VM `a` is not running: it was stopped\nhint: start it: qqmgr start a\n",
     );
 }

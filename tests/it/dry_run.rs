@@ -154,7 +154,7 @@ fn what_is_added_and_how_it_is_quoted() {
          -qmp 'unix:[DIR]/.qqmgr/vm.a/qmp.socket,server=on,wait=off' \
          -chardev 'socket,id=qqmgr-serial,path=[DIR]/.qqmgr/vm.a/serial.socket,server=on,wait=off,\
          logfile=[DIR]/.qqmgr/vm.a/serial' -serial chardev:qqmgr-serial \
-         -chardev 'socket,id=qqmgr-events,path=[DIR]/.qqmgr/vm.a/events.socket,server=on,wait=off' \
+         -chardev 'pipe,id=qqmgr-events,path=[DIR]/.qqmgr/vm.a/events' \
          -mon 'chardev=qqmgr-events,mode=control' -name 'it is' -S\n",
     );
     lab.qqmgr("start a --dry-run -- --serial stdio").run().expect(

@@ -22,8 +22,9 @@ fn qemu_gets_the_vms_arguments_environment_and_directory() {
     let words = lab.qqmgr("start a --dry-run --json").run().code(0).json();
     let words: Vec<_> = words.as_array().unwrap().iter().map(|w| w.as_str().unwrap()).collect();
     let expected = format!(
-        "red {}\n-ex\nhandle SIGUSR1 nostop noprint pass\n-q\n-ex\nbreak main\n--args\n{}\n",
+        "red {}\n-ex\nhandle SIGUSR1 nostop noprint pass\n-x\n{}\n-q\n-ex\nbreak main\n--args\n{}\n",
         lab.path("qqmgr.toml").parent().unwrap().display(),
+        lab.vm_file("a", "gdb.commands").display(),
         words.join("\n")
     );
     assert_eq!(text, expected);
@@ -51,7 +52,7 @@ fn a_vm_under_gdb_is_seen_and_can_be_stopped() {
          hint: stop it: qqmgr stop a; or debug its guest: qqmgr gdb --guest a\n",
     );
     assert!(lab.qqmgr("timeline a --json").run().code(0).json()["qmp"].is_null());
-    assert!(!lab.vm_file("a", "stopping").exists());
+    assert!(!lab.vm_file("a", "end.json").exists());
     lab.qqmgr("stop a --force").run().code(0);
     gdb.wait().unwrap();
 }

@@ -54,8 +54,10 @@ fn without_uptime(status: &mut Value) -> Value {
 
 #[test]
 fn a_hung_vm_is_told_and_hides_no_other() {
-    let config: String =
-        ["h1", "h2", "h3"].iter().map(|name| fake_qemu(name, "mute-on=query-status")).collect();
+    let config: String = ["h1", "h2", "h3"]
+        .iter()
+        .map(|name| fake_qemu(name, "no-log,mute-on=query-status"))
+        .collect();
     let lab = Lab::new(&(config + &vm("good", NO_GUEST)));
     for name in ["h1", "h2", "h3", "good"] {
         lab.qqmgr(&format!("start {name}")).run().code(0);

@@ -10,7 +10,7 @@ const FILES: &str = "  pidfile  [DIR]/.qqmgr/vm.a/pid
   stderr   [DIR]/.qqmgr/vm.a/stderr
 ";
 
-const FILES_JSON: &str = "\"stopping\":false,\"lease\":null,\"configured\":true,\
+const FILES_JSON: &str = "\"stopping\":false,\"lease\":null,\"ended\":null,\"configured\":true,\
     \"dir\":\"[DIR]/.qqmgr/vm.a\",\
     \"pid_file\":\"[DIR]/.qqmgr/vm.a/pid\",\
     \"serial_file\":\"[DIR]/.qqmgr/vm.a/serial\",\
@@ -26,7 +26,7 @@ fn stopped() {
     lab.qqmgr("status a").run().ok(&text);
     lab.qqmgr("status a --exit-code").run().expect(4, &text, "");
     lab.qqmgr("status a --json").run().ok(&format!(
-        "{{\"name\":\"a\",\"state\":\"stopped\",\"pid\":null,\"uptime_seconds\":null,\
+        "{{\"name\":\"a\",\"state\":\"stopped\",\"state_detail\":null,\"pid\":null,\"uptime_seconds\":null,\
          \"qemu_version\":null,\"ssh\":{{\"port\":2222}},\"forwards\":[],{FILES_JSON}"
     ));
     assert!(!lab.path(".qqmgr").exists(), "looking makes no directory");
@@ -48,7 +48,7 @@ fn running_with_forwarded_ports_then_paused() {
          SSH      port 2222\n  forward  tcp 127.0.0.1:{web} -> 80\n  forward  udp :{udp} -> 53\n{FILES}"
     ));
     lab.qqmgr("status a --json").run().ok(&format!(
-        "{{\"name\":\"a\",\"state\":\"running\",\"pid\":[PID],\"uptime_seconds\":[SECONDS],\
+        "{{\"name\":\"a\",\"state\":\"running\",\"state_detail\":null,\"pid\":[PID],\"uptime_seconds\":[SECONDS],\
          \"qemu_version\":\"[VERSION]\",\"ssh\":{{\"port\":2222}},\"forwards\":[\
          {{\"protocol\":\"tcp\",\"host_address\":\"127.0.0.1\",\"host_port\":{web},\"guest_port\":80}},\
          {{\"protocol\":\"udp\",\"host_address\":\"\",\"host_port\":{udp},\"guest_port\":53}}],\
@@ -95,7 +95,7 @@ fn one_that_is_being_stopped() {
     assert!(!stopping());
     lab.qqmgr("stop a --force").run().code(0);
     lab.qqmgr("start a").run().code(0);
-    assert!(!lab.vm_file("a", "stopping").exists());
+    assert!(!lab.vm_file("a", "end.json").exists());
 }
 
 #[test]

@@ -72,6 +72,9 @@ pub struct WaitArgs {
     /// Fail at once when this holds; can be given several times
     #[arg(long, value_name = "COND")]
     pub fail_on: Vec<Condition>,
+    /// Count events since the VM's start, so that one which came before is not missed
+    #[arg(long)]
+    pub since_start: bool,
     /// How long to wait: 500ms, 20s, 2m or plain seconds
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,

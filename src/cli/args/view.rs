@@ -20,14 +20,20 @@ pub struct StatusArgs {
 
 /// Show a VM's QMP events as they come
 ///
-/// One line each: local time, name, data. Any number of listeners can run at once, and none is in
-/// the way of `status`, `stop` or your own client on qmp.socket. Ends when the VM ends.
+/// One line each: local time, name, data. QEMU writes its events into a log, which any number of
+/// listeners can follow. Ends when the VM ends.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::EVENTS)]
 pub struct EventsArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
+    /// Begin with all events of the VM's life; of one that has ended, show those of its last life
+    #[arg(long, conflicts_with = "lines")]
+    pub all: bool,
+    /// Begin with the last N events that came already
+    #[arg(short = 'n', long, value_name = "N")]
+    pub lines: Option<usize>,
     /// Show only events of this name, `*` standing for any text; may be given several times
     #[arg(long, value_name = "NAME")]
     pub filter: Vec<String>,

@@ -1,12 +1,11 @@
-//! `events`: what QEMU tells, to whoever listens, for as long as somebody does.
+//! `events`: what QEMU tells, to whoever listens, while it happens and afterwards.
 
-mod relay;
+mod log;
 mod shown;
 mod stream;
 mod stress;
 
 use crate::harness::{Lab, NO_GUEST, until, vm};
-use qqmgr::process::Process;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -48,12 +47,7 @@ pub struct Listener {
 
 impl Listener {
     pub fn start(lab: &Lab, name: &str, options: &str) -> Listener {
-        Listener::after("true", lab, name, options)
-    }
-
-    /// One with what the shell's command before it sets, such as a limit.
-    pub fn after(command: &str, lab: &Lab, name: &str, options: &str) -> Listener {
-        let line = format!("{command}; exec \"$0\" events a --json {options} >{name} 2>{name}.err");
+        let line = format!("exec \"$0\" events a --json {options} >{name} 2>{name}.err");
         let child = lab.program("sh").args(["-c", &line, env!("CARGO_BIN_EXE_qqmgr")]).spawn();
         Listener { child, output: lab.path(name) }
     }
@@ -68,23 +62,20 @@ impl Listener {
         self.events().iter().map(name).collect()
     }
 
-    /// Returns when it hears: `RESET` is what the tests listen for only here.
-    pub fn hears(&self, qmp: &mut Qmp) {
-        until("the listener hears", || {
-            qmp.run(&["system_reset"]);
-            self.names().iter().any(|name| name == "RESET").then_some(())
-        });
+    /// Returns when it has heard this event.
+    #[track_caller]
+    pub fn hears(&self, event: &str) {
+        until(event, || self.names().contains(&event.to_owned()).then_some(()));
     }
 
-    /// The last event, once it has ended well.
-    pub fn last(self) -> Value {
-        let output = self.output.clone();
-        assert_eq!(self.end(), 0);
-        let text = fs::read_to_string(output).unwrap();
-        serde_json::from_str(text.lines().last().unwrap()).unwrap()
+    /// Returns when it follows the log: it watches that, and waits.
+    #[track_caller]
+    pub fn follows(&self) {
+        until("it follows", || watches(self.child.id()).then_some(()));
     }
 
     /// Its exit code.
+    #[track_caller]
     pub fn end(mut self) -> i32 {
         until("the listener ends", || self.child.try_wait().unwrap()).code().unwrap()
     }
@@ -93,6 +84,15 @@ impl Listener {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// Whether a process watches files and sleeps (proc(5)).
+pub fn watches(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let sleeps = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
+    let fds = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten();
+    let info = fds.map(|fd| fs::read_to_string(fd.path()).unwrap_or_default());
+    sleeps && info.into_iter().any(|info| info.lines().any(|line| line.starts_with("inotify wd")))
 }
 
 pub fn name(event: &Value) -> String {
@@ -106,19 +106,8 @@ pub fn running() -> Lab {
     lab
 }
 
-/// The relay, by its lock.
-pub fn relay(lab: &Lab) -> Option<Process> {
-    Process::holding(&lab.vm_file("a", "relay.lock")).unwrap()
-}
-
-/// How many relays there are, by their command lines.
-pub fn relays(lab: &Lab) -> usize {
-    let is_relay = |args: &[String]| args.first().is_some_and(|arg| arg == "qqmgr-events-relay");
-    lab.processes().iter().filter(|process| is_relay(&process.args)).count()
-}
-
-pub fn assert_nothing_left(lab: &Lab) {
-    until("the relay ends", || relay(lab).is_none().then_some(()));
-    until("no relay is left", || (relays(lab) == 0).then_some(()));
-    assert!(!lab.vm_file("a", "relay.socket").exists());
+/// The names of all events of `a` since its start.
+pub fn history(lab: &Lab) -> Vec<String> {
+    let text = lab.qqmgr("events a --all --json --timeout 0").run().code(0).text();
+    text.lines().map(|line| name(&serde_json::from_str(line).unwrap())).collect()
 }

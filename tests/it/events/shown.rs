@@ -1,6 +1,6 @@
 //! What `events` prints, and how it ends.
 
-use super::{Listener, Qmp, assert_nothing_left, name, running};
+use super::{Listener, Qmp, history, name, running};
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use serde_json::Value;
 use std::fs;
@@ -13,9 +13,8 @@ fn without_resets(events: Vec<Value>) -> Vec<Value> {
 fn several_listeners_hear_the_same_to_the_end() {
     let lab = running();
     let listeners: Vec<_> = (0..4).map(|i| Listener::start(&lab, &format!("out{i}"), "")).collect();
-    let mut qmp = Qmp::open(&lab);
-    listeners.iter().for_each(|listener| listener.hears(&mut qmp));
-    qmp.run(&["stop", "cont", "quit"]);
+    listeners.iter().for_each(Listener::follows);
+    Qmp::open(&lab).run(&["stop", "cont", "quit"]);
     let outputs: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
@@ -29,29 +28,59 @@ fn several_listeners_hear_the_same_to_the_end() {
     assert_eq!(names, ["STOP", "RESUME", "SHUTDOWN"]);
     assert_eq!(outputs[0][2]["data"]["reason"], "host-qmp-quit");
     assert!(outputs.iter().all(|output| output == &outputs[0]), "{outputs:?}");
-    lab.qqmgr("stop a").run().code(0);
-    assert_nothing_left(&lab);
+    lab.nobody_is_left();
+}
+
+#[test]
+fn the_past_of_a_vm_that_runs_and_of_one_that_has_ended() {
+    let lab = running();
+    Qmp::open(&lab).run(&["stop", "system_reset"]);
+    // It resets some time after it has said that it will.
+    until("it is reset", || (history(&lab) == ["STOP", "RESET"]).then_some(()));
+    let last = |options: &str| {
+        let outcome = lab.qqmgr(&format!("events a --json --timeout 0 {options}")).run();
+        let text = outcome.code(0).stderr("").text();
+        text.lines().map(|line| name(&serde_json::from_str(line).unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(last("-n 1"), ["RESET"]);
+    assert_eq!(last("-n 9"), ["STOP", "RESET"]);
+    assert_eq!(last("-n 1 --filter STOP"), ["STOP"]);
+    assert_eq!(last("-n 0"), [""; 0]);
+    assert_eq!(last(""), [""; 0]);
+    lab.qqmgr("events a --all -n 1").run().code(2);
+    // It goes on from there.
+    let listener = Listener::start(&lab, "out", "--all");
+    listener.hears("RESET");
+    lab.qqmgr("stop a --force").run().code(0);
+    let output = listener.output.clone();
+    assert_eq!(listener.end(), 0);
+    let text = fs::read_to_string(output).unwrap();
+    let names: Vec<_> =
+        text.lines().map(|line| name(&serde_json::from_str(line).unwrap())).collect();
+    assert_eq!(names, ["STOP", "RESET", "SHUTDOWN"]);
+    assert_eq!(history(&lab), ["STOP", "RESET", "SHUTDOWN"]);
+    assert_eq!(last("-n 1"), ["SHUTDOWN"]);
+    let said = "error: VM `a` is not running: it was stopped\nhint: start it: qqmgr start a\n";
+    lab.qqmgr("events a").run().expect(4, "", said);
+    // The next life has a log of its own, and the one before stays for as long.
+    let before = lab.read(".qqmgr/vm.a/events.out");
+    lab.qqmgr("start a").run().code(0);
+    assert_eq!(history(&lab), [""; 0]);
+    assert_eq!(lab.read(".qqmgr/vm.a/events.previous"), before);
 }
 
 #[test]
 fn a_filter_and_a_count() {
     let lab = running();
-    let all = Listener::start(&lab, "all", "");
     let some = Listener::start(&lab, "some", "--filter 'r*me' --filter STOP --count 3");
-    let mut qmp = Qmp::open(&lab);
-    all.hears(&mut qmp);
-    until("the filter lets STOP pass", || {
-        qmp.run(&["system_reset", "stop", "cont"]);
-        (some.names().len() == 3).then_some(())
-    });
-    let names = some.names();
+    some.follows();
+    Qmp::open(&lab).run(&["stop", "system_reset", "cont", "stop", "cont"]);
+    let output = some.output.clone();
     assert_eq!(some.end(), 0);
-    assert!(
-        names == ["STOP", "RESUME", "STOP"] || names == ["RESUME", "STOP", "RESUME"],
-        "{names:?}"
-    );
-    all.kill();
-    drop(qmp);
+    let text = fs::read_to_string(output).unwrap();
+    let names: Vec<_> =
+        text.lines().map(|line| name(&serde_json::from_str(line).unwrap())).collect();
+    assert_eq!(names, ["STOP", "RESUME", "STOP"]);
     lab.qqmgr("events a --filter STOP --count 1 --timeout 100ms").run().expect(
         5,
         "",
@@ -60,31 +89,27 @@ fn a_filter_and_a_count() {
     lab.qqmgr("events a --timeout 100ms --filter SHUTDWON").run().expect(
         0,
         "",
-        "note: QEMU documents no event `SHUTDWON`; did you mean `SHUTDOWN`?\n",
+        "note: this QEMU has no event `SHUTDWON`; did you mean `SHUTDOWN`?\n",
     );
     lab.qqmgr("events a --json --timeout 100ms --filter SHUTDWON").run().ok("");
+    let more = Listener::start(&lab, "more", "--filter STOP --count 1");
+    more.follows();
+    lab.qqmgr("stop a --force").run().code(0);
+    assert_eq!(more.end(), 1);
+    let error: Value = serde_json::from_str(&lab.read("more")).unwrap();
+    assert_eq!(error["error"]["code"], "vm_died");
+    assert_eq!(error["error"]["ended"]["by"], "stop");
 }
 
 #[test]
 fn a_line_for_people() {
     let lab = running();
-    let json = Listener::start(&lab, "json", "");
-    let line = "exec \"$0\" events a >text";
-    let text = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).env("TZ", "UTC-2");
-    let mut child = text.spawn();
-    let mut qmp = Qmp::open(&lab);
-    json.hears(&mut qmp);
-    until("the other hears too", || {
-        qmp.run(&["system_reset"]);
-        (!fs::read_to_string(lab.path("text")).ok()?.is_empty()).then_some(())
-    });
-    qmp.run(&["quit"]);
-    assert!(child.wait().unwrap().success());
-    let text = lab.read("text");
-    let (time, rest) = text.lines().last().unwrap().split_at("2026-03-01 14:03:05.123".len());
+    Qmp::open(&lab).run(&["quit"]);
+    until("it has ended", || lab.qemus().is_empty().then_some(()));
+    let text = lab.qqmgr("events a -n 1").env("TZ", "UTC-2").run().code(0).text();
+    let (time, rest) = text.trim_end().split_at("2026-03-01 14:03:05.123".len());
     assert_eq!(rest, " SHUTDOWN {\"guest\":false,\"reason\":\"host-qmp-quit\"}");
-    let shutdown = json.last();
-    assert_eq!(shutdown["event"], "SHUTDOWN");
+    let shutdown = lab.qqmgr("events a -n 1 --json").run().code(0).json();
     let millis = shutdown["timestamp"]["microseconds"].as_u64().unwrap() / 1000;
     let seconds = shutdown["timestamp"]["seconds"].as_u64().unwrap() + 2 * 3600;
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
@@ -126,5 +151,7 @@ fn a_vm_that_is_not_running() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let said = "error: VM `a` is not running\nhint: start it: qqmgr start a\n";
     lab.qqmgr("events a").run().expect(4, "", said);
+    let said = "error: VM `a` has never been started\nhint: start it: qqmgr start a\n";
+    lab.qqmgr("events a --all").run().expect(4, "", said);
     assert!(!lab.path(".qqmgr").exists());
 }

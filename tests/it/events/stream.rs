@@ -1,23 +1,22 @@
-//! The same for Rust programs: `qqmgr::events::subscribe`.
+//! The same for Rust programs: `qqmgr::events`.
 
-use super::{Listener, Qmp, running};
-use crate::harness::{Lab, until};
-use qqmgr::events::{EventStream, subscribe};
+use super::{Qmp, running};
+use crate::harness::{Lab, fake_qemu};
+use qqmgr::events::{EventStream, Told, history, subscribe};
 use std::time::Duration;
 
-/// A subscription of this very process. Its relay has to be there already: a test's own program
-/// can't serve as one.
-async fn subscribed(lab: &Lab) -> EventStream {
+fn instance(lab: &Lab) -> qqmgr::config::Instance {
     let config = qqmgr::config::Config::load(Some(&lab.path("qqmgr.toml"))).unwrap();
-    subscribe(&config.instance("a").unwrap()).await.unwrap()
+    config.instance("a").unwrap()
 }
 
 /// QEMU resets some time after it has said that it will.
 async fn next_but_reset(stream: &mut EventStream) -> String {
     loop {
-        match stream.next().await.unwrap().unwrap().name {
-            name if name == "RESET" => {}
-            name => return name,
+        match stream.next().await.unwrap().unwrap() {
+            Told::Event(event) if event.name == "RESET" => {}
+            Told::Event(event) => return event.name,
+            Told::Gap(bytes) => panic!("{bytes} bytes are missing"),
         }
     }
 }
@@ -25,57 +24,82 @@ async fn next_but_reset(stream: &mut EventStream) -> String {
 #[tokio::test]
 async fn nothing_is_missed_after_subscribe() {
     let lab = running();
-    let keep = Listener::start(&lab, "out", "");
     let mut qmp = Qmp::open(&lab);
-    keep.hears(&mut qmp);
     for _ in 0..100 {
-        let mut stream = subscribed(&lab).await;
+        let mut stream = subscribe(&instance(&lab)).unwrap();
         qmp.run(&["stop", "cont"]);
         for wanted in ["STOP", "RESUME"] {
             assert_eq!(next_but_reset(&mut stream).await, wanted);
         }
     }
-    keep.kill();
 }
 
 #[tokio::test]
-async fn a_stuck_listener_is_told_and_stops_nobody() {
+async fn one_that_reads_late_misses_nothing() {
     let lab = running();
-    let quick = Listener::start(&lab, "out", "--filter STOP --filter RESET");
-    let all = Listener::start(&lab, "all", "");
     let mut qmp = Qmp::open(&lab);
-    all.hears(&mut qmp);
-    quick.hears(&mut qmp);
-    let stops = || quick.names().iter().filter(|name| *name == "STOP").count();
-    let mut stuck = subscribed(&lab).await;
-    for batch in 1..=40 {
-        for _ in 0..100 {
-            qmp.run(&["stop", "cont"]);
-        }
-        until("the quick one has it all", || (stops() == batch * 100).then_some(()));
+    let mut late = subscribe(&instance(&lab)).unwrap();
+    for _ in 0..4000 {
+        qmp.run(&["stop", "cont"]);
     }
-    let mut heard = 0;
-    let lost = loop {
-        match stuck.next().await {
-            Ok(event) => heard += usize::from(event.is_some()),
-            Err(error) => break error,
-        }
-    };
-    assert!(0 < heard && heard < 8000, "{heard}");
-    assert_eq!(lost.code(), "events_lost");
-    // It goes on after the gap, to the end; a wait that is given up loses nothing.
+    for _ in 0..4000 {
+        assert_eq!(next_but_reset(&mut late).await, "STOP");
+        assert_eq!(next_but_reset(&mut late).await, "RESUME");
+    }
+    // A wait that is given up loses nothing.
     loop {
         tokio::select! {
-            event = stuck.next() => break assert!(event.unwrap().is_some()),
+            event = late.next() => break assert!(event.unwrap().is_some()),
             () = tokio::time::sleep(Duration::from_millis(20)) => qmp.run(&["stop", "cont"]),
         }
     }
     qmp.run(&["quit"]);
-    let mut last = String::new();
-    while let Some(event) = stuck.next().await.unwrap() {
-        last = event.name;
+    while next_but_reset(&mut late).await != "SHUTDOWN" {}
+    assert!(late.next().await.unwrap().is_none());
+    assert!(late.next().await.unwrap().is_none());
+}
+
+/// A log that no reader of qqmgr's has kept short is cut as it is read, and readers say where.
+#[tokio::test]
+async fn a_log_that_grows_too_long_is_cut_behind_its_reader() {
+    let lab = Lab::new(&fake_qemu("a", "storm=300000"));
+    lab.qqmgr("start a").run().code(0);
+    let mut first = subscribe(&instance(&lab)).unwrap();
+    // It does so before it answers the next.
+    Qmp::open(&lab).run(&["x-storm", "query-status"]);
+    let on_disk = || {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(lab.vm_file("a", "events.out")).unwrap().blocks() * 512
+    };
+    let length = std::fs::metadata(lab.vm_file("a", "events.out")).unwrap().len();
+    assert!(length > 20 << 20, "{length}");
+    let mut heard = 0;
+    while heard < 300_000 {
+        match first.next().await.unwrap().unwrap() {
+            Told::Event(event) => {
+                assert_eq!(event.data["number"], heard);
+                heard += 1;
+            }
+            Told::Gap(bytes) => panic!("{bytes} bytes are missing for who reads first"),
+        }
     }
-    assert_eq!(last, "SHUTDOWN");
-    assert!(stuck.next().await.unwrap().is_none());
-    assert_eq!((quick.end(), all.end()), (0, 0));
+    assert!(on_disk() < 10 << 20, "{}", on_disk());
+    // What is left is whole, to its end, and who comes too late is told what is missing.
+    let mut late = history(&instance(&lab)).unwrap();
+    let (mut missing, mut next) = (0, 0);
+    while next < 300_000 {
+        match late.next().await.unwrap().unwrap() {
+            Told::Event(event) => {
+                let number = event.data["number"].as_u64().unwrap();
+                assert!(next == number || missing > 0, "{next} {number}");
+                next = number + 1;
+            }
+            Told::Gap(bytes) => missing += bytes,
+        }
+    }
+    assert!(missing > 10 << 20, "{missing}");
+    let shown = lab.qqmgr("events a --all --timeout 0").run().code(0).text();
+    assert_eq!(shown.matches(" bytes of events are missing here --\n").count(), 1);
+    assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
+    lab.qqmgr("stop a").run().code(0);
 }

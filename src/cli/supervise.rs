@@ -1,0 +1,133 @@
+//! How OpenSSH's tools are run: at our terminal, with our signals, and no longer than the guest
+//! that they lead to lives. A guest that is reset or ends at once closes no connection, and ssh
+//! would wait for it for ever.
+
+use super::output;
+use crate::child::ending_with_us;
+use crate::config::Instance;
+use crate::console::Terminal;
+use crate::events::{self, EventStream, Told};
+use crate::signals::Signals;
+use crate::{Error, ssh, vm};
+use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+use tokio::process::Child;
+use tokio::signal::unix::SignalKind;
+use tokio::time::timeout;
+
+/// How long a connection may take to be closed properly, and a tool to end when it is told to.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A tool that runs.
+pub struct Tool<'a> {
+    program: String,
+    instance: &'a Instance,
+    pub child: Child,
+    signals: Signals,
+    terminal: Option<Terminal>,
+}
+
+impl<'a> Tool<'a> {
+    /// Starts a tool that reaches the guest of a VM.
+    ///
+    /// # Errors
+    /// It can't be executed.
+    pub fn start(command: Command, instance: &'a Instance) -> Result<Tool<'a>, Error> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |error| Error::Spawn { program: program.clone(), error, place: None };
+        let kinds = [
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+            SignalKind::terminate(),
+        ];
+        let signals = Signals::catch(&kinds).map_err(failed)?;
+        // Without one there is nothing to keep.
+        let terminal = Terminal::keep().ok();
+        let mut command = tokio::process::Command::from(ending_with_us(command));
+        let child = command.kill_on_drop(true).spawn().map_err(failed)?;
+        Ok(Tool { program, instance, child, signals, terminal })
+    }
+
+    /// Waits for its end, or ends it when the guest is gone.
+    ///
+    /// # Errors
+    /// It can't be waited for.
+    pub async fn ends(mut self) -> Result<ExitStatus, Error> {
+        let mut guest = std::pin::pin!(gone(self.instance));
+        loop {
+            tokio::select! {
+                biased;
+                status = self.child.wait() => return status.map_err(|error| self.failed(error)),
+                // One from the terminal reaches the tool twice, and ends it once.
+                number = self.signals.next() => {
+                    if let Some(signal) = Signal::from_named_raw(number) {
+                        self.signal(signal);
+                    }
+                }
+                what = &mut guest => return self.end(&what).await,
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        // Not waited for yet, so that the pid is its own.
+        let _ = pid.map(|pid| kill_process(pid, signal));
+    }
+
+    /// Ends the tool, unless it does so itself: a guest that goes in order closes its connections.
+    async fn end(mut self, what: &str) -> Result<ExitStatus, Error> {
+        let mut ended = timeout(GRACE, self.child.wait()).await;
+        if ended.is_err() {
+            // What holds a shared connection is another process.
+            ssh::close(self.instance).await?;
+            ended = timeout(GRACE, self.child.wait()).await;
+        }
+        for signal in [Signal::TERM, Signal::KILL] {
+            if ended.is_err() {
+                self.signal(signal);
+                ended = timeout(GRACE, self.child.wait()).await;
+            }
+        }
+        drop(self.terminal.take());
+        output::note(format_args!("{}: {what}", self.instance.name));
+        match ended {
+            Ok(status) => status.map_err(|error| self.failed(error)),
+            Err(_) => Ok(ExitStatus::from_raw(ssh::FAILED << 8)),
+        }
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        Error::Spawn { program: self.program.clone(), error, place: None }
+    }
+}
+
+/// Returns when the guest is gone, with what has become of it; never, if nothing tells.
+async fn gone(instance: &Instance) -> String {
+    let Ok(mut stream) = events::subscribe(instance) else {
+        return std::future::pending().await;
+    };
+    match last_event(&mut stream).await {
+        Ok(Some("RESET")) => "the guest was reset".to_owned(),
+        Ok(_) => match vm::died(instance) {
+            Error::Died { ended: Some(ended), .. } => ended.to_string(),
+            _ => "the VM ended".to_owned(),
+        },
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// The event with which the guest goes; `None` if QEMU goes without one.
+async fn last_event(stream: &mut EventStream) -> Result<Option<&'static str>, Error> {
+    while let Some(told) = stream.next().await? {
+        match told {
+            Told::Event(event) if event.name == "RESET" => return Ok(Some("RESET")),
+            Told::Event(event) if event.name == "SHUTDOWN" => return Ok(Some("SHUTDOWN")),
+            _ => {}
+        }
+    }
+    Ok(None)
+}

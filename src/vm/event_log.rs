@@ -1,0 +1,238 @@
+//! The log of a VM's QMP events, which QEMU writes itself, from the first to the last.
+//!
+//! A QMP monitor sits on a `-chardev pipe` (QEMU manual, "Character device options"): it reads
+//! the FIFO `events.in`, where its first commands wait before QEMU starts, and writes what it has
+//! to say to `events.out`, here a regular file. No process of qqmgr has to run for that.
+
+use super::dir::VmDir;
+use crate::Error;
+use crate::qmp::LineReader;
+use memchr::memchr;
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, flock};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+/// The name of the chardev's path, to which QEMU adds `.in` and `.out`.
+pub const CHARDEV: &str = "events";
+
+/// The FIFO that QEMU reads.
+pub const INPUT: &str = "events.in";
+
+/// The log.
+pub const OUTPUT: &str = "events.out";
+
+/// The log of the life before.
+pub const PREVIOUS: &str = "events.previous";
+
+/// What QEMU is told: without the first command it sends no events ("QMP Protocol
+/// Specification", "Capabilities Negotiation"), and the second has it write down the state that
+/// they begin from.
+pub const OPENING: &str =
+    "{\"execute\":\"qmp_capabilities\"}\r\n{\"execute\":\"query-status\"}\r\n";
+
+/// As much of the disk is set aside for the log at once, in bytes, so that a full one costs no event.
+const RESERVED: u64 = 64 << 10;
+
+/// What QEMU writes first stays: its version and its first state, in bytes.
+const HEAD: u64 = 4096;
+
+/// As much of what has been read stays on the disk, in bytes.
+const KEPT: u64 = 8 << 20;
+
+/// The same while there are other readers, who may not have come as far.
+const KEPT_FOR_OTHERS: u64 = 64 << 20;
+
+/// What is older goes in pieces of this size, in bytes.
+const PIECE: u64 = 1 << 20;
+
+/// One read takes this much, in bytes.
+const CHUNK: usize = 64 << 10;
+
+impl VmDir {
+    /// Begins a new event log, with QEMU's first commands waiting in the FIFO for as long as what
+    /// is returned, or QEMU's copy of it, is open. The log before becomes [`PREVIOUS`].
+    ///
+    /// # Errors
+    /// A file can't be made or moved.
+    pub fn begin_event_log(&self) -> Result<OwnedFd, Error> {
+        let path = self.file(OUTPUT);
+        self.make_event_log().map_err(|error| Error::File { action: "begin", path, error })
+    }
+
+    /// Whether the VM's latest life has such a log.
+    pub fn has_event_log(&self) -> bool {
+        self.file(OUTPUT).exists()
+    }
+
+    fn make_event_log(&self) -> io::Result<OwnedFd> {
+        let (old, input) = (self.file(OUTPUT), self.file(INPUT));
+        match std::fs::metadata(&old) {
+            Ok(log) if log.len() > 0 => std::fs::rename(&old, self.file(PREVIOUS))?,
+            // Of no life.
+            _ => remove(self, OUTPUT)?,
+        }
+        let mut options = File::options();
+        let log = options.create_new(true).write(true).mode(0o600).open(&old)?;
+        // Not every file system can.
+        let _ = rustix::fs::fallocate(&log, FallocateFlags::KEEP_SIZE, 0, RESERVED);
+        remove(self, INPUT)?;
+        rustix::fs::mkfifoat(self, INPUT, Mode::RUSR | Mode::WUSR)?;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fifo = rustix::fs::open(&input, flags, Mode::empty())?;
+        rustix::io::write(&fifo, OPENING.as_bytes())?;
+        Ok(fifo)
+    }
+}
+
+fn remove(dir: &VmDir, name: &str) -> io::Result<()> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A line of the log.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// What QEMU wrote, without the line's end.
+    Whole(&'a [u8]),
+    /// So many bytes were here once.
+    Gap(u64),
+}
+
+/// The log, read from its beginning on as it grows.
+#[derive(Debug)]
+pub struct EventLog {
+    path: PathBuf,
+    file: File,
+    /// Where the next read begins.
+    position: u64,
+    lines: LineReader,
+    /// From where on something may be old.
+    next_look: u64,
+    /// So many bytes are missing before the next line, and what is left of a line that was cut.
+    missing: u64,
+}
+
+impl EventLog {
+    /// Opens the log of the VM's life, or of its last one; `None` where there is none.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn open(dir: &VmDir) -> Result<Option<EventLog>, Error> {
+        EventLog::open_file(dir.file(OUTPUT))
+    }
+
+    /// The same of a VM that has ended: a log that nobody has written to is of no life.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn open_last(dir: &VmDir) -> Result<Option<EventLog>, Error> {
+        let is_empty = std::fs::metadata(dir.file(OUTPUT)).is_ok_and(|log| log.len() == 0);
+        EventLog::open_file(dir.file(if is_empty { PREVIOUS } else { OUTPUT }))
+    }
+
+    fn open_file(path: PathBuf) -> Result<Option<EventLog>, Error> {
+        let mut options = File::options();
+        options.read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        match options.open(&path) {
+            Ok(file) => {
+                let lines = LineReader::new();
+                let (position, next_look, missing) = (0, KEPT, 0);
+                let log = EventLog { path, file, position, lines, next_look, missing };
+                log.share();
+                Ok(Some(log))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::File { action: "read", path, error }),
+        }
+    }
+
+    /// A path that leads to this file, whatever has its name by now.
+    pub fn own_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// The next line that is whole by now.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>, Error> {
+        while !self.lines.has_line() {
+            let more = self.read_on();
+            let failed = |error| Error::File { action: "read", path: self.path.clone(), error };
+            if !more.map_err(failed)? {
+                return Ok(None);
+            }
+        }
+        let missing = std::mem::take(&mut self.missing);
+        Ok(self.lines.next_line().map(|line| match line {
+            Ok(line) if missing == 0 => Line::Whole(line),
+            Ok(rest_of_line) => Line::Gap(missing + rest_of_line.len() as u64),
+            // A log can't be read further than that, which QEMU's lines are far below.
+            Err(too_long) => Line::Gap(too_long.limit as u64),
+        }))
+    }
+
+    /// Reads a part of what is there; whether there was one.
+    fn read_on(&mut self) -> io::Result<bool> {
+        let mut chunk = [0; CHUNK];
+        let count = self.file.read_at(&mut chunk, self.position)?;
+        if count == 0 {
+            return Ok(false);
+        }
+        // QEMU writes no zeros: these were cut out.
+        let data = memchr(0, &chunk[..count]).unwrap_or(count);
+        if data == 0 {
+            self.skip_hole()?;
+        }
+        self.lines.push(&chunk[..data]);
+        self.position += data as u64;
+        self.cut_out_what_is_old();
+        Ok(true)
+    }
+
+    /// Goes on where there is data again; half a line is of no use to anybody.
+    fn skip_hole(&mut self) -> io::Result<()> {
+        self.missing += self.lines.clear() as u64;
+        let next = match rustix::fs::seek(&self.file, SeekFrom::Data(self.position)) {
+            Ok(next) => next,
+            Err(rustix::io::Errno::NXIO) => self.file.metadata()?.len(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut block = [0; HEAD as usize];
+        let count = self.file.read_at(&mut block, next)?;
+        let zeros = block[..count].iter().take_while(|byte| **byte == 0).count();
+        let next = next + zeros as u64;
+        self.missing += next - self.position;
+        self.position = next;
+        Ok(())
+    }
+
+    /// Gives the disk back what this reader has passed long ago: a guest that makes events without
+    /// end must not fill it. QEMU goes on where it is.
+    fn cut_out_what_is_old(&mut self) {
+        if self.position < self.next_look {
+            return;
+        }
+        self.next_look = self.position + PIECE;
+        let is_alone = flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        let kept = if is_alone { KEPT } else { KEPT_FOR_OTHERS };
+        let end = self.position.saturating_sub(kept) / PIECE * PIECE;
+        if end > HEAD {
+            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            // Where the file system can't, the log is as long as it is.
+            let _ = rustix::fs::fallocate(&self.file, hole, HEAD, end - HEAD);
+        }
+        self.share();
+    }
+
+    /// Lets others see that there is a reader.
+    fn share(&self) {
+        // Without the lock others may cut more, which is told where it is missing.
+        let _ = flock(&self.file, FlockOperation::LockShared);
+    }
+}

@@ -1,0 +1,287 @@
+//! What a VM is doing: its run state in QEMU's words, told by the log of its events.
+
+use super::dir::VmDir;
+use super::event_log::{EventLog, Line};
+use super::panic;
+use crate::Error;
+use crate::qmp::{self, Event, Record, Version, event_name};
+use serde_json::Value;
+use std::time::Duration;
+
+/// The state of a VM that has no process.
+const STOPPED: &str = "stopped";
+
+/// A machine that resets may do so again from its firmware, for the same boot.
+pub const ONE_RESET: Duration = Duration::from_secs(2);
+
+/// A VM's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// QMP's run state (QEMU QMP Reference, `RunState`), but `panicked` for `guest-panicked`;
+    /// `stopped` without a process, `unknown` where nobody can tell.
+    pub name: String,
+    /// What there is to say about it, for people.
+    pub detail: Option<String>,
+}
+
+impl State {
+    fn new(name: &str) -> State {
+        State { name: name.to_owned(), detail: None }
+    }
+
+    /// Without a process.
+    pub fn stopped() -> State {
+        State::new(STOPPED)
+    }
+
+    /// With a process that nobody can ask.
+    pub fn unknown() -> State {
+        State::new("unknown")
+    }
+
+    /// With a guest that has panicked, for this reason.
+    pub fn panicked(reason: &str) -> State {
+        let detail = (!reason.is_empty()).then(|| reason.to_owned());
+        State { detail, ..State::new("panicked") }
+    }
+
+    /// By QMP's word for it.
+    pub fn of_run_state(name: &str) -> State {
+        State::new(if name == "guest-panicked" { "panicked" } else { name })
+    }
+
+    /// Whether this is the state that the condition `wanted` is about: a machine that was reset
+    /// while paused is `prelaunch`, and still paused.
+    pub fn is(&self, wanted: &str) -> bool {
+        self.name == wanted || (wanted == "paused" && self.name == "prelaunch")
+    }
+
+    /// Why the guest of the VM called `vm` does not go on, and what helps; `None` if it runs.
+    pub fn standstill(&self, vm: &str) -> Option<String> {
+        let detail = self.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let state = format!("its state is `{}`{detail}", self.name);
+        let (command, does) = match self.name.as_str() {
+            "running" | STOPPED => return None,
+            "paused" | "prelaunch" | "io-error" | "watchdog" | "debug" => {
+                (format!("monitor {vm} cont"), "resumes it")
+            }
+            "suspended" => (format!("monitor {vm} system_wakeup"), "wakes it"),
+            "shutdown" => (format!("restart {vm}"), "starts it again"),
+            "panicked" | "internal-error" => (format!("restart {vm} --reset"), "boots it again"),
+            _ => return Some(state),
+        };
+        Some(format!("{state}; `qqmgr {command}` {does}"))
+    }
+}
+
+/// How QEMU said that the VM ends (QEMU QMP Reference, `SHUTDOWN`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// When, since 1970.
+    pub at: Duration,
+    /// Why (`ShutdownCause`).
+    pub reason: String,
+}
+
+/// What the log tells of a VM's life so far.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// QEMU's version.
+    pub version: Option<Version>,
+    /// Whether QEMU has taken its first commands.
+    is_open: bool,
+    /// The run state, as far as events tell it.
+    state: Option<State>,
+    /// Whether nothing else can be meant.
+    is_certain: bool,
+    /// What the next STOP is for.
+    cause: Option<State>,
+    /// The guest has panicked since the last reset, and QEMU was told of it.
+    pub panicked: bool,
+    /// The VM ends, or has with `-no-shutdown`.
+    pub shutdown: Option<Shutdown>,
+    /// QEMU goes on after that.
+    stays: bool,
+    /// When the machine was reset last, since 1970.
+    pub reset_at: Option<Duration>,
+    /// When the boot began, if that was a reset: the first of several.
+    pub boot_at: Option<Duration>,
+    /// When the machine went on last after it had stood still, since 1970.
+    pub resumed_at: Option<Duration>,
+    /// The guest has switched on a network interface since the last reset.
+    pub has_network: bool,
+}
+
+impl History {
+    /// Reads the log of the VM's latest life.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read(dir: &VmDir) -> Result<History, Error> {
+        let mut history = History::default();
+        if let Some(mut log) = EventLog::open(dir)? {
+            history.read_on(&mut log)?;
+        }
+        Ok(history)
+    }
+
+    /// Reads the log of the last life of a VM that has ended.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read_last(dir: &VmDir) -> Result<History, Error> {
+        let mut history = History::default();
+        if let Some(mut log) = EventLog::open_last(dir)? {
+            history.read_on(&mut log)?;
+        }
+        Ok(history)
+    }
+
+    /// Reads what is there of a log.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read_on(&mut self, log: &mut EventLog) -> Result<(), Error> {
+        while let Some(line) = log.next_line()? {
+            self.take(&line);
+        }
+        Ok(())
+    }
+
+    /// Whether QEMU has taken its first commands: before that it writes down no events.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Takes in one line of the log.
+    pub fn take(&mut self, line: &Line) {
+        match line {
+            Line::Gap(_) => self.state = None,
+            // Most events say nothing about the state, and need not be read.
+            Line::Whole(line) if event_name(line).is_some_and(|name| !is_of_state(name)) => {}
+            Line::Whole(line) => match Record::parse(line) {
+                Ok(record) => self.record(&record),
+                // A full disk can have cost more than this line.
+                Err(_) => self.state = None,
+            },
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        match record {
+            Record::Greeting(version) => self.version = Some(version.clone()),
+            Record::Reply(reply) => {
+                self.is_open = true;
+                if let Some(name) = reply["status"].as_str() {
+                    self.set(State::of_run_state(name));
+                }
+            }
+            Record::Event(event) => self.event(event),
+        }
+    }
+
+    /// Takes in an event.
+    pub fn event(&mut self, event: &Event) {
+        let at = event.timestamp.since_epoch();
+        let action = event.data["action"].as_str();
+        match event.name.as_str() {
+            "RESUME" => {
+                (self.resumed_at, self.shutdown, self.cause) = (Some(at), None, None);
+                self.set(State::new("running"));
+            }
+            "STOP" => {
+                let cause = self.cause.take();
+                self.stays = self.shutdown.is_some();
+                // `stop` says no more than that, but nor does an error inside KVM.
+                self.is_certain = cause.is_some();
+                self.state = Some(cause.unwrap_or_else(|| State::new("paused")));
+            }
+            "SUSPEND" => self.set(State::new("suspended")),
+            "WAKEUP" => self.set(State::new("running")),
+            "RESET" => self.reset(at),
+            "SHUTDOWN" => {
+                let reason = event.data["reason"].as_str().unwrap_or_default().to_owned();
+                self.shutdown = Some(Shutdown { at, reason });
+                self.set(State::new("shutdown"));
+                self.cause = self.state.clone();
+            }
+            "GUEST_PANICKED" => {
+                self.panicked = true;
+                self.cause = (action == Some("pause")).then(|| State::panicked(""));
+            }
+            "BLOCK_IO_ERROR" if action == Some("stop") => {
+                let detail = Some(io_error(&event.data));
+                self.cause = Some(State { detail, ..State::new("io-error") });
+            }
+            "WATCHDOG" if action == Some("pause") => self.cause = Some(State::new("watchdog")),
+            "NIC_RX_FILTER_CHANGED" => self.has_network = true,
+            _ => {}
+        }
+    }
+
+    fn reset(&mut self, at: Duration) {
+        if self.reset_at.is_none_or(|before| at.saturating_sub(before) > ONE_RESET) {
+            self.boot_at = Some(at);
+        }
+        self.reset_at = Some(at);
+        (self.panicked, self.shutdown, self.has_network, self.cause) = (false, None, false, None);
+        if self.state.as_ref().is_some_and(|state| state.name != "running") {
+            self.set(State::new("prelaunch"));
+        }
+    }
+
+    fn set(&mut self, state: State) {
+        (self.state, self.is_certain) = (Some(state), true);
+    }
+
+    /// The state of the living VM in `dir`, if the log tells it.
+    pub fn state(&self, dir: &VmDir) -> Option<State> {
+        if let Some(reason) = panic::seen(dir, self) {
+            return Some(State::panicked(&reason));
+        }
+        self.state.clone().filter(|_| self.is_certain)
+    }
+
+    /// Whether QEMU has said that it ends, and not that it goes on.
+    pub fn is_ending(&self) -> bool {
+        self.shutdown.is_some() && !self.stays
+    }
+
+    /// What the state is most likely, where QMP does not tell.
+    pub fn likely_state(&self) -> Option<State> {
+        self.state.clone()
+    }
+}
+
+impl From<&qmp::Status> for State {
+    fn from(status: &qmp::Status) -> State {
+        State::of_run_state(&status.status)
+    }
+}
+
+fn is_of_state(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 10] = [
+        b"RESUME",
+        b"STOP",
+        b"SUSPEND",
+        b"WAKEUP",
+        b"RESET",
+        b"SHUTDOWN",
+        b"GUEST_PANICKED",
+        b"BLOCK_IO_ERROR",
+        b"WATCHDOG",
+        b"NIC_RX_FILTER_CHANGED",
+    ];
+    NAMES.contains(&name)
+}
+
+/// `no space left on the host for virtio0` (QEMU QMP Reference, `BLOCK_IO_ERROR`).
+fn io_error(data: &Value) -> String {
+    let named = |key: &str| data[key].as_str().filter(|name| !name.is_empty());
+    let device = named("device").or(named("node-name")).unwrap_or("a disk");
+    match (data["nospace"].as_bool(), named("reason")) {
+        (Some(true), _) => format!("no space left on the host for {device}"),
+        (_, Some(reason)) => format!("{reason} on {device}"),
+        _ => format!("an error on {device}"),
+    }
+}

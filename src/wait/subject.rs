@@ -1,0 +1,114 @@
+//! The VM that is waited for: how to ask and reach it, and what is noted of it meanwhile.
+
+use crate::config::{Config, Instance};
+use crate::vm::{self, Ended, History, Milestone, Running, Timeline};
+use crate::{Error, ssh};
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A guest that is up has let somebody in, or refused to, when it was tried for this long.
+const LOGIN: Duration = Duration::from_secs(5);
+
+/// How far apart the signs of QEMU's end may be seen.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
+/// A VM that runs, or ran when it was first looked at.
+pub struct Subject<'a> {
+    /// The config that describes it.
+    pub config: &'a Config,
+    /// Its identity.
+    pub instance: &'a Instance,
+    /// Its process.
+    pub vm: Running,
+    pub(super) timeline: RefCell<Timeline>,
+    /// Tells that a login is worth a try.
+    pub(super) hint: Notify,
+    /// Since when an SSH login is tried.
+    pub(super) login_began: Cell<Option<Instant>>,
+    /// What the last SSH login that failed said.
+    pub(super) last_ssh: RefCell<String>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        config: &'a Config,
+        instance: &'a Instance,
+        vm: Running,
+        timeline: Timeline,
+    ) -> Subject<'a> {
+        Subject {
+            config,
+            instance,
+            vm,
+            timeline: RefCell::new(timeline),
+            hint: Notify::new(),
+            login_began: Cell::default(),
+            last_ssh: RefCell::default(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.vm.name
+    }
+
+    /// Whether the VM has ended, or is about to: connections to it break before that can be seen.
+    pub async fn is_ending(&self) -> bool {
+        matches!(tokio::time::timeout(AFTERMATH, self.vm.process.ended()).await, Ok(Ok(())))
+    }
+
+    /// Notes that a milestone is passed now, unless it was before.
+    pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
+        let mut timeline = self.timeline.borrow_mut();
+        let latest = Timeline::read(&self.vm.dir).unwrap_or_default();
+        // Of a boot before a reset nothing is to be noted any more.
+        if latest.spawned_at == timeline.spawned_at {
+            *timeline = latest;
+            timeline.pass(milestone);
+            timeline.write(&self.vm.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Begins the timeline again, as the machine was just reset; whoever did so may have done that.
+    pub(super) fn begin_boot(&self, history: &History) {
+        let Some(boot_at) = history.boot_at else { return };
+        let latest = Timeline::read(&self.vm.dir).unwrap_or_default();
+        let timeline = match latest.is_of_boot(boot_at) {
+            true => latest,
+            false => Timeline::of_reset(&self.vm.dir),
+        };
+        // What can't be noted is no reason for a wait to fail.
+        let _ = timeline.write(&self.vm.dir);
+        *self.timeline.borrow_mut() = timeline;
+    }
+
+    /// Whether the guest has let nobody in since it was started, as far as is known: it was
+    /// started for this wait, which began at `since`, or a login was tried for long enough.
+    pub(super) fn never_came_up(&self, since: Instant) -> bool {
+        let timeline = self.timeline.borrow();
+        let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
+        let was_tried = self.login_began.get().is_some_and(|began| began.elapsed() > LOGIN);
+        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains(ssh::DENIED);
+        !is_up && (is_fresh || was_tried)
+    }
+
+    /// The error for a panic; `left` tells whether QEMU goes on.
+    pub(super) fn panicked(&self, history: &History, left: bool) -> Error {
+        let reason = vm::panic_seen(&self.vm.dir, history).unwrap_or_default();
+        let excerpt = vm::excerpt(&self.vm.dir);
+        // A throwaway instance is thrown away.
+        let left = left && !self.instance.is_run();
+        Error::Panicked { vm: self.name().to_owned(), reason, excerpt, left }
+    }
+
+    /// The error for a VM that has ended.
+    pub(super) fn ended(&self, history: &History) -> Error {
+        match Ended::read(&self.vm.dir) {
+            Some(ended) if ended.reason == "guest-panic" => self.panicked(history, false),
+            ended => Error::Died { vm: self.name().to_owned(), ended: ended.map(Box::new) },
+        }
+    }
+}
