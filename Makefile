@@ -13,10 +13,14 @@ QQMGR := $(TARGET)/dist/qqmgr
 STATIC := $(if $(filter /%,$(shell cc -print-file-name=libc.a)),-C target-feature=+crt-static)
 BUILD = cargo rustc --locked --profile dist --bin qqmgr -- $(STATIC)
 PREFIX ?= /usr/local
+
+# Many tests wait most of their time: for a guest, or for a time limit to be over.
+TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+N ?= 10
 SHARE = $(DESTDIR)$(PREFIX)/share
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build guest packages lint install clean
+.PHONY: help demo test soak bench build guest packages lint install clean
 
 help: ## list these targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -25,7 +29,10 @@ demo: guest build ## boot a small Linux guest and show what qqmgr does with it
 	@PATH="$(dir $(QQMGR)):$$PATH" examples/demo.sh
 
 test: guest ## run every test, those with a real guest too
-	cargo test
+	cargo test -- --test-threads=$(TEST_THREADS)
+
+soak: guest ## run every test N=10 times beside four busy loops, and print what fails
+	tests/soak.sh $(N)
 
 bench: guest build ## measure qqmgr against the bare programs that it runs
 	cargo bench --bench paired -- --qqmgr $(QQMGR)

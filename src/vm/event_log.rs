@@ -236,3 +236,47 @@ impl EventLog {
         let _ = flock(&self.file, FlockOperation::LockShared);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn open(path: &std::path::Path) -> EventLog {
+        EventLog::open_file(path.to_owned()).unwrap().unwrap()
+    }
+
+    proptest! {
+        /// However it is written, and whenever it is read: whole lines come out, each once.
+        #[test]
+        fn whole_lines_come_out(pieces in prop::collection::vec("[a-c\n]{0,12}", 0..12)) {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            let mut log = open(file.path());
+            let mut found = String::new();
+            for piece in &pieces {
+                file.write_all(piece.as_bytes()).unwrap();
+                while let Some(line) = log.next_line().unwrap() {
+                    let Line::Whole(line) = line else { panic!("{line:?}") };
+                    found += &format!("{}\n", String::from_utf8_lossy(line));
+                }
+            }
+            let written = pieces.concat();
+            let whole = written.rfind('\n').map_or("", |end| &written[..=end]);
+            prop_assert_eq!(found, whole);
+        }
+    }
+
+    #[test]
+    fn what_was_cut_out_is_told_in_its_place() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"first\nsec").unwrap();
+        file.write_all(&[0; 10_000]).unwrap();
+        file.write_all(b"rd\nfourth\n").unwrap();
+        let mut log = open(file.path());
+        assert_eq!(log.next_line().unwrap(), Some(Line::Whole(b"first")));
+        assert_eq!(log.next_line().unwrap(), Some(Line::Gap(3 + 10_000 + 2)));
+        assert_eq!(log.next_line().unwrap(), Some(Line::Whole(b"fourth")));
+        assert_eq!(log.next_line().unwrap(), None);
+    }
+}

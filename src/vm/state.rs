@@ -285,3 +285,78 @@ fn io_error(data: &Value) -> String {
         _ => format!("an error on {device}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The state and its detail after QEMU has written these lines, and whether that is certain.
+    fn after(lines: &[&str]) -> (String, Option<String>, bool) {
+        let mut history = History::default();
+        let opening = r#"{"return": {"status": "running", "running": true}}"#;
+        for line in [opening].iter().chain(lines) {
+            history.take(&Line::Whole(line.as_bytes()));
+        }
+        let state = history.state.unwrap_or_else(State::unknown);
+        (state.name, state.detail, history.is_certain)
+    }
+
+    fn event(name: &str, data: &str) -> String {
+        let time = r#""timestamp": {"seconds": 1700000000, "microseconds": 5}"#;
+        format!(r#"{{{time}, "event": "{name}", "data": {data}}}"#)
+    }
+
+    #[test]
+    fn why_a_machine_stands_still() {
+        let stop = event("STOP", "{}");
+        for (cause, data, name, detail, is_certain) in [
+            ("RTC_CHANGE", "{}", "paused", None, false),
+            ("WATCHDOG", r#"{"action": "pause"}"#, "watchdog", None, true),
+            ("WATCHDOG", r#"{"action": "none"}"#, "paused", None, false),
+            ("GUEST_PANICKED", r#"{"action": "pause"}"#, "panicked", None, true),
+            (
+                "BLOCK_IO_ERROR",
+                r#"{"device": "virtio0", "action": "stop", "nospace": true, "reason": "x"}"#,
+                "io-error",
+                Some("no space left on the host for virtio0"),
+                true,
+            ),
+            (
+                "BLOCK_IO_ERROR",
+                r#"{"device": "", "node-name": "d", "action": "stop", "reason": "Input/output error"}"#,
+                "io-error",
+                Some("Input/output error on d"),
+                true,
+            ),
+            ("BLOCK_IO_ERROR", r#"{"device": "d", "action": "report"}"#, "paused", None, false),
+            ("SHUTDOWN", r#"{"reason": "guest-shutdown"}"#, "shutdown", None, true),
+        ] {
+            let expected = (name.to_owned(), detail.map(str::to_owned), is_certain);
+            assert_eq!(after(&[&event(cause, data), &stop]), expected, "{cause} {data}");
+            let goes_on = after(&[&event(cause, data), &stop, &event("RESUME", "{}")]);
+            assert_eq!(goes_on, ("running".to_owned(), None, true), "{cause} {data}");
+        }
+    }
+
+    #[test]
+    fn a_reset_and_what_is_missing() {
+        let [stop, reset] = [event("STOP", "{}"), event("RESET", "{}")];
+        assert_eq!(after(&[&reset]).0, "running");
+        assert_eq!(after(&[&stop, &reset]), ("prelaunch".to_owned(), None, true));
+        assert_eq!(after(&[&event("SUSPEND", "{}"), &event("WAKEUP", "{}")]).0, "running");
+        assert_eq!(after(&["half a line"]).0, "unknown");
+        assert_eq!(after(&["half a line", &event("SUSPEND", "{}")]).0, "suspended");
+    }
+
+    #[test]
+    fn only_what_stands_still_has_a_remedy() {
+        assert_eq!(State::of_run_state("running").standstill("a"), None);
+        assert_eq!(State::stopped().standstill("a"), None);
+        let paused = "its state is `paused`; `qqmgr monitor a cont` resumes it";
+        assert_eq!(State::of_run_state("paused").standstill("a").as_deref(), Some(paused));
+        let odd = "its state is `inmigrate`";
+        assert_eq!(State::of_run_state("inmigrate").standstill("a").as_deref(), Some(odd));
+        assert!(State::of_run_state("prelaunch").is("paused"));
+        assert_eq!(State::of_run_state("guest-panicked").name, "panicked");
+    }
+}

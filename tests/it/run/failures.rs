@@ -44,12 +44,39 @@ fn a_kernel_that_panics() {
     assert_eq!(json["ended_by"], "guest_panic", "{json}");
     assert_eq!((&json["stdout"], &json["stderr"]), (&"begun\n".into(), &"".into()), "{json}");
     assert!(json["command_exit_code"].is_null(), "{json}");
+    let excerpt = json["excerpt"].as_str().unwrap();
+    assert!(excerpt.lines().next().unwrap().contains("Kernel panic - not syncing"), "{json}");
+    assert!(excerpt.contains("---[ end Kernel panic"), "{json}");
     let bundle = std::path::PathBuf::from(json["bundle"].as_str().unwrap());
     let story = fs::read_to_string(bundle.join("README")).unwrap();
     assert!(story.contains("panic"), "{story}");
     let serial = fs::read_to_string(bundle.join("serial")).unwrap();
     assert!(serial.contains("Kernel panic - not syncing: sysrq triggered crash"), "{serial}");
     gone(&lab);
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    // What the guest reads fails as what it writes does where the host has no room; a run's writes
+    // go elsewhere.
+    let full = "-drive driver=blkdebug,inject-error.0.event=none,inject-error.0.iotype=read,\
+                inject-error.0.errno=28,image.driver=null-co,if=virtio,rerror=stop -netdev user";
+    let lab = Lab::new(&guest_vm("a").replace("-netdev user", full));
+    let json = lab.qqmgr("run a --json -- true").run().code(125).stderr("").json();
+    assert_eq!(json["ended_by"], "io_error", "{json}");
+    let message = json["message"].as_str().unwrap();
+    let said = ": QEMU stopped the guest: no space left on the host for virtio0";
+    assert!(message.ends_with(said), "{json}");
+    gone(&lab);
+    lab.qqmgr("start a").run().code(0);
+    let status = || lab.qqmgr("status a --json").run().code(0).json();
+    until("it stands still", || (status()["state"] == "io-error").then_some(()));
+    assert_eq!(status()["state_detail"], "no space left on the host for virtio0");
+    let outcome = lab.qqmgr("ssh a -o ConnectTimeout=1 true").run();
+    let told = "a: its state is `io-error` (no space left on the host for virtio0); \
+                `qqmgr monitor a cont` resumes it\n";
+    assert!(String::from_utf8_lossy(&outcome.code(255).stderr).starts_with(told), "{outcome}");
+    lab.qqmgr("stop a --force").run().code(0);
 }
 
 #[test]
