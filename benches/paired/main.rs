@@ -5,9 +5,9 @@ mod bare;
 mod boot;
 mod interrupt;
 mod measure;
+mod notice;
 mod rows;
 mod scratch;
-mod serial;
 mod table;
 
 use clap::Parser;
@@ -43,7 +43,7 @@ enum Group {
     Start,
     Status,
     Ssh,
-    Serial,
+    Notice,
     Wait,
     Run,
     List,
@@ -76,13 +76,16 @@ fn measure_all(options: &Options) -> Result<()> {
         println!("{}", rows::start(&scratch, options.runs)?);
     }
     if wanted(Group::Status) {
-        println!("{}", rows::status(&scratch, options.runs)?);
+        for row in rows::status(&scratch, options.runs)? {
+            println!("{row}");
+        }
     }
     if wanted(Group::Ssh) {
         println!("{}", rows::ssh(&scratch, options.runs)?);
     }
-    if wanted(Group::Serial) {
-        println!("{}", serial::wait(&scratch, options.runs)?);
+    if wanted(Group::Notice) {
+        println!("{}", notice::serial(&scratch, options.runs)?);
+        println!("{}", notice::event(&scratch, options.runs)?);
     }
     let boots = options.runs.div_ceil(RUNS_PER_BOOT);
     if wanted(Group::Wait) {

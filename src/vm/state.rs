@@ -148,7 +148,8 @@ impl History {
         Ok(())
     }
 
-    /// Whether QEMU has taken its first commands: before that it writes down no events.
+    /// Whether QEMU has answered its first commands: before that it writes down no events, and
+    /// QEMU 7.2 hangs when it is told to end in the middle of them.
     pub fn is_open(&self) -> bool {
         self.is_open
     }
@@ -171,8 +172,8 @@ impl History {
         match record {
             Record::Greeting(version) => self.version = Some(version.clone()),
             Record::Reply(reply) => {
-                self.is_open = true;
                 if let Some(name) = reply["status"].as_str() {
+                    self.is_open = true;
                     self.set(State::of_run_state(name));
                 }
             }

@@ -1,4 +1,4 @@
-//! How soon `wait --for serial:` notices what it waits for.
+//! How soon `wait` notices what it waits for: a line of the serial port, or an event.
 //!
 //! The bench itself appends to the log, as QEMU does: so the moment of the bytes is known exactly,
 //! and inotify(7) tells of any writer alike. The guest's processor stands still meanwhile.
@@ -13,14 +13,34 @@ use std::time::{Duration, Instant};
 /// What has watched and slept for this long has nothing else to do any more.
 const SETTLED: Duration = Duration::from_millis(20);
 
-/// From the bytes to the end of `wait`.
-pub fn wait(scratch: &Scratch, runs: u32) -> Result<Row> {
+/// A line of the serial port.
+pub fn serial(scratch: &Scratch, runs: u32) -> Result<Row> {
+    let line = |index| (format!("serial:^mark {index}$"), format!("mark {index}\n"));
+    let what = "bytes to the end of wait --for serial:";
+    Ok(Row { what, measured: notice(scratch, runs, "serial", line)?, target: 2.0 })
+}
+
+/// An event of QEMU's.
+pub fn event(scratch: &Scratch, runs: u32) -> Result<Row> {
+    let event = r#"{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "RTC_CHANGE"}"#;
+    let line = |_| ("event:RTC_CHANGE".to_owned(), format!("{event}\r\n"));
+    let what = "event to the end of wait --for event:";
+    Ok(Row { what, measured: notice(scratch, runs, "events.out", line)?, target: 2.0 })
+}
+
+/// From the bytes in a log to the end of `wait`; a run's condition and bytes are what `line` gives.
+fn notice(
+    scratch: &Scratch,
+    runs: u32,
+    log: &str,
+    line: impl Fn(u32) -> (String, String),
+) -> Result<Measured> {
     let site = scratch.few();
     let _running = site.start("tiny", &["--", "-S"])?;
-    let mut log = std::fs::File::options().append(true).open(site.file("tiny", "serial"))?;
+    let mut log = std::fs::File::options().append(true).open(site.file("tiny", log))?;
     let mut seconds = Vec::new();
     for index in 0..runs {
-        let condition = format!("serial:^mark {index}$");
+        let (condition, bytes) = line(index);
         // As text it would say each time that the guest stands still.
         let waiting = spawn(site.qqmgr(&["--json", "wait", "tiny", "--for", &condition]))?;
         let mut last_busy = Instant::now();
@@ -31,12 +51,11 @@ pub fn wait(scratch: &Scratch, runs: u32) -> Result<Row> {
             std::thread::yield_now();
         }
         let written = Instant::now();
-        writeln!(log, "mark {index}")?;
+        log.write_all(bytes.as_bytes())?;
         waiting.end()?;
         seconds.push(written.elapsed().as_secs_f64());
     }
-    let measured = Measured::Time(Spread::of(seconds));
-    Ok(Row { what: "bytes to the end of wait --for serial:", measured, target: 20.0 })
+    Ok(Measured::Time(Spread::of(seconds)))
 }
 
 /// Whether a process watches a file and sleeps (proc(5)), or is a zombie and will do neither.
