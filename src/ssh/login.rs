@@ -1,5 +1,5 @@
-//! Waiting until an SSH login works: first for any answer from the guest, which is cheap to look
-//! for, then for a login with the real client.
+//! Waiting until an SSH login works: first for any word from the guest's server, which is cheap to
+//! wait for, then for a login with the real client.
 
 use super::{Session, master, probe};
 use crate::Error;
@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Between two tries, as a guest whose network is up is mostly about to start its server; the
@@ -30,20 +31,27 @@ pub const FAILED: i32 = 255;
 /// What ssh says where the guest's server lets nobody in with what it is shown.
 pub const DENIED: &str = "Permission denied";
 
-/// Tries until a login works; what ssh says of one that doesn't is given to `failed`.
+/// Tries until a login works; what ssh says of one that doesn't is given to `failed`. A `hint` says
+/// that the guest may have come to be reached; `booting` is a VM that was just started, of which
+/// nothing has been heard yet.
 ///
 /// # Errors
 /// OpenSSH can't be run, or those of `failed`.
 pub async fn log_in(
     session: &Session,
+    hint: &Notify,
+    booting: bool,
     failed: impl AsyncFn(String) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let started = Instant::now();
     let mut first_try = None;
+    let mut is_denied = false;
     loop {
         let turn = session.turn().await;
-        if !session.ssh.leads_elsewhere() && !master::is_there(&session.dir) {
-            probe::answer(session.ssh.port).await;
+        // A server that denies a login is there.
+        let is_there = is_denied || master::is_there(&session.dir);
+        if !is_there && !session.ssh.leads_elsewhere() {
+            probe::answer(session.ssh.port, hint, booting && first_try.is_none()).await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
         let (status, stderr) = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;
@@ -53,7 +61,8 @@ pub async fn log_in(
             return Ok(());
         }
         let said = harmless(&stderr);
-        let (passed, interval) = match said.contains(DENIED) {
+        is_denied = said.contains(DENIED);
+        let (passed, interval) = match is_denied {
             true => (first_try.elapsed(), DENIED_INTERVAL),
             false => (first_try.elapsed() / 8, INTERVAL),
         };

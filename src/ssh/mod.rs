@@ -10,6 +10,7 @@ mod login;
 mod master;
 mod probe;
 mod sharing;
+mod tries;
 mod turn;
 
 pub use copy::{STREAM, get, put};

@@ -1,90 +1,160 @@
-//! Whether the guest is there to be logged in to, which a port on the host does not tell: QEMU
-//! accepts a connection long before the guest does, and one that was opened too early can take
-//! seconds to get through. So a fresh one is tried again and again until the guest has taken it.
+//! Whether the guest's SSH server is there, which a port on the host does not tell: QEMU accepts
+//! every connection at once, and only then asks the guest to.
+//!
+//! A connection that the guest doesn't answer stays in QEMU, even when we close it, and reaches
+//! the server when the guest's network is up. A server that sees many which log nobody in shuts
+//! the host out (`PerSourcePenalties`, sshd_config(5)). So there are few, and each is kept until
+//! it ends. All we do is listen: a server speaks first (RFC 4253, 4.2).
 
+use super::tries::Tries;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use std::io;
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long a connection may take to get through; the more time has passed, the slower the guest,
-/// or the machine, may be.
-const PATIENCE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(4);
-
-/// Between two looks at a connection.
-const INTERVAL: Duration = Duration::from_millis(20);
-
-/// The line with which a client begins (RFC 4253, 4.2). QEMU takes it from us when the guest has
-/// taken the connection, and not before.
-const GREETING: &[u8] = b"SSH-2.0-qqmgr\r\n";
-
-/// Waits until the guest answers on the host's port: it takes a connection, or refuses it. What
-/// comes after is left to the real client, as each connection is work for the guest.
-pub async fn answer(port: u16) {
-    let started = Instant::now();
+/// Waits until the guest's SSH server speaks on the host's port; the real client is to follow.
+///
+/// A `hint` says that a try is worth it: the guest's network card or its serial port has come to
+/// life. `booting` is a VM that was just started, of which nothing has been heard yet.
+pub async fn answer(port: u16, hint: &Notify, booting: bool) {
+    let mut tries = Tries::new(booting);
+    let mut pending = FuturesUnordered::new();
     loop {
-        let patience = (started.elapsed() / 16).clamp(*PATIENCE.start(), *PATIENCE.end());
-        let next = Instant::now() + patience;
-        if let Ok(true) = tokio::time::timeout_at(next, is_answered(port)).await {
-            return;
+        let next = tries.next(pending.len());
+        tokio::select! {
+            biased;
+            Some((opened, answered)) = pending.next() => {
+                if let Ok(true) = answered {
+                    return;
+                }
+                tries.ended(opened);
+            }
+            () = hint.notified() => tries.hinted(pending.len()),
+            () = at(next) => {
+                tries.opened(pending.len());
+                let opened = Instant::now();
+                pending.push(async move { (opened, is_answered(port).await) });
+            }
         }
-        tokio::time::sleep_until(next).await;
     }
 }
 
-/// Whether a connection to the port gets through to the guest or is refused; QEMU hangs up then.
-async fn is_answered(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
-        return false;
-    };
-    let (Ok(ours), Ok(())) = (stream.local_addr(), stream.write_all(GREETING).await) else {
-        return true;
-    };
-    let mut byte = [0];
-    while tokio::time::timeout(INTERVAL, stream.read(&mut byte)).await.is_err() {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-        if unread(&table, port, ours.port()) == Some(0) {
-            break;
-        }
-    }
-    true
+/// Whether anything comes on a new connection before it ends.
+async fn is_answered(port: u16) -> io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    // The whole greeting: to close a connection with something unread would reset it.
+    Ok(stream.read(&mut [0; 256]).await? > 0)
 }
 
-/// How many bytes the process at `port` has not read yet of the connection from `peer`
-/// (proc_pid_net(5), `tcp`); `None` if there is no such connection.
-fn unread(table: &str, port: u16, peer: u16) -> Option<u64> {
-    let loopback = u32::from_ne_bytes(Ipv4Addr::LOCALHOST.octets());
-    let [local, remote] = [port, peer].map(|port| format!("{loopback:08X}:{port:04X}"));
-    table.lines().find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let is_it = fields.next() == Some(&local) && fields.next() == Some(&remote);
-        let (_sent, received) = fields.nth(1).filter(|_| is_it)?.split_once(':')?;
-        u64::from_str_radix(received, 16).ok()
-    })
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tries::PLACES;
     use super::*;
-    use std::io::{Read, Write};
-    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
 
-    #[test]
-    fn sees_what_is_unread() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    /// Plays QEMU's user network, which accepts everything.
+    async fn qemu() -> (TcpListener, u16) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        let peer = client.local_addr().unwrap().port();
-        client.write_all(b"1234").unwrap();
-        let count = || unread(&std::fs::read_to_string("/proc/net/tcp").unwrap(), port, peer);
-        // Not accepted yet, which is as good as not read.
-        assert_eq!(count(), Some(4));
-        let (mut server, _) = listener.accept().unwrap();
-        assert_eq!(count(), Some(4));
-        server.read_exact(&mut [0; 4]).unwrap();
-        assert_eq!(count(), Some(0));
-        assert_eq!(unread("", port, peer), None);
+        (listener, port)
+    }
+
+    async fn greet(listener: &TcpListener) -> TcpStream {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"SSH-2.0-guest\r\n").await.unwrap();
+        stream
+    }
+
+    #[tokio::test]
+    async fn ends_with_an_answer() {
+        let (listener, port) = qemu().await;
+        let hint = Notify::new();
+        let ((), mut stream) = tokio::join!(answer(port, &hint, false), greet(&listener));
+        // We wrote nothing, and hung up.
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn tries_again_when_refused() {
+        let (listener, port) = qemu().await;
+        let server = async {
+            for _ in 0..5 {
+                drop(listener.accept().await.unwrap());
+            }
+            greet(&listener).await
+        };
+        let hint = Notify::new();
+        tokio::join!(answer(port, &hint, false), server);
+    }
+
+    #[tokio::test]
+    async fn an_older_connection_may_be_the_one_that_is_answered() {
+        let (listener, port) = qemu().await;
+        let hint = Notify::new();
+        let server = async {
+            let (mut first, _) = listener.accept().await.unwrap();
+            hint.notify_one();
+            let _second = listener.accept().await.unwrap();
+            first.write_all(b"S").await.unwrap();
+        };
+        tokio::join!(answer(port, &hint, false), server);
+    }
+
+    /// Time is paused here and passes as soon as nobody has anything else to do.
+    #[tokio::test(start_paused = true)]
+    async fn never_has_more_than_its_places() {
+        let (listener, port) = qemu().await;
+        let hint = Notify::new();
+        let server = async {
+            let (mut streams, mut most) = (Vec::new(), 0);
+            for second in 0..600 {
+                let later = tokio::time::sleep(Duration::from_secs(1));
+                tokio::pin!(later);
+                loop {
+                    tokio::select! {
+                        accepted = listener.accept() => streams.push((second, accepted.unwrap())),
+                        () = &mut later => break,
+                    }
+                }
+                most = most.max(streams.len());
+                streams.retain(|(opened, _)| opened + 75 > second);
+                hint.notify_one();
+            }
+            most
+        };
+        tokio::select! {
+            () = answer(port, &hint, false) => panic!("nobody has answered"),
+            most = server => assert_eq!(most, PLACES),
+        }
+    }
+
+    /// What a wait costs: it is woken for each connection and hint, and by nothing else.
+    #[tokio::test(start_paused = true)]
+    async fn sleeps_while_nothing_happens() {
+        let (_listener, port) = qemu().await;
+        let hint = Notify::new();
+        let waiting = answer(port, &hint, false);
+        tokio::pin!(waiting);
+        let mut wakeups = 0;
+        let counted = std::future::poll_fn(|context| {
+            wakeups += 1;
+            waiting.as_mut().poll(context)
+        });
+        let hour = Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, counted).await.is_err());
+        assert!(wakeups < 20, "{wakeups}");
     }
 }
