@@ -20,6 +20,10 @@ const FIRST: Duration = Duration::from_secs(1);
 /// times, with no long gaps. The last place is kept for a hint.
 const SPREAD: Duration = Duration::from_secs(8);
 
+/// After a hint: the network card comes up just before the guest answers there, and QEMU asks who
+/// the guest is only once for each try.
+const SETTLE: Duration = Duration::from_millis(50);
+
 /// Between two connections after a hint, as the guest's address comes after its network card.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -36,7 +40,7 @@ pub struct Tries {
     scheduled: Instant,
     /// When the last one was opened.
     newest: Option<Instant>,
-    /// When a hint came that no connection has followed yet.
+    /// When the hint is good for a connection that none has followed yet.
     hinted: Option<Instant>,
     /// When the last hint came.
     last_hint: Option<Instant>,
@@ -81,7 +85,7 @@ impl Tries {
         self.is_quiet = self.newest.is_some()
             && self.last_hint.is_none_or(|last| now.duration_since(last) >= SPREAD);
         self.last_hint = Some(now);
-        self.hinted = (pending < PLACES).then_some(now);
+        self.hinted = (pending < PLACES).then_some(now + SETTLE);
     }
 
     /// A connection was opened beside those that are unanswered.
@@ -110,13 +114,14 @@ mod tests {
 
     /// Opens what is due until `seconds` have passed, none of it answered: when each was opened.
     async fn opened(tries: &mut Tries, pending: &mut usize, seconds: u64) -> Vec<u64> {
-        let end = Instant::now() + Duration::from_secs(seconds);
+        let start = Instant::now();
+        let end = start + Duration::from_secs(seconds);
         let mut opened = Vec::new();
         while let Some(next) = tries.next(*pending).filter(|next| *next <= end) {
             tokio::time::sleep_until(next).await;
             tries.opened(*pending);
             *pending += 1;
-            opened.push(seconds - (end - Instant::now()).as_secs());
+            opened.push(start.elapsed().as_secs());
         }
         tokio::time::sleep_until(end).await;
         opened
