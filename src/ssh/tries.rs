@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Between two connections that the guest refuses: its network is up, so it is mostly about to
 /// start its server; the longer it takes, the longer it will.
-const REFUSED: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(200);
+const REFUSED: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(500);
 
 /// A connection that ends after this time was not refused: QEMU has given up.
 const GIVEN_UP: Duration = Duration::from_secs(60);
@@ -102,7 +102,7 @@ impl Tries {
         let now = Instant::now();
         if now.duration_since(opened) < GIVEN_UP {
             let passed = now.duration_since(*self.refused.get_or_insert(now));
-            self.again = Some(now + (passed / 8).clamp(*REFUSED.start(), *REFUSED.end()));
+            self.again = Some(now + (passed / 16).clamp(*REFUSED.start(), *REFUSED.end()));
         }
     }
 }
