@@ -6,7 +6,6 @@ use crate::config::Diagnostic;
 use crate::ssh::{self, Doubts, KeyFault, Opinion, Session};
 use crate::vm::Milestone;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 impl Subject<'_> {
@@ -16,9 +15,8 @@ impl Subject<'_> {
         let fresh = self.timeline.borrow().age() < 1.0;
         let session = Session::open(self.config, self.instance).await?;
         self.login_began.set(Some(began));
-        let hint = Notify::new();
         let failed = async |said| self.denied(&session, said).await;
-        let login = ssh::log_in(&session, &hint, false, failed);
+        let login = ssh::log_in(&session, &self.hint, self.is_booting(), failed);
         tokio::select! {
             refusal = self.refused(&session) => return Err(refusal),
             login = login => login?,

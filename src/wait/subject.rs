@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// A guest that is up has let somebody in, or refused to, when it was tried for this long.
 const LOGIN: Duration = Duration::from_secs(5);
 
+/// A VM that was started within so many seconds is just coming up.
+const JUST_NOW: f64 = 1.0;
+
 /// How far apart the signs of QEMU's end may be seen.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
@@ -57,6 +60,13 @@ impl<'a> Subject<'a> {
     /// Whether the VM has ended, or is about to: connections to it break before that can be seen.
     pub async fn is_ending(&self) -> bool {
         matches!(tokio::time::timeout(AFTERMATH, self.vm.process.ended()).await, Ok(Ok(())))
+    }
+
+    /// Whether the VM was just started, and nothing has been heard of its guest.
+    pub(super) fn is_booting(&self) -> bool {
+        let log = std::fs::metadata(self.vm.dir.file("serial"));
+        let timeline = self.timeline.borrow();
+        timeline.age() < JUST_NOW && log.is_ok_and(|log| log.len() <= timeline.serial_begins)
     }
 
     /// Notes that a milestone is passed now, unless it was before.
