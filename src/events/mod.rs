@@ -38,14 +38,28 @@ pub struct EventStream {
 /// # Errors
 /// The VM is not running, or has no log.
 pub fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
-    let Running { name, dir, process } = running(instance)?;
+    let vm = running(instance)?;
+    check(&vm)?;
+    let Running { name, dir, process } = vm;
     let mut stream = EventStream::open(name, EventLog::open(&dir)?, Some(process))?;
-    let mut history = History::default();
-    history.read_on(&mut stream.log)?;
-    match history.version.is_some() && !history.is_open() {
-        true => Err(no_log(stream.vm, "QEMU did not read its first commands from events.in")),
-        false => Ok(stream),
-    }
+    while stream.log.next_line()?.is_some() {}
+    Ok(stream)
+}
+
+/// Whether the VM's QEMU writes its events down.
+///
+/// # Errors
+/// It does not.
+pub fn check(vm: &Running) -> Result<(), Error> {
+    let history = History::read(&vm.dir)?;
+    let reason = match vm.dir.has_event_log() {
+        false => "it was started without a log of them",
+        true if history.version.is_some() && !history.is_open() => {
+            "QEMU did not read its first commands from events.in"
+        }
+        true => return Ok(()),
+    };
+    Err(no_log(vm.name.clone(), reason))
 }
 
 /// All events of the VM's life since its start, or of its last one, to its end.

@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// Where the port of the host is that leads to the guest's server.
+const LOCALHOST: &str = "127.0.0.1";
+
 /// Between two tries, as a guest whose network is up is mostly about to start its server; the
 /// longer it takes, the longer it will.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(200);
@@ -51,7 +54,8 @@ pub async fn log_in(
         // A server that denies a login is there.
         let is_there = is_denied || master::is_there(&session.dir);
         if !is_there && !session.ssh.leads_elsewhere() {
-            probe::answer(session.ssh.port, hint, booting && first_try.is_none()).await;
+            probe::answer((LOCALHOST, session.ssh.port), hint, booting && first_try.is_none())
+                .await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);
         let (status, stderr) = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;

@@ -18,6 +18,7 @@ pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use key::KeyFault;
 pub use login::{DENIED, FAILED, log_in};
+pub use probe::answer;
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};

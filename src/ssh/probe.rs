@@ -10,17 +10,17 @@ use super::tries::Tries;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::io;
-use std::net::Ipv4Addr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Waits until the guest's SSH server speaks on the host's port; the real client is to follow.
+/// Waits until a server of the guest speaks at this address of the host; the real client is to
+/// follow.
 ///
 /// A `hint` says that a try is worth it: the guest's network card or its serial port has come to
 /// life. `booting` is a VM that was just started, of which nothing has been heard yet.
-pub async fn answer(port: u16, hint: &Notify, booting: bool) {
+pub async fn answer(address: (&str, u16), hint: &Notify, booting: bool) {
     let mut tries = Tries::new(booting);
     let mut pending = FuturesUnordered::new();
     loop {
@@ -37,15 +37,15 @@ pub async fn answer(port: u16, hint: &Notify, booting: bool) {
             () = at(next) => {
                 tries.opened(pending.len());
                 let opened = Instant::now();
-                pending.push(async move { (opened, is_answered(port).await) });
+                pending.push(async move { (opened, is_answered(address).await) });
             }
         }
     }
 }
 
 /// Whether anything comes on a new connection before it ends.
-async fn is_answered(port: u16) -> io::Result<bool> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+async fn is_answered(address: (&str, u16)) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(address).await?;
     // The whole greeting: to close a connection with something unread would reset it.
     Ok(stream.read(&mut [0; 256]).await? > 0)
 }
@@ -61,9 +61,12 @@ async fn at(time: Option<Instant>) {
 mod tests {
     use super::super::tries::PLACES;
     use super::*;
+    use std::net::Ipv4Addr;
     use std::time::Duration;
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
+
+    const LOCALHOST: &str = "127.0.0.1";
 
     /// Plays QEMU's user network, which accepts everything.
     async fn qemu() -> (TcpListener, u16) {
@@ -82,7 +85,8 @@ mod tests {
     async fn ends_with_an_answer() {
         let (listener, port) = qemu().await;
         let hint = Notify::new();
-        let ((), mut stream) = tokio::join!(answer(port, &hint, false), greet(&listener));
+        let ((), mut stream) =
+            tokio::join!(answer((LOCALHOST, port), &hint, false), greet(&listener));
         // We wrote nothing, and hung up.
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
     }
@@ -97,7 +101,7 @@ mod tests {
             greet(&listener).await
         };
         let hint = Notify::new();
-        tokio::join!(answer(port, &hint, false), server);
+        tokio::join!(answer((LOCALHOST, port), &hint, false), server);
     }
 
     #[tokio::test]
@@ -110,7 +114,7 @@ mod tests {
             let _second = listener.accept().await.unwrap();
             first.write_all(b"S").await.unwrap();
         };
-        tokio::join!(answer(port, &hint, false), server);
+        tokio::join!(answer((LOCALHOST, port), &hint, false), server);
     }
 
     /// Time is paused here and passes as soon as nobody has anything else to do.
@@ -136,7 +140,7 @@ mod tests {
             most
         };
         tokio::select! {
-            () = answer(port, &hint, false) => panic!("nobody has answered"),
+            () = answer((LOCALHOST, port), &hint, false) => panic!("nobody has answered"),
             most = server => assert_eq!(most, PLACES),
         }
     }
@@ -146,7 +150,7 @@ mod tests {
     async fn sleeps_while_nothing_happens() {
         let (_listener, port) = qemu().await;
         let hint = Notify::new();
-        let waiting = answer(port, &hint, false);
+        let waiting = answer((LOCALHOST, port), &hint, false);
         tokio::pin!(waiting);
         let mut wakeups = 0;
         let counted = std::future::poll_fn(|context| {

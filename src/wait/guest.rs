@@ -3,21 +3,23 @@
 use super::Subject;
 use crate::Error;
 use crate::qmp::Client;
-use crate::ssh::Session;
+use crate::ssh::{self, Session};
 use crate::vm::forwards;
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-/// Between two tries at a port, and two looks at a connection.
-const INTERVAL: Duration = Duration::from_millis(50);
+/// Between two looks at QEMU's connections; the longer it takes, the longer it will.
+const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(1);
 
-/// A connection that the guest has not answered by then is tried anew: it was opened too early.
+/// How long QEMU may take to tell its connections, and a broken session until it is tried again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Waits until the guest accepts a connection to its `port`.
+/// Waits until the guest accepts a connection to its `port`: QEMU accepts for the guest, before it
+/// asks it. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's own
+/// table tells.
 pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error> {
     let argv = crate::process::command_line(subject.vm.process.pid());
     let rules = forwards(argv.iter().map(String::as_str));
@@ -28,41 +30,26 @@ pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error>
             hint: Some(format!("add hostfwd=tcp:127.0.0.1:PORT-:{port} to its -netdev user")),
         });
     };
-    loop {
-        // Other people's connections prove nothing: the guest may have forgotten them since.
-        let others = connections(subject, port).await;
-        if let Ok(stream) = TcpStream::connect(rule.address()).await
-            && is_accepted(subject, stream, port, others.as_ref()).await
-        {
-            return Ok(());
-        }
-        tokio::time::sleep(INTERVAL).await;
+    tokio::select! {
+        () = ssh::answer(rule.address(), &subject.hint, subject.is_booting()) => {}
+        () = another_is_established(subject, port) => {}
     }
+    Ok(())
 }
 
-/// QEMU accepts for the guest, before it asks it. If the guest refuses, QEMU hangs up; if it
-/// accepts but says nothing, only QEMU's own table tells.
-async fn is_accepted(
-    subject: &Subject<'_>,
-    mut stream: TcpStream,
-    port: u16,
-    others: Option<&HashSet<String>>,
-) -> bool {
-    let established = async {
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            if let (Some(now), Some(others)) = (connections(subject, port).await, others)
-                && !now.is_subset(others)
-            {
-                return;
-            }
+/// Returns when the guest has accepted a connection that was not there before: other people's
+/// prove nothing, which the guest may have forgotten since.
+async fn another_is_established(subject: &Subject<'_>, port: u16) {
+    let began = Instant::now();
+    let before = connections(subject, port).await;
+    loop {
+        let interval = began.elapsed() / 16;
+        tokio::time::sleep(interval.clamp(*INTERVAL.start(), *INTERVAL.end())).await;
+        if let (Some(now), Some(before)) = (connections(subject, port).await, &before)
+            && !now.is_subset(before)
+        {
+            return;
         }
-    };
-    let mut byte = [0];
-    tokio::select! {
-        read = stream.read(&mut byte) => matches!(read, Ok(1..)),
-        () = established => true,
-        () = tokio::time::sleep(PATIENCE) => false,
     }
 }
 

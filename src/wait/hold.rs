@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// How long QEMU may take to tell which events it has, while it is waited for them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long QEMU takes at most from its first word in the log to its first event.
+const COMING_UP: Duration = Duration::from_secs(1);
+
 /// A condition that is being asked for or tried, by its index; false if it does not hold.
 type Probe<'a> = LocalBoxFuture<'a, (usize, Result<bool, Error>)>;
 
@@ -197,6 +200,13 @@ async fn still(subject: &Subject<'_>, result: Result<bool, Error>) -> Result<boo
 
 /// Returns when it turns out that this QEMU has no such event.
 async fn has_no_event(subject: &Subject<'_>, name: &str) -> Error {
+    if events::check(&subject.vm).is_err() {
+        // It may just be coming up.
+        tokio::time::sleep(COMING_UP).await;
+        if let Err(error) = events::check(&subject.vm) {
+            return error;
+        }
+    }
     let Some(nearest) = events::is_unknown(&subject.vm, name, PATIENCE).await else {
         return std::future::pending().await;
     };

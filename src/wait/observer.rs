@@ -117,7 +117,7 @@ impl Observer {
     fn note_event(&mut self, subject: &Subject<'_>, name: &str) {
         match name {
             // The guest has switched its network on: it may listen soon.
-            "NIC_RX_FILTER_CHANGED" => subject.hint.notify_one(),
+            "NIC_RX_FILTER_CHANGED" => subject.give_hint(),
             "RESET" => {
                 subject.begin_boot(&self.history);
                 self.awaited = Some(Milestone::Serial);
@@ -128,7 +128,7 @@ impl Observer {
 
     fn note_line(&mut self, subject: &Subject<'_>, line: &str) {
         if self.spoke.elapsed() > SILENCE {
-            subject.hint.notify_one();
+            subject.give_hint();
         }
         self.spoke = Instant::now();
         if self.awaited == Some(Milestone::Serial) && !line.is_empty() {

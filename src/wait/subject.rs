@@ -62,6 +62,12 @@ impl<'a> Subject<'a> {
         matches!(tokio::time::timeout(AFTERMATH, self.vm.process.ended()).await, Ok(Ok(())))
     }
 
+    /// Tells all that wait for the guest that a try is worth it, also one that is busy now.
+    pub(super) fn give_hint(&self) {
+        self.hint.notify_waiters();
+        self.hint.notify_one();
+    }
+
     /// Whether the VM was just started, and nothing has been heard of its guest.
     pub(super) fn is_booting(&self) -> bool {
         let log = std::fs::metadata(self.vm.dir.file("serial"));

@@ -66,6 +66,8 @@ fn commands_that_do_not_reach_qemu() {
         "error: VM `a`: can't listen to its events: QEMU did not read its first commands from \
          events.in\n",
     );
+    let json = lab.qqmgr("wait a --for event:STOP --json").run().code(1).json();
+    assert_eq!(json["error"]["code"], "events_failed");
     lab.qqmgr("stop a").run().code(0);
 }
 
