@@ -1,6 +1,6 @@
 //! `qqmgr ssh`, and how any of OpenSSH's tools is run: in our place, or for its output.
 
-use super::supervise::Tool;
+use super::supervise::{GRACE, Tool};
 use super::{Context, output};
 use crate::Error;
 use crate::child::ending_with_us;
@@ -9,8 +9,10 @@ use crate::ssh::Session;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::pin::pin;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
 
 /// What a tool came to, for `--json`.
 #[derive(Serialize)]
@@ -55,18 +57,28 @@ pub async fn in_guest(
     }
     tool.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut tool = Tool::start(tool, instance)?;
-    let (stdout, stderr) = (tool.child.stdout.take(), tool.child.stderr.take());
-    let (status, stdout, stderr) = tokio::join!(tool.ends(), all_of(stdout), all_of(stderr));
-    report(status?, &stdout, &stderr)
+    let (out, err) = (tool.child.stdout.take(), tool.child.stderr.take());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let status = {
+        let reading = async { tokio::join!(read(out, &mut stdout), read(err, &mut stderr)) };
+        let (mut ends, mut reading) = (pin!(tool.ends()), pin!(reading));
+        tokio::select! {
+            status = &mut ends => {
+                // Whoever has the shared connection may have the pipes, too, and keep them.
+                let _ = timeout(GRACE, reading).await;
+                status?
+            }
+            _ = &mut reading => ends.await?,
+        }
+    };
+    report(status, &stdout, &stderr)
 }
 
-async fn all_of(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+async fn read(stream: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
     if let Some(mut stream) = stream {
         // What can't be read any more is all there is.
-        let _ = stream.read_to_end(&mut bytes).await;
+        let _ = stream.read_to_end(bytes).await;
     }
-    bytes
 }
 
 /// Becomes the tool, so that terminal, signals and exit code are its own; with `--json` runs it

@@ -18,7 +18,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::time::timeout;
 
 /// How long a connection may take to be closed properly, and a tool to end when it is told to.
-const GRACE: Duration = Duration::from_secs(1);
+pub const GRACE: Duration = Duration::from_secs(1);
 
 /// A tool that runs.
 pub struct Tool<'a> {

@@ -11,7 +11,6 @@ mod resolve;
 mod source;
 #[cfg(test)]
 mod tests;
-mod tree;
 
 pub use file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
 pub use load::{FILE_NAME, RUNTIME_DIR};

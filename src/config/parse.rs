@@ -1,18 +1,22 @@
 //! TOML text to the typed [`File`]: which keys there are and what they may hold.
 
 use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
-use super::read::{Reader, Section, scalar};
+use super::read::{Reader, Section, Value, describe, scalar};
 use super::source::{Diagnostic, Source, Text};
-use super::tree::{self, Entry as Slot, Kind, Value};
 use crate::suggest;
 use std::sync::Arc;
+use toml::de::{DeTable, DeValue, Error};
 
 const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
 const RESERVED_IN_VM: [&str; 3] = ["name", "dir", "ssh"];
 const LONGEST_NAME: usize = 64;
 
 pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
-    let mut document = tree::parse(&source)?;
+    let (document, errors) = DeTable::parse_recoverable(&source.text);
+    if !errors.is_empty() {
+        return Err(no_toml(&source, &errors));
+    }
+    let document = document.into_inner();
     let mut reader = Reader::default();
     let root = Section { table: &document, name: "the file".to_owned(), span: 0..0 };
     reader.only(&root, &["qemu", "vars", "ssh", "vm"]);
@@ -25,14 +29,36 @@ pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
         Some(section) => global_ssh(&mut reader, &section),
         None => Vec::new(),
     };
-    let vms = document.take("vm").map(|entry| vms(&mut reader, entry.value)).unwrap_or_default();
-    drop(document);
+    let vms = root.get("vm").map(|value| vms(&mut reader, value)).unwrap_or_default();
     if reader.diagnostics.is_empty() {
         Ok(File { source, qemu, vars, ssh, vms })
     } else {
         reader.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         Err(reader.diagnostics)
     }
+}
+
+/// What is no TOML: the first error of each line, and of each table whose header is wrong, as what
+/// the parser finds after it there is mostly its echo.
+fn no_toml(source: &Source, errors: &[Error]) -> Vec<Diagnostic> {
+    let diagnostic = |error: &Error| {
+        let end = source.text.len();
+        let span = error.span().unwrap_or(end..end);
+        Diagnostic::new(span, format!("not valid TOML: {}", error.message()))
+    };
+    let mut diagnostics: Vec<_> = errors.iter().map(diagnostic).collect();
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    let line = |diagnostic: &Diagnostic| source.location(diagnostic.span.start).line;
+    let header = |diagnostic: &Diagnostic| {
+        let before = source.text.get(..diagnostic.span.start).unwrap_or_default();
+        let header = before.rfind("\n[").map_or(0, |at| at + 1);
+        source.text[header..].starts_with('[').then(|| source.location(header).line)
+    };
+    diagnostics.dedup_by(|later, first| {
+        line(later) == line(first)
+            || (header(later) == header(first) && header(first) == Some(line(first)))
+    });
+    diagnostics
 }
 
 fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
@@ -72,33 +98,32 @@ fn vars(reader: &mut Reader, section: &Section, reserved: &[&str]) -> Vars {
 }
 
 fn var(value: &Value) -> Var {
-    match &value.kind {
-        Kind::Table(table) => {
-            let variable = |(key, entry): (&str, &Slot)| (key.to_owned(), var(&entry.value));
-            Var::Table(table.iter().map(variable).collect())
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            let variables = table.iter();
+            Var::Table(
+                variables.map(|(key, value)| (key.get_ref().to_string(), var(value))).collect(),
+            )
         }
         other => match scalar(value) {
             Some(text) => Var::Text(Text { value: text, span: value.span() }),
-            None => Var::Other(other.describe()),
+            None => Var::Other(describe(other)),
         },
     }
 }
 
-fn vms(reader: &mut Reader, value: Value) -> Vec<Definition> {
-    let Kind::Table(table) = value.kind else {
-        reader.wrong_type("[vm]", "a table", &value);
+fn vms(reader: &mut Reader, value: &Value) -> Vec<Definition> {
+    let Some(section) = reader.table(value, "[vm]".to_owned()) else {
         return Vec::new();
     };
-    let mut vms = Vec::with_capacity(table.len());
-    // Each VM leaves the tree as soon as it's read: a thousand aren't in memory twice.
-    for (name, Slot { key, value }) in *table {
-        if !is_vm_name(&name) {
+    let mut vms = Vec::with_capacity(section.table.len());
+    for (name, span, value) in section.entries() {
+        if !is_vm_name(name) {
             let message = format!("`{name}` can't be a VM's name");
-            reader.error(Diagnostic::new(key.span(), message).hint(NAME_RULE));
+            reader.error(Diagnostic::new(span.clone(), message).hint(NAME_RULE));
         }
-        if let Some(section) = reader.table(&value, format!("[vm.{name}]")) {
-            let section = Section { span: key.span(), ..section };
-            vms.extend(definition(reader, &section, &name));
+        if let Some(section) = reader.table(value, format!("[vm.{name}]")) {
+            vms.extend(definition(reader, &Section { span, ..section }, name));
         }
     }
     vms
@@ -144,7 +169,7 @@ fn cmd(reader: &mut Reader, what: &str, value: &Value) -> Option<Vec<Entry>> {
     let elements = reader.list(what, value)?;
     let mut entries = Vec::with_capacity(elements.len());
     for element in elements {
-        entries.push(match element.as_array() {
+        entries.push(match element.get_ref().as_array() {
             Some(words) => {
                 let what = format!("a word in {what}");
                 let words = words.iter().filter_map(|word| reader.string(&what, word));
@@ -203,7 +228,7 @@ fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
         let what = format!("`{key}` in {}", section.name);
         if key.eq_ignore_ascii_case("port") {
             has_port = true;
-            port = match value.as_str() {
+            port = match value.get_ref().as_str() {
                 Some("auto") => Some(Port::Auto),
                 _ => reader.port(&what, &["auto"], value).map(Port::Fixed),
             };
@@ -244,12 +269,13 @@ fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
 }
 
 fn ssh_values(reader: &mut Reader, what: &str, value: &Value) -> Vec<Text> {
-    let values = value.as_array().unwrap_or(std::slice::from_ref(value));
+    let array = value.get_ref().as_array().map(|values| &**values);
+    let values = array.unwrap_or(std::slice::from_ref(value));
     let mut texts = Vec::with_capacity(values.len());
     for value in values {
-        let text = match &value.kind {
-            Kind::Boolean(true) => "yes".to_owned(),
-            Kind::Boolean(false) => "no".to_owned(),
+        let text = match value.get_ref() {
+            DeValue::Boolean(true) => "yes".to_owned(),
+            DeValue::Boolean(false) => "no".to_owned(),
             _ => match scalar(value) {
                 Some(text) => text,
                 None => {

@@ -1,8 +1,12 @@
-//! Reading typed values out of a TOML tree, noting everything that is wrong on the way.
+//! Reading typed values out of parsed TOML, noting everything that is wrong on the way.
 
 use super::source::{Diagnostic, Span, Text};
-use super::tree::{Kind, Table, Value};
 use crate::suggest;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A value with its place; a table's is that of its header.
+pub type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Collects what is wrong, so that all of it can be told at once.
 #[derive(Default)]
@@ -13,7 +17,7 @@ pub struct Reader {
 
 /// A table with the name that messages call it by.
 pub struct Section<'a> {
-    pub table: &'a Table<'a>,
+    pub table: &'a DeTable<'a>,
     pub name: String,
     pub span: Span,
 }
@@ -25,7 +29,7 @@ impl<'a> Section<'a> {
 
     /// Every entry: the key, its place, the value.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, Span, &'a Value<'a>)> {
-        self.table.iter().map(|(key, entry)| (key, entry.key.span(), &entry.value))
+        self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
     }
 }
 
@@ -65,7 +69,7 @@ impl Reader {
     }
 
     pub fn table<'a>(&mut self, value: &'a Value<'a>, name: String) -> Option<Section<'a>> {
-        match value.as_table() {
+        match value.get_ref().as_table() {
             Some(table) => Some(Section { table, name, span: value.span() }),
             None => {
                 self.wrong_type(&name, "a table", value);
@@ -80,7 +84,7 @@ impl Reader {
     }
 
     pub fn string(&mut self, what: &str, value: &Value) -> Option<Text> {
-        match value.as_str() {
+        match value.get_ref().as_str() {
             Some(text) => Some(Text { value: text.to_owned(), span: value.span() }),
             None => {
                 self.wrong_type(what, "a string", value);
@@ -90,7 +94,7 @@ impl Reader {
     }
 
     pub fn list<'a>(&mut self, what: &str, value: &'a Value<'a>) -> Option<&'a [Value<'a>]> {
-        let elements = value.as_array();
+        let elements = value.get_ref().as_array().map(|elements| &**elements);
         if elements.is_none() {
             self.wrong_type(what, "a list of strings", value);
         }
@@ -99,11 +103,11 @@ impl Reader {
 
     /// A TCP port, 1 to 65535, or one of some words in place of a number.
     pub fn port(&mut self, what: &str, words: &[&str], value: &Value) -> Option<u16> {
-        let Kind::Integer(integer) = &value.kind else {
+        let DeValue::Integer(integer) = value.get_ref() else {
             self.error(no_port(what, words, value));
             return None;
         };
-        let port = u16::from_str_radix(&integer.digits, integer.radix.value()).ok();
+        let port = u16::from_str_radix(integer.as_str(), integer.radix()).ok();
         if let Some(port @ 1..) = port {
             return Some(port);
         }
@@ -114,7 +118,7 @@ impl Reader {
 }
 
 fn wrong_type(what: &str, wanted: &str, value: &Value) -> Diagnostic {
-    let found = value.kind.describe();
+    let found = describe(value.get_ref());
     Diagnostic::new(value.span(), format!("{what} must be {wanted}, not {found}"))
 }
 
@@ -122,7 +126,7 @@ fn wrong_type(what: &str, wanted: &str, value: &Value) -> Diagnostic {
 fn no_port(what: &str, words: &[&str], value: &Value) -> Diagnostic {
     let or_word: String = words.iter().map(|word| format!(" or \"{word}\"")).collect();
     let wanted = format!("a port number{or_word}");
-    let Some(text) = value.as_str() else {
+    let Some(text) = value.get_ref().as_str() else {
         return wrong_type(what, &wanted, value);
     };
     let message = format!("{what} must be {wanted}, not {text:?}");
@@ -138,10 +142,24 @@ fn no_port(what: &str, words: &[&str], value: &Value) -> Diagnostic {
 
 /// A scalar as it is written: `0x10` stays `0x10`, `1.50` stays `1.50`.
 pub fn scalar(value: &Value) -> Option<String> {
-    match &value.kind {
-        Kind::String(text) | Kind::Float(text) => Some(text.to_string()),
-        Kind::Integer(integer) => Some(integer.to_string()),
-        Kind::Boolean(boolean) => Some(boolean.to_string()),
+    match value.get_ref() {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Float(float) => Some(float.as_str().to_owned()),
+        DeValue::Integer(integer) => Some(integer.to_string()),
+        DeValue::Boolean(boolean) => Some(boolean.to_string()),
         _ => None,
+    }
+}
+
+/// A value's type with the article, for messages.
+pub fn describe(value: &DeValue) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
     }
 }

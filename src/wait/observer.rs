@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A guest that speaks again after so long has come to something new.
-const SILENCE: Duration = Duration::from_millis(300);
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Something that happened.
 #[derive(Clone, Debug)]

@@ -27,7 +27,9 @@ pub struct Subject<'a> {
     pub vm: Running,
     pub(super) timeline: RefCell<Timeline>,
     /// Tells that a login is worth a try.
-    pub(super) hint: Notify,
+    pub(super) login_hint: Notify,
+    /// The same of a connection to another port.
+    pub(super) port_hint: Notify,
     /// Since when an SSH login is tried.
     pub(super) login_began: Cell<Option<Instant>>,
     /// What the last SSH login that failed said.
@@ -46,7 +48,8 @@ impl<'a> Subject<'a> {
             instance,
             vm,
             timeline: RefCell::new(timeline),
-            hint: Notify::new(),
+            login_hint: Notify::new(),
+            port_hint: Notify::new(),
             login_began: Cell::default(),
             last_ssh: RefCell::default(),
         }
@@ -64,8 +67,8 @@ impl<'a> Subject<'a> {
 
     /// Tells all that wait for the guest that a try is worth it, also one that is busy now.
     pub(super) fn give_hint(&self) {
-        self.hint.notify_waiters();
-        self.hint.notify_one();
+        self.login_hint.notify_one();
+        self.port_hint.notify_one();
     }
 
     /// Whether the VM was just started, and nothing has been heard of its guest.

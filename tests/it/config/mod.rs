@@ -139,7 +139,7 @@ fn a_vm_that_is_there_twice() {
         3,
         "",
         "error: not valid TOML: duplicate key\n --> [DIR]/qqmgr.toml:5:5\n  |\n\
-         5 | [vm.a]\n  |     ^\n  |\n  = help: the first one is on line 1\n",
+         5 | [vm.a]\n  |     ^\n",
     );
 }
 
@@ -149,9 +149,9 @@ fn an_array_of_tables_where_none_can_be() {
     lab.qqmgr("list").run().expect(
         3,
         "",
-        "error: `cmd` in [vm.a] must be a list of strings, not an array of tables\n \
+        "error: an entry of `cmd` in [vm.a] must be a string, not a table\n \
          --> [DIR]/qqmgr.toml:3:1\n  |\n3 | [[vm.a.cmd]]\n  | ^^^^^^^^^^^^\n\
-         error: [vm.b] must be a table, not an array of tables\n \
+         error: [vm.b] must be a table, not an array\n \
          --> [DIR]/qqmgr.toml:4:1\n  |\n4 | [[vm.b]]\n  | ^^^^^^^^\n",
     );
 }
