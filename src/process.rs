@@ -178,12 +178,6 @@ fn start_ticks(pid: u32) -> Option<u64> {
     (!matches!(state, "Z" | "X")).then(|| fields.nth(18))??.parse().ok()
 }
 
-/// Whether a process is suspended, by Ctrl-Z for example.
-pub fn is_suspended(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with(['T', 't']))
-}
-
 /// The command line of a process, as it was executed; empty when it can't be read.
 pub fn command_line(pid: u32) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -9,7 +9,6 @@ mod key;
 mod login;
 mod master;
 mod probe;
-mod sharing;
 mod tries;
 mod turn;
 
@@ -24,6 +23,7 @@ use crate::Error;
 use crate::config::{Config, Instance, Ssh};
 use crate::vm::{self, History, VmDir};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -58,13 +58,19 @@ impl Session {
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
     pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
-        let shares_by_config =
-            || self.ssh.options.iter().any(|(keyword, _)| sharing::is_about_sharing(keyword));
-        if sharing::is_own(args) && !shares_by_config() {
+        if needs_own_connection(args) && !self.shares_by_config() {
             command.args(["-o", "ControlPath=none"]);
         }
         command.arg(&self.name).args(args);
         command
+    }
+
+    /// Whether the config says what is shared.
+    fn shares_by_config(&self) -> bool {
+        let sharing = ["controlmaster", "controlpath"];
+        let is_sharing =
+            |keyword: &str| sharing.iter().any(|own| keyword.eq_ignore_ascii_case(own));
+        self.ssh.options.iter().any(|(keyword, _)| is_sharing(keyword))
     }
 
     /// How the config says that it is reached.
@@ -82,6 +88,21 @@ impl Session {
         }
         command
     }
+}
+
+/// Whether ssh's words after the host's name begin with an option: on a shared connection ssh would
+/// leave out many of them, such as who logs in and what is forwarded. `-O` is about the shared
+/// connection, and who writes `ControlPath` says what to share.
+fn needs_own_connection(args: &[impl AsRef<OsStr>]) -> bool {
+    let first = args.first().map(|arg| arg.as_ref().as_bytes()).unwrap_or_default();
+    let says_itself = |arg: &OsStr| {
+        let arg = arg.to_ascii_lowercase();
+        arg.to_string_lossy().contains("controlpath")
+    };
+    first.starts_with(b"-")
+        && first != b"--"
+        && !first.starts_with(b"-O")
+        && !args.iter().any(|arg| says_itself(arg.as_ref()))
 }
 
 /// Ends the connection that sessions of this VM share, if there is one.

@@ -5,7 +5,6 @@ use crate::races::at_once;
 use rustix::process::Signal;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,32 +142,6 @@ fn many_that_wait_take_few_connections() {
     let most = MOST_CLIENTS.load(Ordering::SeqCst);
     // Those of one that ends are still there when the next one's first come.
     assert!((1..=8).contains(&most), "{most} connections at once");
-}
-
-/// One that is suspended (Ctrl-Z) while it tries is no reason for others to wait.
-#[test]
-fn nobody_waits_for_one_that_is_suspended() {
-    let lab = Lab::new(&guest_vm("a"));
-    lab.qqmgr("start a -- -S").run().code(0);
-    let mut suspended = lab.qqmgr("wait a --for ssh").in_pipe();
-    let locks = || std::fs::read_to_string("/proc/locks").unwrap();
-    let inode = || Some(std::fs::metadata(lab.vm_file("a", "ssh.conf")).ok()?.ino());
-    until("it tries", || {
-        let file = format!(":{} ", inode()?);
-        locks().lines().any(|line| line.contains("FLOCK") && line.contains(&file)).then_some(())
-    });
-    until("it is suspended where it does not keep QMP from others", || {
-        suspended.signal(Signal::STOP);
-        let went_on = lab.qqmgr("monitor a cont").run().code == 0;
-        if !went_on {
-            suspended.signal(Signal::CONT);
-        }
-        went_on.then_some(())
-    });
-    lab.qqmgr("wait a --for ssh").run().code(0);
-    suspended.signal(Signal::CONT);
-    assert_eq!(suspended.ends(), 0);
-    lab.qqmgr("stop a --force").run().code(0);
 }
 
 /// What a guest says to each login need not have an end.

@@ -34,6 +34,7 @@ fn options_that_a_shared_connection_does_not_heed() {
         "-o 'IDENTITYFILE key' true",
         "-oPreferredAuthentications=password true",
         "-oServerAliveInterval=5 true",
+        "-t true",
     ] {
         assert!(!is_shared(own), "{own}");
     }
@@ -41,14 +42,8 @@ fn options_that_a_shared_connection_does_not_heed() {
         "",
         "true -N",
         "-- ls -L",
-        "-tt true -l nobody",
-        "-vqnT true",
-        "-e l true",
-        "-W localhost:22",
-        "-o BatchMode=yes -oRequestTTY=no true",
         "-S /x -N",
         "-S /x -l nobody",
-        "-NM",
         "-O check -L 8080:localhost:80",
         "-NL 8080:localhost:80 -oControlPath=/x",
     ] {
