@@ -5,10 +5,10 @@
 
 use super::dir::VmDir;
 use super::explain::last_words;
+use super::history::History;
 use super::ladder::Method;
 use super::launch;
 use super::panic;
-use super::state::History;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::OwnedFd;

@@ -2,7 +2,7 @@
 
 use super::dir::VmDir;
 use super::explain::end_of;
-use super::state::History;
+use super::history::History;
 use super::timeline::Timeline;
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -3,11 +3,12 @@
 use super::argv::{Forward, forwards};
 use super::dir::VmDir;
 use super::ended::Ended;
+use super::history::History;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
 use super::orphan::orphan;
 use super::running::Running;
-use super::state::{History, State};
+use super::state::State;
 use super::stop::is_stopping;
 use crate::config::{Instance, Port};
 use crate::process::{self, Process};

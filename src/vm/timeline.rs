@@ -1,7 +1,7 @@
 //! When a boot passed its milestones, for as long as somebody watched it.
 
 use super::dir::VmDir;
-use super::state::{History, ONE_RESET};
+use super::history::{History, ONE_RESET};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
