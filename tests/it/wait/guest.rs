@@ -53,6 +53,31 @@ fn a_port_of_another_address() {
     lab.qqmgr("wait a --for port:80 --timeout 1s").run().code(5).stdout("");
 }
 
+/// QEMU keeps each connection until the guest answers, which gets all of them at once then.
+#[test]
+fn few_connections_wait_for_a_guest() {
+    let user = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {user}")).replace("2222", "'auto'"));
+    lab.qqmgr("start a").run().code(0);
+    let pending = || {
+        let table = lab.qqmgr("monitor a info usernet").run().code(0).text();
+        table.lines().filter(|line| line.contains("TCP[SYN_SENT]")).count()
+    };
+    for condition in ["ssh", "port:22"] {
+        let before = pending();
+        let line = format!("wait a --for {condition} --timeout 12s");
+        std::thread::scope(|scope| {
+            let wait = scope.spawn(|| lab.qqmgr(&line).run());
+            let mut most = 0;
+            while !wait.is_finished() {
+                most = most.max(pending() - before);
+            }
+            wait.join().unwrap().code(5);
+            assert!((1..=3).contains(&most), "{condition}: {most}");
+        });
+    }
+}
+
 #[test]
 fn what_only_a_guest_has() {
     let forward = "127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}";
