@@ -1,7 +1,7 @@
 //! Waiting until an SSH login works: first for any word from the guest's server, which is cheap to
 //! wait for, then for a login with the real client.
 
-use super::{Session, master, probe};
+use super::{Session, Signs, master, probe};
 use crate::Error;
 use crate::child::{ending_with_us, last_of};
 use crate::vm::harmless;
@@ -10,7 +10,6 @@ use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Where the port of the host is that leads to the guest's server.
@@ -34,15 +33,14 @@ pub const FAILED: i32 = 255;
 /// What ssh says where the guest's server lets nobody in with what it is shown.
 pub const DENIED: &str = "Permission denied";
 
-/// Tries until a login works; what ssh says of one that doesn't is given to `failed`. A `hint` says
-/// that the guest may have come to be reached; `booting` is a VM that was just started, of which
-/// nothing has been heard yet.
+/// Tries until a login works; what ssh says of one that doesn't is given to `failed`. `booting`
+/// is a VM that was just started, of which nothing has been heard yet.
 ///
 /// # Errors
 /// OpenSSH can't be run, or those of `failed`.
 pub async fn log_in(
     session: &Session,
-    hint: &Notify,
+    signs: &Signs,
     booting: bool,
     failed: impl AsyncFn(String) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -54,7 +52,7 @@ pub async fn log_in(
         // A server that denies a login is there.
         let is_there = is_denied || master::is_there(&session.dir);
         if !is_there && !session.ssh.leads_elsewhere() {
-            probe::answer((LOCALHOST, session.ssh.port), hint, booting && first_try.is_none())
+            probe::answer((LOCALHOST, session.ssh.port), signs, booting && first_try.is_none())
                 .await;
         }
         let first_try = *first_try.get_or_insert_with(Instant::now);

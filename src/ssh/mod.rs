@@ -17,7 +17,7 @@ pub use doubt::{Doubts, Opinion};
 pub use host::Host;
 pub use key::KeyFault;
 pub use login::{DENIED, FAILED, log_in};
-pub use probe::answer;
+pub use probe::{Signs, answer};
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};

@@ -9,18 +9,25 @@
 use super::tries::Tries;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use std::cell::Cell;
 use std::io;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// What passes between those who try to reach a server and those who watch the guest.
+#[derive(Debug, Default)]
+pub struct Signs {
+    /// A try is worth it: the guest's network card or its serial port has come to life.
+    pub hint: Notify,
+    /// The guest has refused a connection: its network is up, and the server is not.
+    pub refused: Cell<bool>,
+}
+
 /// Waits until a server of the guest speaks at this address of the host; the real client is to
-/// follow.
-///
-/// A `hint` says that a try is worth it: the guest's network card or its serial port has come to
-/// life. `booting` is a VM that was just started, of which nothing has been heard yet.
-pub async fn answer(address: (&str, u16), hint: &Notify, booting: bool) {
+/// follow. `booting` is a VM that was just started, of which nothing has been heard yet.
+pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
     let mut tries = Tries::new(booting);
     let mut pending = FuturesUnordered::new();
     loop {
@@ -31,9 +38,9 @@ pub async fn answer(address: (&str, u16), hint: &Notify, booting: bool) {
                 if let Ok(true) = answered {
                     return;
                 }
-                tries.ended(opened);
+                signs.refused.set(tries.ended(opened));
             }
-            () = hint.notified() => tries.hinted(pending.len()),
+            () = signs.hint.notified() => tries.hinted(pending.len()),
             () = at(next) => {
                 tries.opened(pending.len());
                 let opened = Instant::now();
@@ -84,9 +91,9 @@ mod tests {
     #[tokio::test]
     async fn ends_with_an_answer() {
         let (listener, port) = qemu().await;
-        let hint = Notify::new();
+        let signs = Signs::default();
         let ((), mut stream) =
-            tokio::join!(answer((LOCALHOST, port), &hint, false), greet(&listener));
+            tokio::join!(answer((LOCALHOST, port), &signs, false), greet(&listener));
         // We wrote nothing, and hung up.
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
     }
@@ -100,28 +107,28 @@ mod tests {
             }
             greet(&listener).await
         };
-        let hint = Notify::new();
-        tokio::join!(answer((LOCALHOST, port), &hint, false), server);
+        let signs = Signs::default();
+        tokio::join!(answer((LOCALHOST, port), &signs, false), server);
     }
 
     #[tokio::test]
     async fn an_older_connection_may_be_the_one_that_is_answered() {
         let (listener, port) = qemu().await;
-        let hint = Notify::new();
+        let signs = Signs::default();
         let server = async {
             let (mut first, _) = listener.accept().await.unwrap();
-            hint.notify_one();
+            signs.hint.notify_one();
             let _second = listener.accept().await.unwrap();
             first.write_all(b"S").await.unwrap();
         };
-        tokio::join!(answer((LOCALHOST, port), &hint, false), server);
+        tokio::join!(answer((LOCALHOST, port), &signs, false), server);
     }
 
     /// Time is paused here and passes as soon as nobody has anything else to do.
     #[tokio::test(start_paused = true)]
     async fn never_has_more_than_its_places() {
         let (listener, port) = qemu().await;
-        let hint = Notify::new();
+        let signs = Signs::default();
         let server = async {
             let (mut streams, mut most) = (Vec::new(), 0);
             for second in 0..600 {
@@ -135,12 +142,12 @@ mod tests {
                 }
                 most = most.max(streams.len());
                 streams.retain(|(opened, _)| opened + 75 > second);
-                hint.notify_one();
+                signs.hint.notify_one();
             }
             most
         };
         tokio::select! {
-            () = answer((LOCALHOST, port), &hint, false) => panic!("nobody has answered"),
+            () = answer((LOCALHOST, port), &signs, false) => panic!("nobody has answered"),
             most = server => assert_eq!(most, PLACES),
         }
     }
@@ -149,8 +156,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn sleeps_while_nothing_happens() {
         let (_listener, port) = qemu().await;
-        let hint = Notify::new();
-        let waiting = answer((LOCALHOST, port), &hint, false);
+        let signs = Signs::default();
+        let waiting = answer((LOCALHOST, port), &signs, false);
         tokio::pin!(waiting);
         let mut wakeups = 0;
         let counted = std::future::poll_fn(|context| {

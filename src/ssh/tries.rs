@@ -97,13 +97,16 @@ impl Tries {
         self.scheduled = now + SPREAD;
     }
 
-    /// The connection that was opened at this time has ended without an answer.
-    pub fn ended(&mut self, opened: Instant) {
+    /// The connection that was opened at this time has ended without an answer; whether the guest
+    /// has refused it.
+    pub fn ended(&mut self, opened: Instant) -> bool {
         let now = Instant::now();
-        if now.duration_since(opened) < GIVEN_UP {
+        let is_refused = now.duration_since(opened) < GIVEN_UP;
+        if is_refused {
             let passed = now.duration_since(*self.refused.get_or_insert(now));
             self.again = Some(now + (passed / 16).clamp(*REFUSED.start(), *REFUSED.end()));
         }
+        is_refused
     }
 }
 

@@ -46,8 +46,6 @@ pub struct History {
     pub boot_at: Option<Duration>,
     /// When the machine went on last after it had stood still, since 1970.
     pub resumed_at: Option<Duration>,
-    /// The guest has switched on a network interface since the last reset.
-    pub has_network: bool,
 }
 
 impl History {
@@ -153,7 +151,6 @@ impl History {
                 self.cause = Some(State { detail, ..State::new("io-error") });
             }
             "WATCHDOG" if action == Some("pause") => self.cause = Some(State::new("watchdog")),
-            "NIC_RX_FILTER_CHANGED" => self.has_network = true,
             _ => {}
         }
     }
@@ -163,7 +160,7 @@ impl History {
             self.boot_at = Some(at);
         }
         self.reset_at = Some(at);
-        (self.panicked, self.shutdown, self.has_network, self.cause) = (false, None, false, None);
+        (self.panicked, self.shutdown, self.cause) = (false, None, None);
         if self.state.as_ref().is_some_and(|state| state.name != "running") {
             self.set(State::new("prelaunch"));
         }
@@ -193,7 +190,7 @@ impl History {
 }
 
 fn is_of_state(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 10] = [
+    const NAMES: [&[u8]; 9] = [
         b"RESUME",
         b"STOP",
         b"SUSPEND",
@@ -203,7 +200,6 @@ fn is_of_state(name: &[u8]) -> bool {
         b"GUEST_PANICKED",
         b"BLOCK_IO_ERROR",
         b"WATCHDOG",
-        b"NIC_RX_FILTER_CHANGED",
     ];
     NAMES.contains(&name)
 }

@@ -14,8 +14,8 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use std::time::Duration;
 
-/// How long QMP may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long QEMU may take to reset the machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Stops a VM, if it runs, and starts it with the arguments that it was started with. Nobody
 /// else can start or stop it in between.

@@ -31,7 +31,7 @@ pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error>
         });
     };
     tokio::select! {
-        () = ssh::answer(rule.address(), &subject.port_hint, subject.is_booting()) => {}
+        () = ssh::answer(rule.address(), &subject.port, subject.is_booting()) => {}
         () = another_is_established(subject, port) => {}
     }
     Ok(())

@@ -228,7 +228,7 @@ async fn timed_out(
         waited: plan.timeout,
         missing: hopes.names(false).join(", "),
         held: hopes.names(true).join(", ").into(),
-        detail: standstill.unwrap_or_else(|| subject.last_ssh.borrow().clone()).into(),
+        detail: standstill.unwrap_or_else(|| subject.obstacle()).into(),
         excerpt: vm::excerpt(&subject.vm.dir).into(),
     }
 }

@@ -16,7 +16,7 @@ impl Subject<'_> {
         let session = Session::open(self.config, self.instance).await?;
         self.login_began.set(Some(began));
         let failed = async |said| self.denied(&session, said).await;
-        let login = ssh::log_in(&session, &self.login_hint, self.is_booting(), failed);
+        let login = ssh::log_in(&session, &self.login, self.is_booting(), failed);
         tokio::select! {
             refusal = self.refused(&session) => return Err(refusal),
             login = login => login?,

@@ -1,11 +1,11 @@
 //! The VM that is waited for: how to ask and reach it, and what is noted of it meanwhile.
 
+use crate::Error;
 use crate::config::{Config, Instance};
+use crate::ssh::{self, Signs};
 use crate::vm::{self, Ended, History, Milestone, Running, Timeline};
-use crate::{Error, ssh};
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// A guest that is up has let somebody in, or refused to, when it was tried for this long.
@@ -26,10 +26,10 @@ pub struct Subject<'a> {
     /// Its process.
     pub vm: Running,
     pub(super) timeline: RefCell<Timeline>,
-    /// Tells that a login is worth a try.
-    pub(super) login_hint: Notify,
-    /// The same of a connection to another port.
-    pub(super) port_hint: Notify,
+    /// How a login stands.
+    pub(super) login: Signs,
+    /// How a connection to another port stands.
+    pub(super) port: Signs,
     /// Since when an SSH login is tried.
     pub(super) login_began: Cell<Option<Instant>>,
     /// What the last SSH login that failed said.
@@ -48,8 +48,8 @@ impl<'a> Subject<'a> {
             instance,
             vm,
             timeline: RefCell::new(timeline),
-            login_hint: Notify::new(),
-            port_hint: Notify::new(),
+            login: Signs::default(),
+            port: Signs::default(),
             login_began: Cell::default(),
             last_ssh: RefCell::default(),
         }
@@ -67,8 +67,8 @@ impl<'a> Subject<'a> {
 
     /// Tells all that wait for the guest that a try is worth it, also one that is busy now.
     pub(super) fn give_hint(&self) {
-        self.login_hint.notify_one();
-        self.port_hint.notify_one();
+        self.login.hint.notify_one();
+        self.port.hint.notify_one();
     }
 
     /// Whether the VM was just started, and nothing has been heard of its guest.
@@ -102,6 +102,15 @@ impl<'a> Subject<'a> {
         // What can't be noted is no reason for a wait to fail.
         let _ = timeline.write(&self.vm.dir);
         *self.timeline.borrow_mut() = timeline;
+    }
+
+    /// Why the guest can't be reached, as far as it says.
+    pub(super) fn obstacle(&self) -> String {
+        let is_refused = self.login.refused.get() || self.port.refused.get();
+        match self.last_ssh.borrow().as_str() {
+            "" if is_refused => "the guest refuses the connection".to_owned(),
+            said => said.to_owned(),
+        }
     }
 
     /// Whether the guest has let nobody in since it was started, as far as is known: it was

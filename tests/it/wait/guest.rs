@@ -92,7 +92,12 @@ fn what_only_a_guest_has() {
         "error: VM `a` forwards no port to the guest's 443\n\
          hint: add hostfwd=tcp:127.0.0.1:PORT-:443 to its -netdev user\n",
     );
-    lab.qqmgr("wait a --for port:8080 --for file:/tmp/made --timeout 1s").run().code(5);
+    until("the refusal is told", || {
+        let outcome = lab.qqmgr("wait a --for port:8080 --timeout 1s").run();
+        let stderr = String::from_utf8_lossy(&outcome.code(5).stderr).into_owned();
+        let told = "error: VM `a`: waited 1s for port:8080: the guest refuses the connection\n";
+        stderr.starts_with(told).then_some(())
+    });
     std::thread::scope(|scope| {
         let both =
             scope.spawn(|| lab.qqmgr("wait a --for port:8080 --for \"file:/tmp/it's made\"").run());
