@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long QMP may take to accept a command.
-const QMP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long QMP may take to accept a command, on a machine that is busy.
+const QMP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long QEMU may take to end after each of `quit`, SIGTERM and SIGKILL.
-pub(super) const GRACE: Duration = Duration::from_secs(3);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// A guest that is still booting misses the power button: it is pressed again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);

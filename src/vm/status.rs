@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// How long `status` waits for QMP.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long `list` waits for the QMP of one VM, all of them side by side.
 const LIST_PATIENCE: Duration = Duration::from_millis(800);

@@ -1,12 +1,12 @@
 //! A QEMU that misbehaves on QMP: clear errors in bounded time, and a `stop` that still stops.
 
-use crate::harness::{Alive, Lab, NO_GUEST, fake_qemu, until, vm};
+use crate::harness::{Alive, Lab, NO_GUEST, fake_qemu, side_by_side, until, vm};
 use std::os::unix::net::UnixStream;
 
 /// Each fault in the place of an answer, and what `status` says of it.
 const FAULTS: [(&str, i32, &str, &str); 6] = [
-    ("mute", 5, "qmp_timeout", "QMP did not answer within 2s"),
-    ("flood", 5, "qmp_timeout", "QMP did not answer within 2s"),
+    ("mute", 5, "qmp_timeout", "QMP did not answer within 5s"),
+    ("flood", 5, "qmp_timeout", "QMP did not answer within 5s"),
     ("garbage", 1, "qmp_failed", "bad QMP message (not JSON): HTTP/1.1 400 Bad Request"),
     ("megabytes", 1, "qmp_failed", "a QMP message is longer than 16777216 bytes"),
     ("half-line", 0, "", ""),
@@ -15,14 +15,14 @@ const FAULTS: [(&str, i32, &str, &str); 6] = [
 
 #[test]
 fn status_ends_with_a_clear_error() {
-    for (fault, code, name, message) in FAULTS {
+    side_by_side(&FAULTS, |&(fault, code, name, message)| {
         let lab = Lab::new(&fake_qemu("a", &format!("no-log,{fault}-on=query-status")));
         lab.qqmgr("start a").run().code(0);
         let outcome = lab.qqmgr("status a --json").run();
         let json = outcome.code(code).stderr("").json();
         if code == 0 {
             assert_eq!(json["state"], "stopped", "{outcome}");
-            continue;
+            return;
         }
         assert_eq!(json["error"]["code"], name, "{outcome}");
         let pid = lab.qemus()[0];
@@ -30,7 +30,7 @@ fn status_ends_with_a_clear_error() {
         assert_eq!(json["error"]["message"], expected, "{outcome}");
         let hint = json["error"]["hint"].as_str().unwrap();
         assert_eq!(hint, "if it hangs for good: qqmgr stop --force a", "{outcome}");
-    }
+    });
 }
 
 #[test]
@@ -47,12 +47,12 @@ fn late_and_in_pieces_is_no_error() {
 
 #[test]
 fn too_late_is_one() {
-    let lab = Lab::new(&fake_qemu("a", "no-log,late=1500"));
+    let lab = Lab::new(&fake_qemu("a", "no-log,late=2500"));
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("status a").run().expect(
         5,
         "",
-        "error: VM `a` (pid [PID]): QMP did not answer within 2s\n\
+        "error: VM `a` (pid [PID]): QMP did not answer within 5s\n\
          hint: if it hangs for good: qqmgr stop --force a\n",
     );
 }
@@ -81,7 +81,7 @@ fn start_ends_with_a_clear_error_and_leaves_nothing() {
 
 #[test]
 fn stop_goes_down_the_ladder() {
-    for (script, method) in [
+    let rungs = [
         ("mute-on=query-status", "quit"),
         ("mute-on=system_powerdown", "quit"),
         ("garbage-on=query-status", "quit"),
@@ -93,14 +93,15 @@ fn stop_goes_down_the_ladder() {
         ("die-on=system_powerdown", "powerdown"),
         ("ignore-powerdown,die-on=quit", "quit"),
         ("ignore-powerdown,half-line-on=quit", "quit"),
-    ] {
+    ];
+    side_by_side(&rungs, |(script, method)| {
         let lab = Lab::new(&fake_qemu("a", script));
         lab.qqmgr("start a").run().code(0);
         let outcome = lab.qqmgr("stop a --timeout 500ms --json").run();
-        assert_eq!(outcome.code(0).stderr("").json()["method"], method, "{script}\n{outcome}");
+        assert_eq!(outcome.code(0).stderr("").json()["method"], *method, "{script}\n{outcome}");
         assert!(lab.processes().is_empty(), "{script}: {:?}", lab.processes());
         lab.qqmgr("status a --exit-code").run().code(4);
-    }
+    });
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn a_socket_that_another_client_holds() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a").run().code(0);
     let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
-    let held = "QMP did not answer within 2s: another client holds the socket\n";
+    let held = "QMP did not answer within 5s: another client holds the socket\n";
     // The log of its events tells the state all the same.
     assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
     lab.qqmgr("restart a --reset").run().expect(

@@ -7,8 +7,10 @@ use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
 fn options_that_a_shared_connection_does_not_heed() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a").run().code(0);
+    lab.script("bin/ssh", "/usr/bin/ssh -G \"$@\"");
+    let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
     let is_shared = |args: &str| {
-        let settings = lab.qqmgr(&format!("ssh a -G {args}")).run().code(0).text();
+        let settings = lab.qqmgr(&format!("ssh a {args}")).env("PATH", &path).run().text();
         settings.lines().any(|line| line.starts_with("controlpath /"))
     };
     for own in [

@@ -67,6 +67,15 @@ pub fn end_all(dir: &Path) -> Vec<Alive> {
     mentioning(dir)
 }
 
+/// Tests all of these at the same time, as what they do most is to wait.
+pub fn side_by_side<T: Sync>(all: &[T], test: impl Fn(&T) + Sync) {
+    std::thread::scope(|scope| {
+        for one in all {
+            scope.spawn(|| test(one));
+        }
+    });
+}
+
 /// Waits for a condition that nobody signals; for three minutes at the most, as other tests take the
 /// processor too.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
