@@ -14,6 +14,18 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+/// A lock's holder lives in another pid namespace: it can't be seen from here, but it lives.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("it is locked in another container or pid namespace")]
+pub struct Elsewhere;
+
+impl Elsewhere {
+    /// Whether this is why something failed.
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|error| error.is::<Elsewhere>())
+    }
+}
+
 /// A living process, held by its pidfd: signals reach it or nobody.
 #[derive(Debug)]
 pub struct Process {
@@ -25,7 +37,7 @@ impl Process {
     /// The process that holds the POSIX lock on `pidfile`, if there is one.
     ///
     /// # Errors
-    /// The file exists but can't be opened or asked.
+    /// The file exists but can't be opened or asked, or the process lives [`Elsewhere`].
     pub fn holding(pidfile: &Path) -> io::Result<Option<Process>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::open(pidfile, flags, Mode::empty()) {
@@ -34,12 +46,14 @@ impl Process {
             Err(error) => return Err(error.into()),
         };
         loop {
-            let Some(pid) = holder(&file)? else {
-                return Ok(None);
+            let pid = match holder(&file)? {
+                None => return Ok(None),
+                Some(None) => return Err(io::Error::other(Elsewhere)),
+                Some(Some(pid)) => pid,
             };
             match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
                 // The pid may have changed hands between the two calls; the lock can't have.
-                Ok(pidfd) if holder(&file)? == Some(pid) => {
+                Ok(pidfd) if holder(&file)? == Some(Some(pid)) => {
                     return Ok(Some(Process { pid, pidfd }));
                 }
                 Ok(_) | Err(rustix::io::Errno::SRCH) => {}
@@ -162,9 +176,11 @@ impl Identity {
     }
 }
 
-fn holder(file: &OwnedFd) -> io::Result<Option<Pid>> {
+/// Who has the lock on a file: the kernel gives no pid for a process of a pid namespace that is
+/// not ours or below it (fcntl_locking(2), pid_namespaces(7)).
+fn holder(file: &OwnedFd) -> io::Result<Option<Option<Pid>>> {
     let lock = rustix::process::fcntl_getlk(file, &Flock::from(FlockType::WriteLock))?;
-    Ok(lock.and_then(|lock| lock.pid))
+    Ok(lock.map(|lock| lock.pid))
 }
 
 /// When a living process was started, in clock ticks after boot: field 22 of `/proc/PID/stat`

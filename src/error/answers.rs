@@ -25,11 +25,13 @@ impl Error {
             Error::Config(config::Error::CurrentDir(_) | config::Error::Unreadable { .. }) => {
                 "config_unreadable"
             }
+            Error::Config(config::Error::Foreign { .. }) => "config_refused",
             Error::Config(config::Error::Invalid { .. }) => "config_invalid",
             Error::Config(config::Error::NoSuchVm { .. }) => "vm_not_found",
             Error::Usage { .. } => "usage",
             Error::NotRunning { .. } => "vm_not_running",
             Error::Orphaned { .. } => "runtime_dir_removed",
+            Error::Elsewhere { .. } => "vm_elsewhere",
             Error::NeverStarted { .. } => "vm_never_started",
             Error::Console(console::Error::Held { .. }) => "console_held",
             Error::Console(console::Error::Taken { .. }) => "console_taken",
@@ -73,6 +75,7 @@ impl Error {
             Error::Config(config::Error::NoSuchVm { .. })
             | Error::NotRunning { .. }
             | Error::Orphaned { .. }
+            | Error::Elsewhere { .. }
             | Error::NeverStarted { .. }
             | Error::AlreadyRunning { .. }
             | Error::ResetEnds { .. }
@@ -102,6 +105,9 @@ impl Error {
                 Some(format!("start it: qqmgr start {vm}"))
             }
             Error::ResetEnds { vm, .. } => Some(format!("start it again: qqmgr restart {vm}")),
+            Error::Elsewhere { vm } => {
+                Some(format!("where it was started, it can be used, or stopped: qqmgr stop {vm}"))
+            }
             Error::Orphaned { vm, .. } => {
                 Some(format!("nothing else can be done with it: qqmgr stop {vm}"))
             }
@@ -218,6 +224,11 @@ fn config_hint(error: &config::Error) -> Option<String> {
             Some(format!("there are: {}", known.join(", ")))
         }
         config::Error::NoSuchVm { .. } => Some("`qqmgr list` shows all of them".into()),
+        config::Error::Foreign { path, .. } => {
+            let path = path.display().to_string();
+            let path = shlex::try_quote(&path).ok()?;
+            Some(format!("if you trust it, name it: qqmgr -c {path}"))
+        }
         config::Error::CurrentDir(_) | config::Error::Unreadable { .. } => None,
     }
 }

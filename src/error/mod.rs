@@ -44,6 +44,12 @@ pub enum Error {
         /// QEMU's process.
         pid: u32,
     },
+    /// QEMU lives, but not where we could see it.
+    #[error("VM `{vm}` runs in another container or pid namespace")]
+    Elsewhere {
+        /// The VM.
+        vm: String,
+    },
     /// There are no logs, since the VM has never run.
     #[error("VM `{vm}` has never been started")]
     NeverStarted {

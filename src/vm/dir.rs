@@ -4,7 +4,7 @@ use super::event_log;
 use crate::Error;
 use crate::config::{Instance, RUNTIME_DIR};
 use crate::private_dir;
-use crate::process::Process;
+use crate::process::{Elsewhere, Process};
 use crate::short_socket::{self, LONGEST_PATH};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use serde::Serialize;
@@ -140,17 +140,32 @@ impl VmDir {
     /// coming or going can't be seen.
     ///
     /// # Errors
-    /// A file can't be read.
+    /// A file can't be read, or the process lives in another pid namespace.
     pub fn process(&self) -> Result<Option<Process>, Error> {
         for name in ["pid", super::launch::FILE] {
             let path = self.file(name);
-            let holder = Process::holding(&path);
-            match holder.map_err(|error| Error::File { action: "read", path, error })? {
-                Some(process) => return Ok(Some(process)),
-                None => continue,
+            match Process::holding(&path) {
+                Ok(Some(process)) => return Ok(Some(process)),
+                Ok(None) => continue,
+                Err(error) if Elsewhere::is(&error) => {
+                    return Err(Error::Elsewhere { vm: self.vm_name() });
+                }
+                Err(error) => return Err(Error::File { action: "read", path, error }),
             }
         }
         Ok(None)
+    }
+
+    /// The name of the VM, or run, whose directory this is.
+    fn vm_name(&self) -> String {
+        let name = |path: &Path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.strip_prefix("vm.").unwrap_or(&name).to_owned()
+        };
+        match self.path.parent().filter(|parent| parent.ends_with("runs")) {
+            Some(runs) => format!("{}+{}", name(runs.parent().unwrap_or(runs)), name(&self.path)),
+            None => name(&self.path),
+        }
     }
 
     /// The VM's process, for one who is not under the lock: a start that has forked but not yet

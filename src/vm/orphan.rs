@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The processes of this user, by their pidfiles; of those with the same one, the newest.
+/// The processes of this user that have lost their pidfiles, by those.
 type ByPidfile = HashMap<String, Identity>;
 
 /// How long one look at all processes is good for: a command may ask for a thousand VMs.
@@ -50,18 +50,30 @@ fn processes() -> ByPidfile {
         };
         if entry.metadata().is_ok_and(|process| process.uid() == user)
             && let Some(pidfile) = pidfile(&process::command_line(pid))
+            // Others have these words too, such as strace or a shell; QEMU alone has the file.
+            && has_locked(pid, &pidfile)
             // In a container the same path is that of another file.
             && namespace(name) == ours
             && let Some(process) = Identity::of(pid)
         {
-            let newest = found.entry(pidfile).or_insert(process);
-            // A wrapper that does not exec QEMU has the same words, and is its parent.
-            if (newest.started, newest.pid) < (process.started, process.pid) {
-                *newest = process;
-            }
+            found.insert(pidfile, process);
         }
     }
     found
+}
+
+/// Whether a process has the pidfile open and locked, which was removed since (proc_pid_fdinfo(5)).
+fn has_locked(pid: u32, pidfile: &str) -> bool {
+    let removed = format!("{pidfile} (deleted)");
+    let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut open = fds.filter(|fd| {
+        fs::read_link(fd.path()).is_ok_and(|file| file.as_os_str() == removed.as_str())
+    });
+    open.any(|fd| {
+        let info = format!("/proc/{pid}/fdinfo/{}", fd.file_name().display());
+        let info = fs::read_to_string(info).unwrap_or_default();
+        info.lines().any(|line| line.starts_with("lock:") && line.contains("POSIX"))
+    })
 }
 
 fn pidfile(argv: &[String]) -> Option<String> {

@@ -23,6 +23,11 @@ impl State {
         State::new(STOPPED)
     }
 
+    /// With a process in another pid namespace.
+    pub fn elsewhere() -> State {
+        State::new("elsewhere")
+    }
+
     /// With a process that nobody can ask.
     pub fn unknown() -> State {
         State::new("unknown")

@@ -87,7 +87,7 @@ pub struct SshStatus {
 impl Status {
     /// Whether the VM has a process.
     pub fn is_running(&self) -> bool {
-        self.pid.is_some()
+        self.pid.is_some() || self.state == State::elsewhere().name
     }
 
     fn stopped(instance: &Instance) -> Status {
@@ -213,7 +213,14 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
     let Some(dir) = VmDir::open(instance)? else {
         return Ok((Status::without_files(instance), None));
     };
-    let Some(process) = dir.settled_process().await? else {
+    let process = match dir.settled_process().await {
+        Err(error @ Error::Elsewhere { .. }) => {
+            let state = State::elsewhere().name;
+            return Ok((Status { state, ..Status::stopped(instance).failed(&error) }, None));
+        }
+        process => process?,
+    };
+    let Some(process) = process else {
         let status = Status::without_files(instance);
         let ended = if status.is_running() { None } else { Ended::read(&dir) };
         return Ok((Status { ended, ..status }, None));

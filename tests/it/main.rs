@@ -28,6 +28,7 @@ mod logs;
 mod long_path;
 mod many;
 mod monitor;
+mod namespaces;
 mod orphan;
 mod permissions;
 mod races;

@@ -1,6 +1,6 @@
 //! VMs whose runtime directory was removed while they ran, as `git clean -fdx` does.
 
-use crate::harness::{Lab, fake_qemu, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use std::fs;
 
 const REMOVED: &str = "VM `a` is running (pid [PID]), but its runtime directory was removed";
@@ -99,4 +99,23 @@ fn git_leaves_its_directory_alone() {
     lab.write("other.toml", vm("a", "-nonsense"));
     lab.qqmgr("-c other.toml start a").run().code(1);
     assert!(!lab.path(".gitignore").exists());
+}
+
+/// Others have QEMU's words on their command lines: strace, timeout, ssh, a shell.
+#[test]
+fn a_stranger_with_its_words_is_left_alone() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let pidfile = lab.vm_file("a", "pid").display().to_string();
+    let mut stranger =
+        lab.program("sh").args(["-c", "sleep 1000; :", "-pidfile", &pidfile]).spawn();
+    until("it is there", || (lab.qemus() == [stranger.id()]).then_some(()));
+    assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "stopped");
+    lab.qqmgr("stop a").run().ok("a: is not running\n");
+    lab.qqmgr("kill a").run().ok("a: is not running\n");
+    assert!(stranger.try_wait().unwrap().is_none());
+    lab.qqmgr("start a").run().code(0).stderr("");
+    lab.qqmgr("stop a --force").run().code(0);
+    assert!(stranger.try_wait().unwrap().is_none());
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }

@@ -10,3 +10,4 @@ pub use lab::{Lab, NO_GUEST, fake_qemu, free_port, guest_file, guest_vm, vm};
 pub use live::Live;
 pub use outcome::Outcome;
 pub use processes::{Alive, side_by_side, until};
+pub use run::Run;

@@ -1,0 +1,46 @@
+//! VMs that run where qqmgr can't see their processes: in another container, with its own pids.
+
+use crate::harness::{Lab, NO_GUEST, Run, until, vm};
+
+/// A qqmgr in a pid namespace of its own. Every user may have one, as root of a user namespace.
+fn elsewhere(lab: &Lab, line: &str) -> Run {
+    let own = ["--map-root-user", "--pid", "--fork", "--mount-proc", env!("CARGO_BIN_EXE_qqmgr")];
+    lab.program("unshare").args(own).args(line.split(' '))
+}
+
+#[test]
+fn a_vm_of_another_pid_namespace_is_left_alone() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let said = "error: VM `a` runs in another container or pid namespace\n\
+                hint: where it was started, it can be used, or stopped: qqmgr stop a\n";
+    for line in ["start a", "stop a", "kill a", "restart a", "wait a --for running", "events a"] {
+        elsewhere(&lab, line).run().expect(4, "", said);
+    }
+    let status = elsewhere(&lab, "status a --json --exit-code").run().code(0).json();
+    assert_eq!((&status["state"], &status["pid"]), (&"elsewhere".into(), &serde_json::Value::Null));
+    let list = elsewhere(&lab, "list").run();
+    assert!(list.code(0).text().contains("\na     elsewhere  "), "{list}");
+    let json = elsewhere(&lab, "stop a --json").run().code(4).json();
+    assert_eq!(json["error"]["code"], "vm_elsewhere");
+    elsewhere(&lab, "gc").run().code(4);
+    // Nothing of it was touched.
+    lab.status_is_true("a");
+    lab.qqmgr("monitor a info status").run().code(0);
+    lab.qqmgr("stop a --force").run().code(0);
+}
+
+#[test]
+fn a_console_that_is_held_elsewhere() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let held = lab.qqmgr("console a --until never").in_pipe();
+    let lock = lab.vm_file("a", "console.lock");
+    let holder =
+        || std::fs::read_to_string(&lock).is_ok_and(|pid| pid.trim() == held.pid().to_string());
+    until("it is attached", || holder().then_some(()));
+    // There the VM itself can't be seen either, and nobody waits for ever.
+    elsewhere(&lab, "console a --force").run().code(4).stdout("");
+    drop(held);
+    lab.qqmgr("kill a").run().code(0);
+}
