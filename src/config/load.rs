@@ -3,6 +3,7 @@
 use super::Error;
 use super::source::{Diagnostic, Source};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 use std::sync::Arc;
@@ -13,6 +14,11 @@ pub const FILE_NAME: &str = "qqmgr.toml";
 /// What the runtime directory beside it is called, which is qqmgr's own.
 pub const RUNTIME_DIR: &str = ".qqmgr";
 
+/// The mode of a directory in which everybody may write, and of one in which only a file's owner
+/// may replace it all the same (inode(7)).
+const WRITE_FOR_OTHERS: u32 = 0o002;
+const STICKY: u32 = 0o1000;
+
 /// What some editors begin a UTF-8 file with.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -20,7 +26,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// from the current directory up, else `$XDG_CONFIG_HOME/qqmgr/conf.toml`.
 ///
 /// # Errors
-/// There is none, or the current directory is gone.
+/// There is none, the nearest one is not to be trusted, or the current directory is gone.
 pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = explicit {
         return Ok(path.to_owned());
@@ -30,8 +36,28 @@ pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Error> {
     }
     let current = std::env::current_dir().map_err(Error::CurrentDir)?;
     let nearest = current.ancestors().map(|dir| dir.join(FILE_NAME)).find(|path| path.is_file());
+    if let Some(path) = &nearest {
+        trust(path)?;
+    }
     let users = || user_file().filter(|path| path.is_file());
     nearest.or_else(users).ok_or(Error::NotFound { from: current, user_file: user_file() })
+}
+
+/// Refuses a file that the search has found and that others could have put there: it says which
+/// programs are run.
+fn trust(path: &Path) -> Result<(), Error> {
+    let unreadable = |error| Error::Unreadable { path: path.to_owned(), error };
+    let file = path.canonicalize().map_err(unreadable)?;
+    let owner = file.metadata().map_err(unreadable)?.uid();
+    let dir = file.parent().unwrap_or(Path::new("/")).metadata().map_err(unreadable)?;
+    let is_open = dir.mode() & WRITE_FOR_OTHERS != 0 && dir.mode() & STICKY == 0;
+    let reason = match owner {
+        _ if is_open => "others can write in its directory".to_owned(),
+        0 => return Ok(()),
+        owner if owner == rustix::process::geteuid().as_raw() => return Ok(()),
+        owner => format!("it belongs to the user with id {owner}"),
+    };
+    Err(Error::Foreign { path: path.to_owned(), reason })
 }
 
 fn user_file() -> Option<PathBuf> {

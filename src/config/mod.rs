@@ -89,6 +89,14 @@ pub enum Error {
         /// The user's own config file, which isn't there either.
         user_file: Option<PathBuf>,
     },
+    /// The file that the search has found may be a stranger's.
+    #[error("the config file {path:?} is not used: {reason}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The current directory can't be told.
     #[error("the current directory can't be read: {0}")]
     CurrentDir(std::io::Error),

@@ -2,6 +2,8 @@
 
 use super::one_vm;
 use crate::harness::{Lab, vm};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 /// The directory that `status` says the VM has.
 fn dir_of(outcome: &crate::harness::Outcome) -> String {
@@ -111,4 +113,35 @@ fn there_is_no_such_vm() {
         "error: there is no VM `a` in \"[DIR]/qqmgr.toml\"\nhint: the file describes no VM at all\n",
     );
     lab.qqmgr("list --json").run().ok("[]\n");
+}
+
+/// Whoever could have written it says which programs are run.
+#[test]
+fn a_strangers_file_above_is_refused() {
+    let lab = Lab::new(&one_vm());
+    lab.write("sub/file", "");
+    let file = lab.path("qqmgr.toml");
+    let dir = file.parent().unwrap();
+    let set_mode = |mode| fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+    let refused = |reason: &str| {
+        let said = format!(
+            "error: the config file \"[DIR]/qqmgr.toml\" is not used: {reason}\n\
+             hint: if you trust it, name it: qqmgr -c [DIR]/qqmgr.toml\n"
+        );
+        lab.qqmgr("list").cwd("sub").run().expect(3, "", &said);
+        let json = lab.qqmgr("list --json").cwd("sub").run().code(3).json();
+        assert_eq!(json["error"]["code"], "config_refused");
+        lab.qqmgr("-c ../qqmgr.toml list").cwd("sub").run().code(0);
+    };
+    set_mode(0o777);
+    refused("others can write in its directory");
+    // There nobody can replace what is not his own.
+    set_mode(0o1777);
+    lab.qqmgr("list").cwd("sub").run().code(0);
+    set_mode(0o755);
+    lab.qqmgr("list").cwd("sub").run().code(0);
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&file, Some(65534), None).unwrap();
+        refused("it belongs to the user with id 65534");
+    }
 }
