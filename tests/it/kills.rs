@@ -1,6 +1,7 @@
 //! qqmgr killed at any moment: the next command sees the truth, with nothing to clean by hand.
 
-use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
+use rustix::process::Signal;
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
@@ -43,6 +44,27 @@ fn a_start_that_is_killed() {
             assert!(lab.processes().is_empty(), "{:?}", lab.processes());
             lab.status_is_true("a");
         }
+    }
+}
+
+/// QEMU killed at any moment of its start: whoever starts it is told, and nothing of it is left.
+#[test]
+fn a_qemu_that_is_killed() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for delay in delays() {
+        let mut start = lab.qqmgr("start a").spawn();
+        let qemu = until("QEMU is there", || {
+            let qemus = lab.qemus();
+            lab.processes().into_iter().find(|process| qemus.contains(&process.pid))
+        });
+        std::thread::sleep(Duration::from_micros(delay / 3));
+        qemu.signal(Signal::KILL);
+        let code = start.wait().unwrap().code();
+        until("it has ended", || lab.processes().is_empty().then_some(()));
+        let ended = lab.qqmgr("status a --json").run().code(0).json()["ended"]["by"].clone();
+        assert_eq!(ended, if code == Some(0) { "qemu" } else { "start" }, "{code:?}");
+        lab.qqmgr("stop a").run().ok("a: is not running\n");
+        assert!(!lab.vm_file("a", "events.in").exists());
     }
 }
 
