@@ -51,7 +51,8 @@ impl Session {
         let config_file = config::write(&instance.name, &ssh, &dir)?;
         let history = History::read(&dir)?;
         master::drop_stale(&instance.name, &dir, &history).await;
-        let goes_on = history.likely_state().is_none_or(|state| state.name == "running");
+        let state = history.state(&dir).or(history.likely_state());
+        let goes_on = state.is_none_or(|state| state.name == "running");
         Ok(Session { name: instance.name.clone(), ssh, dir, config_file, goes_on })
     }
 

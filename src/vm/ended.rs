@@ -135,11 +135,6 @@ impl Ended {
         }
     }
 
-    /// Whether somebody wanted it to end.
-    pub fn was_wanted(&self) -> bool {
-        !matches!(self.by, By::Qemu) && self.reason != "guest-panic"
-    }
-
     /// In a few words, for a table.
     pub fn note(&self) -> String {
         match (self.by, self.reason.as_str()) {

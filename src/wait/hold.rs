@@ -24,7 +24,7 @@ const COMING_UP: Duration = Duration::from_secs(1);
 type Probe<'a> = LocalBoxFuture<'a, (usize, Result<bool, Error>)>;
 
 /// All conditions of a plan, and how they stand.
-struct Hopes<'a> {
+struct Standing<'a> {
     /// Those that make the waiting fail, then the others.
     conditions: Vec<&'a Condition>,
     held: Vec<bool>,
@@ -32,10 +32,10 @@ struct Hopes<'a> {
     failing: usize,
 }
 
-impl<'a> Hopes<'a> {
-    fn of(plan: &'a Plan) -> Hopes<'a> {
+impl<'a> Standing<'a> {
+    fn of(plan: &'a Plan) -> Standing<'a> {
         let conditions: Vec<_> = plan.fail_on.iter().chain(&plan.conditions).collect();
-        Hopes { held: vec![false; conditions.len()], failing: plan.fail_on.len(), conditions }
+        Standing { held: vec![false; conditions.len()], failing: plan.fail_on.len(), conditions }
     }
 
     fn failed(&self) -> Option<&Condition> {
@@ -107,22 +107,24 @@ impl Watch<'_> {
     async fn until_held(&mut self, plan: &Plan) -> Result<Waited, Error> {
         let Watch { subject, observer, alarms } = self;
         let deadline = deadline::after(plan.since, plan.timeout);
-        let mut hopes = Hopes::of(plan);
+        let mut standing = Standing::of(plan);
         if plan.since_start {
-            see_history(&mut hopes, subject)?;
+            see_history(&mut standing, subject)?;
         }
         let mut probes: FuturesUnordered<Probe> = FuturesUnordered::new();
-        probes.extend(hopes.open().into_iter().filter_map(|(at, hope)| probe(subject, at, hope)));
-        probes.extend(hopes.see_state(&observer.history, subject));
+        probes.extend(
+            standing.open().into_iter().filter_map(|(at, condition)| probe(subject, at, condition)),
+        );
+        probes.extend(standing.see_state(&observer.history, subject));
         // What is there already counts, however little time there is.
         let mut has_caught_up = false;
         loop {
-            if let Some(condition) = hopes.failed() {
+            if let Some(condition) = standing.failed() {
                 let (vm, condition) = (subject.name().to_owned(), condition.to_string());
                 return Err(Error::WaitFailed { vm, condition });
             }
-            if hopes.is_enough(plan.any) {
-                let (name, held) = (subject.name().to_owned(), hopes.names(true));
+            if standing.is_enough(plan.any) {
+                let (name, held) = (subject.name().to_owned(), standing.names(true));
                 return Ok(Waited { name, held, seconds: plan.since.elapsed().as_secs_f64() });
             }
             let ready = if has_caught_up { None } else { observer.next_now(subject)? };
@@ -132,35 +134,35 @@ impl Watch<'_> {
                 None => tokio::select! {
                     biased;
                     () = tokio::time::sleep_until(deadline) => {
-                        return Err(timed_out(subject, &observer.history, plan, &hopes).await);
+                        return Err(timed_out(subject, &observer.history, plan, &standing).await);
                     }
                     seen = observer.next(subject) => seen?,
                     Some((at, holds)) = probes.next() => {
-                        hopes.held[at] |= holds?;
+                        standing.held[at] |= holds?;
                         continue;
                     }
                 },
             };
-            hopes.see(&seen);
-            let is_over = hopes.failed().is_some() || hopes.is_enough(plan.any);
+            standing.see(&seen);
+            let is_over = standing.failed().is_some() || standing.is_enough(plan.any);
             if !is_over && let Some(error) = alarm(observer, subject, *alarms, &seen).await? {
                 return Err(error);
             }
             if matches!(seen, Seen::Event(_) | Seen::Gap) {
-                probes.extend(hopes.see_state(&observer.history, subject));
+                probes.extend(standing.see_state(&observer.history, subject));
             }
         }
     }
 }
 
 /// Takes in the events since the VM's start.
-fn see_history(hopes: &mut Hopes<'_>, subject: &Subject<'_>) -> Result<(), Error> {
+fn see_history(standing: &mut Standing<'_>, subject: &Subject<'_>) -> Result<(), Error> {
     let mut log = EventLog::open(&subject.vm.dir)?;
     while let Some(log) = &mut log
         && let Some(line) = log.next_line()?
     {
         if let Some(Told::Event(event)) = Told::of(&line) {
-            hopes.see(&Seen::Event(event));
+            standing.see(&Seen::Event(event));
         }
     }
     Ok(())
@@ -219,15 +221,15 @@ async fn timed_out(
     subject: &Subject<'_>,
     history: &History,
     plan: &Plan,
-    hopes: &Hopes<'_>,
+    standing: &Standing<'_>,
 ) -> Error {
     let state = vm::state_of(&subject.vm, history).await.ok();
     let standstill = state.and_then(|state| state.standstill(subject.name()));
     Error::WaitTimeout {
         vm: subject.name().to_owned(),
         waited: plan.timeout,
-        missing: hopes.names(false).join(", "),
-        held: hopes.names(true).join(", ").into(),
+        missing: standing.names(false).join(", "),
+        held: standing.names(true).join(", ").into(),
         detail: standstill.unwrap_or_else(|| subject.obstacle()).into(),
         excerpt: vm::excerpt(&subject.vm.dir).into(),
     }
