@@ -10,7 +10,6 @@ use super::tries::Tries;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::cell::Cell;
-use std::io;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -35,10 +34,12 @@ pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
         tokio::select! {
             biased;
             Some((opened, answered)) = pending.next() => {
-                if let Ok(true) = answered {
-                    return;
+                let early = tries.ended(opened);
+                match answered {
+                    Some(true) => return,
+                    Some(false) => signs.refused.set(early),
+                    None => signs.refused.set(false),
                 }
-                signs.refused.set(tries.ended(opened));
             }
             () = signs.hint.notified() => tries.hinted(pending.len()),
             () = at(next) => {
@@ -50,11 +51,12 @@ pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
     }
 }
 
-/// Whether anything comes on a new connection before it ends.
-async fn is_answered(address: (&str, u16)) -> io::Result<bool> {
-    let mut stream = TcpStream::connect(address).await?;
+/// Whether anything comes on a new connection before it ends; `None` where the host itself refuses
+/// it.
+async fn is_answered(address: (&str, u16)) -> Option<bool> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
     // The whole greeting: to close a connection with something unread would reset it.
-    Ok(stream.read(&mut [0; 256]).await? > 0)
+    Some(stream.read(&mut [0; 256]).await.is_ok_and(|count| count > 0))
 }
 
 async fn at(time: Option<Instant>) {

@@ -12,8 +12,11 @@ use tokio::time::Instant;
 /// How long QMP may take to accept a command, on a machine that is busy.
 const QMP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long QEMU may take to end after each of `quit`, SIGTERM and SIGKILL.
+/// How long QEMU may take to end after each of `quit` and SIGTERM.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the kernel may take to end what was sent SIGKILL, on a machine that is busy.
+const LAST_GRACE: Duration = Duration::from_secs(30);
 
 /// A guest that is still booting misses the power button: it is pressed again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);
@@ -68,10 +71,10 @@ impl Ladder {
         if matches!(from, From::Powerdown(_) | From::Quit) && self.quit().await {
             return Ok(Method::Quit);
         }
-        if from != From::Sigkill && self.signal(Signal::TERM).await {
+        if from != From::Sigkill && self.signal(Signal::TERM, GRACE).await {
             return Ok(Method::Sigterm);
         }
-        if self.signal(Signal::KILL).await {
+        if self.signal(Signal::KILL, LAST_GRACE).await {
             return Ok(Method::Sigkill);
         }
         let (vm, pid) = (self.vm.name.clone(), self.vm.process.pid());
@@ -140,11 +143,11 @@ impl Ladder {
         }
     }
 
-    async fn signal(&mut self, signal: Signal) -> bool {
+    async fn signal(&mut self, signal: Signal, grace: Duration) -> bool {
         if let Err(error) = self.vm.process.signal(signal) {
             self.notes.push(format!("can't send a signal: {error}"));
         }
-        self.ends_within(GRACE).await
+        self.ends_within(grace).await
     }
 
     async fn ends_within(&self, time: Duration) -> bool {

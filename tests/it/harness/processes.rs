@@ -47,7 +47,9 @@ impl Alive {
         (words(self.pid, "cmdline") == self.args).then_some(pidfd)
     }
 
-    fn end(&self) {
+    /// Kills the process and waits until the kernel says that it has ended: its command line is
+    /// gone a moment earlier.
+    pub fn end(&self) {
         let Some(pidfd) = self.pidfd() else { return };
         let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
