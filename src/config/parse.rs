@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 64;
 pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     if !errors.is_empty() {
-        return Err(no_toml(&source, &errors));
+        return Err(no_toml(&source, errors));
     }
     let document = document.into_inner();
     let mut reader = Reader::default();
@@ -38,9 +38,10 @@ pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     }
 }
 
-/// What is no TOML: the first error of each line, and of each table whose header is wrong, as what
-/// the parser finds after it there is mostly its echo.
-fn no_toml(source: &Source, errors: &[Error]) -> Vec<Diagnostic> {
+/// What is no TOML: the first error of each line, as what the parser finds after it there is mostly
+/// its echo.
+fn no_toml(source: &Source, mut errors: Vec<Error>) -> Vec<Diagnostic> {
+    errors.extend(behind_keys_alone(&source.text, &errors));
     let diagnostic = |error: &Error| {
         let end = source.text.len();
         let span = error.span().unwrap_or(end..end);
@@ -48,17 +49,37 @@ fn no_toml(source: &Source, errors: &[Error]) -> Vec<Diagnostic> {
     };
     let mut diagnostics: Vec<_> = errors.iter().map(diagnostic).collect();
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    let line = |diagnostic: &Diagnostic| source.location(diagnostic.span.start).line;
-    let header = |diagnostic: &Diagnostic| {
-        let before = source.text.get(..diagnostic.span.start).unwrap_or_default();
-        let header = before.rfind("\n[").map_or(0, |at| at + 1);
-        source.text[header..].starts_with('[').then(|| source.location(header).line)
-    };
-    diagnostics.dedup_by(|later, first| {
-        line(later) == line(first)
-            || (header(later) == header(first) && header(first) == Some(line(first)))
-    });
+    drop_echoes(&source.text, &mut diagnostics);
+    diagnostics.dedup_by_key(|diagnostic| source.location(diagnostic.span.start).line);
     diagnostics
+}
+
+/// The errors that hide behind a key without a value: the parser checks no value after it.
+fn behind_keys_alone(text: &str, errors: &[Error]) -> Vec<Error> {
+    let alone = errors.iter().filter(|error| error.message().starts_with("key with no value"));
+    let mut rest = text.to_owned();
+    for end in alone.filter_map(Error::span).map(|span| span.start) {
+        let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
+        rest.replace_range(start..end, &" ".repeat(end - start));
+    }
+    if rest == text { Vec::new() } else { DeTable::parse_recoverable(&rest).1 }
+}
+
+/// Drops each key that is a duplicate only because its whole table is there twice.
+fn drop_echoes(text: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let has_header = |text: &str| text.lines().any(|line| line.trim_start().starts_with('['));
+    let mut twice = None;
+    diagnostics.retain(|Diagnostic { message, span, .. }| {
+        if !message.ends_with("duplicate key") {
+            return true;
+        }
+        if twice.is_some_and(|header| !has_header(&text[header..span.start])) {
+            return false;
+        }
+        let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        twice = has_header(&text[line..span.start]).then_some(span.start);
+        true
+    });
 }
 
 fn qemu(reader: &mut Reader, root: &Section) -> Qemu {

@@ -184,10 +184,68 @@ fn tells_everything_that_is_wrong_at_once() {
     );
 }
 
+/// What is no TOML: `LINE:COLUMN message`.
+fn no_toml(text: &str) -> Vec<String> {
+    complaints(config(text)).iter().map(|line| line.replace("not valid TOML: ", "")).collect()
+}
+
 #[test]
-fn syntax_errors_have_a_place() {
-    let found = complaints(config("[vm.a]\ncmd = [\n[vm.b]\nx = = 1\n"));
-    assert!(found.iter().all(|line| line.contains("not valid TOML")), "{found:?}");
+fn the_first_syntax_error_of_each_line_is_told() {
+    let text =
+        "a = = 1\nb\nc = 2020-13-01\ne = 'x\nf = \"\\q\"\n[d\ng = 1 = 2\n[h]\nb = 1\nb = 2\n";
+    assert_eq!(
+        no_toml(text),
+        [
+            "1:5 extra `=`, expected nothing",
+            "2:2 key with no value, expected `=`",
+            "3:5 invalid date, expected month between 01 and 12",
+            "4:7 invalid literal string, expected `'`",
+            "5:7 missing escaped value, expected `b`, `e`, `f`, `n`, `r`, `\\`, `\"`, `x`, `u`, `U`",
+            "6:3 unclosed table, expected `]`",
+            "7:7 unexpected key or value, expected newline, `#`",
+            "10:1 duplicate key",
+        ]
+    );
+}
+
+#[test]
+fn the_keys_of_a_table_that_is_there_twice_are_no_errors() {
+    for header in ["[a]", "  [a]"] {
+        let text =
+            format!("[a]\nx = 1\ny = 2\n{header}\nx = 1\nz = = 1\ny = 2\n[b]\nx = 1\nx = 2\n");
+        let column = header.len() - 1;
+        let twice = format!("4:{column} duplicate key");
+        assert_eq!(
+            no_toml(&text),
+            [&twice, "6:5 extra `=`, expected nothing", "10:1 duplicate key"]
+        );
+    }
+}
+
+#[test]
+fn what_is_complete_can_not_be_added_to() {
+    assert_eq!(
+        no_toml("i = 1\ni.x = 1\na = []\nt = {}\nt.x = 1\n[a.b]\nk = { m = 1, m = 2 }\n[[a]]\n"),
+        [
+            "2:1 cannot extend value of type integer with a dotted key",
+            "5:1 cannot extend value of type inline table with a dotted key",
+            "6:2 cannot extend value of type array with a dotted key",
+            "7:14 duplicate key",
+            "8:3 duplicate key",
+        ]
+    );
+}
+
+#[test]
+fn depth_has_a_limit() {
+    for (open, close, column) in [("[", "]", 85), ("{ k = ", "}", 485)] {
+        let nested = format!("\na = {}1{}\n", open.repeat(100_000), close.repeat(100_000));
+        let too_deep = format!("2:{column} cannot recurse further; max recursion depth met");
+        assert_eq!(no_toml(&nested), [too_deep]);
+    }
+    let dotted = vec!["k"; 100_000].join(".");
+    assert_eq!(no_toml(&format!("{dotted} = 1\n")), ["2:1 recursion limit"]);
+    assert_eq!(no_toml(&format!("[{dotted}]\n")), ["2:1 recursion limit"]);
 }
 
 #[test]
