@@ -161,25 +161,25 @@ pub fn is_vm_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
+const VM_KEYS: [&str; 5] = ["cmd", "vars", "ssh", "bin", "env"];
+
 fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Definition> {
-    reader.only(section, &["cmd", "vars", "ssh", "bin", "env"]);
+    reader.only(section, &VM_KEYS);
     let what = |key: &str| format!("`{key}` in {}", section.name);
-    let cmd = match section.get("cmd") {
-        Some(value) => cmd(reader, &what("cmd"), value),
-        None => {
-            reader.missing(section, "`cmd`");
-            None
+    for (key, what) in
+        [("cmd", "`cmd`".to_owned()), ("ssh", format!("[vm.{name}.ssh] with a `port`"))]
+    {
+        if !section.means(key, &VM_KEYS) {
+            reader.missing(section, &what);
         }
-    };
+    }
+    let cmd = section.get("cmd").and_then(|value| cmd(reader, &what("cmd"), value));
     let bin = section.get("bin").and_then(|value| program(reader, &what("bin"), value));
     let env = section.get("env").map(|value| env(reader, name, value)).unwrap_or_default();
     let vars = match reader.section(section, "vars", format!("[vm.{name}.vars]")) {
         Some(section) => vars(reader, &section, &RESERVED_IN_VM),
         None => Vars::new(),
     };
-    if section.get("ssh").is_none() {
-        reader.missing(section, &format!("[vm.{name}.ssh] with a `port`"));
-    }
     let ssh = reader.section(section, "ssh", format!("[vm.{name}.ssh]"));
     let ssh = ssh.and_then(|section| vm_ssh(reader, &section));
     let (name, span) = (name.to_owned(), section.span.clone());

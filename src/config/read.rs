@@ -27,6 +27,14 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
+    /// Whether it has this key, or an unknown one that is its misspelling.
+    pub fn means(&self, key: &str, known: &[&str]) -> bool {
+        let misspelt = |other| {
+            !known.contains(&other) && suggest::nearest(other, known.iter().copied()) == Some(key)
+        };
+        self.get(key).is_some() || self.entries().any(|(other, ..)| misspelt(other))
+    }
+
     /// Every entry: the key, its place, the value.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, Span, &'a Value<'a>)> {
         self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))

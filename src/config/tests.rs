@@ -184,6 +184,20 @@ fn tells_everything_that_is_wrong_at_once() {
     );
 }
 
+#[test]
+fn a_misspelt_key_is_one_error() {
+    let text = "[vm.a]\ncdm = []\n[vm.a.shs]\nport = 1\n[vm.b]\nboot = 1\nssh.port = 1\n";
+    assert_eq!(
+        complaints(config(text)),
+        [
+            "2:1 unknown key `cdm` in [vm.a] (did you mean `cmd`?)",
+            "3:7 unknown key `shs` in [vm.a] (did you mean `ssh`?)",
+            "5:5 [vm.b] has no `cmd`",
+            "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, bin, env)",
+        ]
+    );
+}
+
 /// What is no TOML: `LINE:COLUMN message`.
 fn no_toml(text: &str) -> Vec<String> {
     complaints(config(text)).iter().map(|line| line.replace("not valid TOML: ", "")).collect()

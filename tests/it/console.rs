@@ -66,9 +66,7 @@ fn both_ways_on_a_real_guest() {
     terminal.shows("\none\r").shows("\ntwo\r").shows("over");
     assert!(!terminal.text().contains('\x1b'), "{:?}", terminal.text());
     // An end that was asked for is no failure.
-    let outcome = lab.qqmgr("console a").stdin("poweroff -f\n").run();
-    outcome.code(0);
-    until("it is off", || lab.qemus().is_empty().then_some(()));
+    lab.qemu().ends(|| lab.qqmgr("console a").stdin("poweroff -f\n").run()).code(0);
 }
 
 #[test]

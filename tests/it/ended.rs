@@ -105,9 +105,8 @@ fn by_qqmgr_by_a_signal_and_without_a_word() {
         (Signal::KILL, "qemu", "died", "QEMU died"),
     ] {
         lab.qqmgr("start a").run().code(0);
-        let qemu = lab.qemus()[0];
-        lab.processes().iter().filter(|p| p.pid == qemu).for_each(|p| p.signal(signal));
-        until("it ends", || (lab.qqmgr("status a --exit-code").run().code == 4).then_some(()));
+        let qemu = lab.qemu();
+        qemu.ends(|| qemu.signal(signal));
         let ended = ended(&lab);
         assert_eq!((&ended["by"], &ended["reason"]), (&by.into(), &reason.into()), "{ended}");
         assert!(note(&lab).starts_with(noted), "{}", note(&lab));

@@ -1,7 +1,7 @@
 //! Standard output on a full device: no verb succeeds when what it has to say is lost.
 
 use crate::events::Qmp;
-use crate::harness::{Lab, NO_GUEST, Outcome, vm};
+use crate::harness::{Lab, NO_GUEST, Outcome, until, vm};
 use std::path::Path;
 
 const LOST: &str = "error: can't write to standard output: No space left on device (os error 28)\n";
@@ -74,11 +74,17 @@ fn told_in_vain(lab: &Lab, line: &str) -> Outcome {
     if !["events", "console"].iter().any(|verb| line.contains(verb)) {
         return run.stdin("info status\n").run();
     }
+    // Each reset has the firmware speak, which is waited for: a machine that does nothing but
+    // reset has no time to answer anybody.
+    let spoken = || std::fs::metadata(lab.vm_file("a", "serial")).unwrap().len();
     std::thread::scope(|scope| {
         let running = scope.spawn(|| run.run());
         while !running.is_finished() {
+            let before = spoken();
             Qmp::open(lab).run(&["system_reset"]);
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            until("the firmware speaks", || {
+                (spoken() != before || running.is_finished()).then_some(())
+            });
         }
         running.join().unwrap()
     })

@@ -59,8 +59,7 @@ fn a_guest_that_panics_is_left_as_it_is() {
 fn a_guest_that_powers_itself_off_is_stopped() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a --wait").run().code(0);
-    lab.qqmgr("ssh a poweroff -f").run();
-    crate::harness::until("it is off", || lab.qemus().is_empty().then_some(()));
+    lab.qemu().ends(|| lab.qqmgr("ssh a poweroff -f").run());
     lab.qqmgr("status a --exit-code").run().code(4);
     lab.qqmgr("ssh a true").run().code(125);
     lab.qqmgr("stop a").run().ok("a: is not running\n");

@@ -67,7 +67,7 @@ fn the_time_is_over() {
 fn a_keeper_that_comes_late_leaves_the_next_process_alone() {
     let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a --ttl 5s").run().code(0);
-    let (first, keeper) = (lab.qemus()[0], keepers(&lab)[0]);
+    let (first, keeper) = (lab.qemu(), keepers(&lab)[0]);
     let lock = File::open(lab.vm_file("a", "lock")).unwrap();
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
     until("the keeper waits for its turn", || {
@@ -75,8 +75,7 @@ fn a_keeper_that_comes_late_leaves_the_next_process_alone() {
         let waits = |line: &str| line.contains(&format!("-> FLOCK  ADVISORY  WRITE {keeper} "));
         locks.lines().any(waits).then_some(())
     });
-    lab.processes().iter().filter(|p| p.pid == first).for_each(|p| p.signal(Signal::KILL));
-    until("the first one is gone", || lab.qemus().is_empty().then_some(()));
+    first.end();
     // Another lock file, so that the start need not wait for the keeper.
     std::fs::remove_file(lab.vm_file("a", "lock")).unwrap();
     lab.qqmgr("start a").run().code(0);
@@ -247,8 +246,7 @@ fn a_record_ends_with_its_lease() {
     lab.qqmgr("start a --ttl 1h").run().code(0);
     assert!(record.exists());
     // QEMU ends by itself, and only its keeper is there to see it.
-    let qemu = lab.qemus()[0];
-    lab.processes().iter().filter(|p| p.pid == qemu).for_each(|p| p.signal(Signal::KILL));
+    lab.qemu().end();
     nobody(&lab);
     assert!(!record.exists());
     lab.qqmgr("start a --ttl 1h").run().code(0);

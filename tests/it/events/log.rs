@@ -3,7 +3,6 @@
 
 use super::{Qmp, history, running};
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
-use rustix::process::Signal;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
@@ -17,8 +16,7 @@ fn nobody_of_qqmgrs_has_to_run_for_it() {
         assert_eq!(metadata.file_type().is_fifo(), is_fifo, "{file}");
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{file}");
     }
-    Qmp::open(&lab).run(&["stop", "cont", "quit"]);
-    until("it has ended", || lab.qemus().is_empty().then_some(()));
+    lab.qemu().ends(|| Qmp::open(&lab).run(&["stop", "cont", "quit"]));
     assert_eq!(history(&lab).last().unwrap(), "SHUTDOWN");
     lab.qqmgr("stop a").run().code(0);
     assert!(!lab.vm_file("a", "events.in").exists());
@@ -75,9 +73,7 @@ fn commands_that_do_not_reach_qemu() {
 fn a_log_that_ends_in_the_middle_of_a_line() {
     let lab = running();
     Qmp::open(&lab).run(&["stop"]);
-    let qemu = lab.qemus()[0];
-    lab.processes().iter().filter(|p| p.pid == qemu).for_each(|p| p.signal(Signal::KILL));
-    until("it is dead", || lab.qemus().is_empty().then_some(()));
+    lab.qemu().end();
     let mut log = fs::File::options().append(true).open(lab.vm_file("a", "events.out")).unwrap();
     write!(log, "{{\"timestamp\": {{\"seconds\": 1795792010, \"micro").unwrap();
     assert_eq!(history(&lab), ["STOP"]);

@@ -104,8 +104,7 @@ fn a_filter_and_a_count() {
 #[test]
 fn a_line_for_people() {
     let lab = running();
-    Qmp::open(&lab).run(&["quit"]);
-    until("it has ended", || lab.qemus().is_empty().then_some(()));
+    lab.qemu().ends(|| Qmp::open(&lab).run(&["quit"]));
     let text = lab.qqmgr("events a -n 1").env("TZ", "UTC-2").run().code(0).text();
     let (time, rest) = text.trim_end().split_at("2026-03-01 14:03:05.123".len());
     assert_eq!(rest, " SHUTDOWN {\"guest\":false,\"reason\":\"host-qmp-quit\"}");

@@ -142,9 +142,20 @@ impl Lab {
 
     /// The living QEMUs, real or fake, that were started here.
     pub fn qemus(&self) -> Vec<u32> {
+        self.living_qemus().map(|process| process.pid).collect()
+    }
+
+    /// The one QEMU that lives here.
+    #[track_caller]
+    pub fn qemu(&self) -> Alive {
+        let found: Vec<_> = self.living_qemus().collect();
+        let [qemu] = &found[..] else { panic!("not one QEMU, but {found:?}") };
+        qemu.clone()
+    }
+
+    fn living_qemus(&self) -> impl Iterator<Item = Alive> {
         let is_qemu = |process: &Alive| process.args.iter().any(|arg| arg == "-pidfile");
-        let found = self.processes().into_iter().filter(is_qemu);
-        found.map(|process| process.pid).collect()
+        self.processes().into_iter().filter(is_qemu)
     }
 
     /// No QEMU is left, and before long nobody else: a relay and an ssh master end by themselves.

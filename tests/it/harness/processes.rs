@@ -47,13 +47,21 @@ impl Alive {
         (words(self.pid, "cmdline") == self.args).then_some(pidfd)
     }
 
-    /// Kills the process and waits until the kernel says that it has ended: its command line is
-    /// gone a moment earlier.
+    /// Kills the process and waits for its end.
     pub fn end(&self) {
-        let Some(pidfd) = self.pidfd() else { return };
-        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-        let limit = Timespec { tv_sec: 5, tv_nsec: 0 };
-        let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit));
+        self.ends(|| self.signal(Signal::KILL));
+    }
+
+    /// Does what ends the process, and waits until the kernel says that it has ended: its command
+    /// line is gone a moment earlier.
+    pub fn ends<T>(&self, action: impl FnOnce() -> T) -> T {
+        let pidfd = self.pidfd();
+        let done = action();
+        if let Some(pidfd) = pidfd {
+            let limit = Timespec { tv_sec: 180, tv_nsec: 0 };
+            let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&limit));
+        }
+        done
     }
 }
 

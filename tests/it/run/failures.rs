@@ -85,8 +85,7 @@ fn a_qemu_that_dies_and_a_time_that_is_over() {
     std::thread::scope(|scope| {
         let run = scope.spawn(|| lab.qqmgr("run a --json -- 'sleep 1000'").run());
         reachable(&lab);
-        let qemu = lab.qemus()[0];
-        lab.processes().iter().filter(|p| p.pid == qemu).for_each(|p| p.signal(Signal::KILL));
+        lab.qemu().end();
         let json = run.join().unwrap().code(125).stderr("").json();
         assert_eq!(json["ended_by"], "qemu_death", "{json}");
         assert!(fs::metadata(json["bundle"].as_str().unwrap()).unwrap().is_dir());

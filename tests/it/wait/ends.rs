@@ -2,22 +2,15 @@
 
 use super::{meanwhile, say};
 use crate::events::running;
-use crate::harness::{Alive, Lab, NO_GUEST, until, vm};
+use crate::harness::{Lab, NO_GUEST, until, vm};
 use rustix::process::Signal;
-
-/// QEMU's process.
-fn qemu(lab: &Lab) -> Alive {
-    let pid = lab.qemus().remove(0);
-    let mut found = lab.processes().into_iter();
-    found.find(|process| process.pid == pid).unwrap()
-}
 
 #[test]
 fn the_death_of_qemu() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     for condition in ["serial:x", "paused", "event:STOP", "ssh"] {
         lab.qqmgr("start a").run().code(0);
-        let qemu = qemu(&lab);
+        let qemu = lab.qemu();
         let line = format!("wait a --for serial:never --for {condition} --timeout 50s");
         let outcome = meanwhile(&lab, &line, || qemu.signal(Signal::KILL));
         outcome.expect(
@@ -30,7 +23,7 @@ fn the_death_of_qemu() {
         assert!(status["ended"]["bundle"].is_string(), "{status}");
     }
     lab.qqmgr("start a").run().code(0);
-    let qemu = qemu(&lab);
+    let qemu = lab.qemu();
     // What else was waited for can't come any more.
     let line = "wait a --for stopped --for serial:x --timeout 50s --json";
     let json = meanwhile(&lab, line, || qemu.signal(Signal::KILL)).code(1).stderr("").json();
@@ -71,7 +64,7 @@ fn an_end_after_a_stop_that_was_broken_off_is_one() {
     until("it is stopping", || lab.vm_file("a", "end.json").exists().then_some(()));
     stop.kill().unwrap();
     stop.wait().unwrap();
-    let waited = meanwhile(&lab, "wait a --for serial:never", || qemu(&lab).signal(Signal::KILL));
+    let waited = meanwhile(&lab, "wait a --for serial:never", || lab.qemu().signal(Signal::KILL));
     waited.expect(
         1,
         "",
@@ -88,7 +81,7 @@ fn a_panic_before_the_end_is_told() {
                     syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
     let death = || {
         say(&lab, said);
-        qemu(&lab).signal(Signal::KILL);
+        lab.qemu().signal(Signal::KILL);
     };
     meanwhile(&lab, "wait a --for serial:never", death).expect(1, "", panicked);
     lab.qqmgr("start a").run().code(0);
