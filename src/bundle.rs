@@ -1,10 +1,11 @@
 //! Crash bundles: one directory with all that is known of a VM that died or never came up.
 
+use crate::Error;
 use crate::config::{Config, Instance};
 use crate::events::Told;
 use crate::qmp::Event;
+use crate::sys::private_dir;
 use crate::vm::{EventLog, Launch, Milestone, Running, Timeline, VmDir};
-use crate::{Error, private_dir};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::fmt::Write;

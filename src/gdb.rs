@@ -2,7 +2,9 @@
 
 use crate::Error;
 use crate::config::{Config, Instance};
-use crate::short_socket::{self, LONGEST_PATH};
+use crate::sys::short_socket::{self, LONGEST_PATH};
+use crate::text::quote::quote;
+use crate::text::sanitize::harmless;
 use crate::vm::{self, GDB_SOCKET, Launch, VmDir};
 use rustix::io::FdFlags;
 use std::os::fd::IntoRawFd;
@@ -65,7 +67,7 @@ pub async fn on_qemu(
 /// Commands of gdb's that have each later `run` begin the log of QEMU's events again: the first one
 /// finds it begun.
 fn hooks(dir: &VmDir) -> String {
-    let path = |name: &str| vm::quote(&dir.file(name).display().to_string());
+    let path = |name: &str| quote(&dir.file(name).display().to_string());
     let (log, commands) = (path(vm::EVENT_LOG), path(vm::EVENT_COMMANDS));
     let opening = vm::OPENING.escape_debug().to_string().replace("\\\"", "\"");
     let again = format!("test ! -s {log} || {{ : >{log}; printf '{opening}' 1<>{commands}; }}");
@@ -105,7 +107,7 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     match answer.contains("Waiting for gdb connection") {
         true => Ok(target),
         false => {
-            let answer = vm::harmless(answer.as_bytes());
+            let answer = harmless(answer.as_bytes());
             Err(Error::GdbStub { vm: vm.name, answer })
         }
     }

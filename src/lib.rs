@@ -63,36 +63,23 @@
 //! `examples/` in the repository has whole programs: `qmp_status`, `list_vms`, `boot_and_stop`.
 
 mod bundle;
-mod changes;
 pub mod check;
-mod child;
 pub mod cli;
 pub mod config;
 pub mod console;
-mod deadline;
-mod descriptors;
-pub mod duration;
 mod error;
 pub mod events;
-mod flock;
 pub mod gdb;
-mod helper;
-mod host;
 pub mod lease;
 pub mod logs;
-mod private_dir;
-pub mod process;
+pub mod qemu_args;
 pub mod qmp;
 pub mod run;
-pub mod sanitize;
 mod scaffold;
-mod short_socket;
-mod signals;
 pub mod ssh;
-mod suggest;
-mod template;
+pub mod sys;
+pub mod text;
 pub mod vm;
 pub mod wait;
-mod words;
 
 pub use error::{Error, Place};

@@ -2,8 +2,8 @@
 
 use super::ask::{Qemus, Question};
 use super::{Code, Finding, Subject, images, lock};
-use crate::config::Arg;
-use crate::vm::Properties;
+use crate::qemu_args::Arg;
+use crate::qemu_args::Properties;
 use rustix::fs::{Access, AtFlags};
 use std::fs::File;
 use std::io;

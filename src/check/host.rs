@@ -2,10 +2,13 @@
 
 use super::names::accelerators;
 use super::{Code, Finding, Subject};
-use crate::config::{Arg, Port};
-use crate::short_socket::LONGEST_PATH;
-use crate::vm::{Forward, Properties, forwards, port_owner};
-use crate::{Place, host};
+use crate::Place;
+use crate::config::Port;
+use crate::qemu_args::Arg;
+use crate::qemu_args::{Forward, Properties, forwards};
+use crate::sys::kvm;
+use crate::sys::short_socket::LONGEST_PATH;
+use crate::vm::port_owner;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 
@@ -43,7 +46,7 @@ fn kvm(subject: &Subject) -> Option<Finding> {
     if asked.iter().any(|(_, name)| name != "kvm") {
         return None;
     }
-    let (action, error) = host::try_kvm().err()?;
+    let (action, error) = kvm::try_kvm().err()?;
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => "join the group that owns /dev/kvm, often `kvm`",
         _ => "enable virtualization, or write `accel=kvm:tcg` to do without",

@@ -16,9 +16,10 @@ mod table;
 pub use finding::{Code, Finding, Severity};
 
 use crate::config::{self, Config, Diagnostic, Instance, Port, Vm};
-use crate::process::Process;
+use crate::qemu_args::{Arg, Opt, options};
 use crate::ssh::Doubts;
-use crate::vm::{Opt, VmDir, options};
+use crate::sys::process::Process;
+use crate::vm::VmDir;
 use crate::{Error, Place};
 use ask::{Program, Qemus};
 use login::Opinions;
@@ -133,7 +134,7 @@ impl Subject<'_> {
     }
 
     /// Something about a part of an argument; the place is that part's if the config shows it.
-    fn about(&self, code: Code, arg: &config::Arg, part: &str, message: String) -> Finding {
+    fn about(&self, code: Code, arg: &Arg, part: &str, message: String) -> Finding {
         let source = &self.config.file.source;
         let place = arg.span.clone().map(|whole| {
             let shown = &source.text[whole.clone()];
@@ -147,10 +148,7 @@ impl Subject<'_> {
     }
 
     /// The options of one of these names that have a value, with it.
-    fn with_value<'a>(
-        &'a self,
-        names: &'a [&str],
-    ) -> impl Iterator<Item = (&'a str, &'a config::Arg)> {
+    fn with_value<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a Arg)> {
         let named = self.options.iter().filter(|opt| names.contains(&opt.name));
         named.filter_map(|opt| Some((opt.name, opt.value?)))
     }

@@ -2,9 +2,9 @@
 
 use super::ask::{Qemus, Question};
 use super::{Code, Finding, Subject, table};
-use crate::config::Arg;
-use crate::suggest;
-use crate::vm::Properties;
+use crate::qemu_args::Arg;
+use crate::qemu_args::Properties;
+use crate::text::suggest;
 use std::collections::HashSet;
 
 /// Properties of `-machine` that are no machine's: QEMU hands them on (QEMU, softmmu/vl.c).

@@ -5,7 +5,7 @@ use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
 use crate::console::{self, Awaited, EndedBy, Ends, Failed, Hold, Port, Relay, Terminal};
-use crate::signals::Signals;
+use crate::sys::signals::Signals;
 use crate::vm;
 use serde::Serialize;
 use std::io::{self, IsTerminal};

@@ -5,8 +5,10 @@ use super::{Context, output, stdout};
 use crate::config::Instance;
 use crate::events::{self, EventStream, Filter, Told};
 use crate::qmp::Event;
+use crate::sys::deadline;
+use crate::text::sanitize::harmless;
 use crate::vm::Running;
-use crate::{Error, deadline, vm};
+use crate::{Error, vm};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::process::ExitCode;
@@ -154,7 +156,7 @@ fn line(event: &Event) -> String {
     let time = time(event).unwrap_or_else(|| "-".to_owned());
     let data = if event.data.is_null() { String::new() } else { format!(" {}", event.data) };
     // Names and data may be the guest's.
-    vm::harmless(format!("{time} {}{data}", event.name).as_bytes())
+    harmless(format!("{time} {}{data}", event.name).as_bytes())
 }
 
 /// When it happened, in local time; QEMU may not know (-1).

@@ -4,7 +4,7 @@ use super::{Context, output, stop};
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::lease;
-use crate::process::Process;
+use crate::sys::process::Process;
 use crate::vm::{self, Lease, VmDir};
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -1,6 +1,7 @@
 //! What this program does when qqmgr has started it as one of its helpers.
 
-use crate::{Error, helper, lease};
+use crate::sys::helper;
+use crate::{Error, lease};
 use std::process::ExitCode;
 
 /// Does a helper's work, if this process was started as one.

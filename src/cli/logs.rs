@@ -4,7 +4,7 @@ use super::args::attach::LogArgs;
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::logs::{self, Follower, Log, Next};
-use crate::sanitize::Sanitizer;
+use crate::text::sanitize::Sanitizer;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 use std::cell::RefCell;
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! Verbs that take several VMs: side by side, a line each, the worst exit code of all.
 
 use super::{Context, output};
+use crate::Error;
 use crate::config::Instance;
-use crate::{Error, descriptors};
+use crate::sys::descriptors;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;

@@ -5,7 +5,7 @@ use super::{Context, console, output};
 use crate::Error;
 use crate::console::Port;
 use crate::qmp::Client;
-use crate::sanitize::Sanitizer;
+use crate::text::sanitize::Sanitizer;
 use crate::vm::{self, Running};
 use serde::Serialize;
 use std::fmt;

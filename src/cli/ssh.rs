@@ -3,9 +3,9 @@
 use super::supervise::{GRACE, Tool};
 use super::{Context, output};
 use crate::Error;
-use crate::child::ending_with_us;
 use crate::config::{Config, Instance};
 use crate::ssh::Session;
+use crate::sys::child::ending_with_us;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};

@@ -5,7 +5,8 @@ use super::many::Targets;
 use super::{Context, output};
 use crate::config::{Config, Instance};
 use crate::lease;
-use crate::process::Identity;
+use crate::sys::process::Identity;
+use crate::text::quote::quote;
 use crate::vm::{self, Lease, LeaseStatus, StartOptions, Started};
 use crate::wait::{Alarms, Condition, Plan, Watch};
 use crate::{Error, bundle};
@@ -209,8 +210,8 @@ async fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result
         output::document(&words);
         return Ok(ExitCode::SUCCESS);
     }
-    let env = vm.env.iter().map(|(name, value)| format!("{name}={}", vm::quote(value)));
-    let words = words.iter().map(|word| vm::quote(word));
+    let env = vm.env.iter().map(|(name, value)| format!("{name}={}", quote(value)));
+    let words = words.iter().map(|word| quote(word));
     output::text(env.chain(words).collect::<Vec<_>>().join(" "));
     if std::env::current_dir().is_ok_and(|dir| dir != vm.config_dir) {
         output::note(format_args!("note: QEMU's working directory is {}", vm.config_dir.display()));

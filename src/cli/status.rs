@@ -3,7 +3,8 @@
 use super::args::view::StatusArgs;
 use super::{Context, exit, output};
 use crate::Error;
-use crate::vm::{self, Forward, LeaseStatus, Status};
+use crate::qemu_args::Forward;
+use crate::vm::{self, LeaseStatus, Status};
 use std::fmt;
 use std::process::ExitCode;
 

@@ -3,11 +3,11 @@
 //! would wait for it for ever.
 
 use super::output;
-use crate::child::ending_with_us;
 use crate::config::Instance;
 use crate::console::Terminal;
 use crate::events::{self, EventStream, Told};
-use crate::signals::Signals;
+use crate::sys::child::ending_with_us;
+use crate::sys::signals::Signals;
 use crate::{Error, ssh, vm};
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt;

@@ -2,8 +2,9 @@
 
 use super::args::view::TimelineArgs;
 use super::{Context, output};
+use crate::Error;
+use crate::text::duration;
 use crate::vm::{Milestone, Timeline, VmDir};
-use crate::{Error, duration};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;

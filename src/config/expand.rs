@@ -2,8 +2,8 @@
 
 use super::lookup::{Failure, Found, Scope};
 use super::source::{Diagnostic, Text};
-use crate::template::{self, Path, Piece};
-use crate::words;
+use crate::text::template::{self, Path, Piece};
+use crate::text::words;
 use std::collections::HashSet;
 use std::ops::Range;
 

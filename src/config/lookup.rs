@@ -2,8 +2,8 @@
 
 use super::file::{Definition, Var, Vars};
 use super::source::{Source, Text};
-use crate::suggest;
-use crate::template::Path;
+use crate::text::suggest;
+use crate::text::template::Path;
 
 /// What qqmgr itself knows about a VM.
 pub struct Builtins {

@@ -15,10 +15,10 @@ mod tests;
 pub use file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
 pub use load::{FILE_NAME, RUNTIME_DIR};
 pub(crate) use parse::{NAME_RULE, is_vm_name};
-pub use resolve::{Arg, Ssh, Vm, reserved_option};
+pub use resolve::{Ssh, Vm, reserved_option};
 pub use source::{Diagnostic, Location, Source, Span, Text};
 
-use crate::suggest;
+use crate::text::suggest;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
 use super::read::{Reader, Section, Value, describe, scalar};
 use super::source::{Diagnostic, Source, Text};
-use crate::suggest;
+use crate::text::suggest;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue, Error};
 

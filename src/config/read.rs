@@ -1,7 +1,7 @@
 //! Reading typed values out of parsed TOML, noting everything that is wrong on the way.
 
 use super::source::{Diagnostic, Span, Text};
-use crate::suggest;
+use crate::text::suggest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

@@ -4,8 +4,9 @@ use super::Config;
 use super::expand::Expander;
 use super::file::{Definition, Entry, SshOption};
 use super::lookup::{Builtins, Scope};
-use super::source::{Diagnostic, Source, Span, Text};
+use super::source::{Diagnostic, Source, Text};
 use super::{Error, Instance};
+use crate::qemu_args::Arg;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -26,16 +27,6 @@ pub struct Vm {
     pub args: Vec<Arg>,
     /// How to reach it.
     pub ssh: Ssh,
-}
-
-/// An argument for QEMU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Arg {
-    /// The argument itself.
-    pub text: String,
-    /// Where the config file says so, unless it is not from there.
-    #[serde(skip)]
-    pub span: Option<Span>,
 }
 
 /// How SSH reaches a VM.

@@ -1,6 +1,6 @@
 //! Looks for a regular expression in output as it comes, line by line.
 
-use crate::sanitize::Sanitizer;
+use crate::text::sanitize::Sanitizer;
 use regex::Regex;
 
 /// A longer line is forgotten from its start, in bytes.

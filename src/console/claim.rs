@@ -4,7 +4,7 @@
 //! writes that first, so that the holder can tell such an end from any other SIGTERM.
 
 use super::{Error, Port};
-use crate::process::{self, Process};
+use crate::sys::process::{self, Process};
 use rustix::fs::FlockOperation;
 use rustix::process::Signal;
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! Why one is not attached to a port, or no longer.
 
 use super::Port;
-use crate::duration;
+use crate::text::duration;
 use std::time::Duration;
 
 /// What went wrong with being attached.

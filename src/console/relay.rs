@@ -1,8 +1,8 @@
 //! Passes bytes between a user and a port, both ways, until something ends it.
 
 use super::Awaited;
-use crate::deadline;
-use crate::sanitize::Sanitizer;
+use crate::sys::deadline;
+use crate::text::sanitize::Sanitizer;
 use serde::Serialize;
 use std::io;
 use std::time::Duration;

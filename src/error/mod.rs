@@ -7,8 +7,9 @@ mod phrases;
 pub use answers::Place;
 pub(crate) use phrases::{colon, no_answer};
 
+use crate::text::duration;
 use crate::vm::Ended;
-use crate::{config, console, duration, qmp};
+use crate::{config, console, qmp};
 use phrases::{also_held, words};
 use std::io;
 use std::path::PathBuf;

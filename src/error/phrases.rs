@@ -1,6 +1,6 @@
 //! Parts of messages that depend on what is known.
 
-use crate::duration;
+use crate::text::duration;
 use crate::vm::Ended;
 use std::time::Duration;
 

@@ -7,10 +7,10 @@ mod names;
 pub use names::{Filter, is_unknown};
 
 use crate::Error;
-use crate::changes::Changes;
 use crate::config::Instance;
-use crate::process::Process;
 use crate::qmp::{Event, Record};
+use crate::sys::changes::Changes;
+use crate::sys::process::Process;
 use crate::vm::{EventLog, History, Line, Running, VmDir, running};
 use inotify::WatchMask;
 

@@ -1,7 +1,7 @@
 //! Names of events: patterns for them, and those that a QEMU has.
 
 use crate::qmp::Client;
-use crate::suggest;
+use crate::text::suggest;
 use crate::vm::Running;
 use std::time::Duration;
 use wildmatch::WildMatch;

@@ -3,8 +3,8 @@
 use super::{LOCK, READY, Role, Word, holder};
 use crate::Error;
 use crate::config::Instance;
-use crate::process::{self, Identity, Process};
 use crate::ssh;
+use crate::sys::process::{self, Identity, Process};
 use crate::vm::{self, Lease, Lock, VmDir};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;

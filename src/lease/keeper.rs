@@ -1,9 +1,10 @@
 //! A keeper as whoever asked for it sees it.
 
 use super::{KEEPER, READY, Role, Word};
+use crate::Error;
 use crate::config::Instance;
+use crate::sys::helper;
 use crate::vm::{self, By, From, Lease, Running, Started, VmDir};
-use crate::{Error, helper};
 use serde::Serialize;
 use std::io;
 use std::process::Stdio;

@@ -11,7 +11,7 @@ pub use keep::keep;
 pub use keeper::{Keeper, while_starting};
 
 use crate::config::Instance;
-use crate::process::Process;
+use crate::sys::process::Process;
 use crate::vm::{self, By, From, Lease, Stopped, VmDir};
 use crate::{Error, ssh};
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,9 @@
 
 use super::{Lines, Log, at_last_lines, unreadable};
 use crate::Error;
-use crate::changes::Changes;
 use crate::config::Instance;
-use crate::process::Process;
+use crate::sys::changes::Changes;
+use crate::sys::process::Process;
 use crate::vm::VmDir;
 use inotify::WatchMask;
 use std::fs::File;

@@ -10,7 +10,7 @@ pub use outcome::{EndedBy, Ran};
 
 use crate::config::{Config, Instance, Port};
 use crate::lease::Keeper;
-use crate::signals::Signals;
+use crate::sys::signals::Signals;
 use crate::vm::{self, StartOptions};
 use crate::wait::{Alarms, Condition, Plan, Subject, Watch};
 use crate::{Error, bundle};

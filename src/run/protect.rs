@@ -2,8 +2,9 @@
 //! its images, and it can be reached beside the VM itself.
 
 use crate::Error;
-use crate::config::{Arg, Config, Diagnostic, Instance, Vm};
-use crate::vm::{Properties, forwards, option_name};
+use crate::config::{Config, Diagnostic, Instance, Vm};
+use crate::qemu_args::Arg;
+use crate::qemu_args::{Properties, forwards, option_name};
 
 /// A port for a config that is only looked at.
 const ANY_PORT: u16 = 1;

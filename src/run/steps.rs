@@ -2,11 +2,12 @@
 //! come is known at any moment, since anything may end them.
 
 use super::job::{Copy, Job};
-use crate::child::last_of;
+use crate::Error;
 use crate::config::Instance;
 use crate::ssh::{self, Session};
+use crate::sys::child::last_of;
+use crate::text::sanitize::harmless;
 use crate::wait::Subject;
-use crate::{Error, vm};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
@@ -131,7 +132,7 @@ async fn copied(instance: &Instance, copy: &Copy, scp: std::process::Command) ->
         false => Err(Error::NotCopied {
             vm: instance.name.clone(),
             what: copy.from.display().to_string(),
-            reason: vm::harmless(&stderr),
+            reason: harmless(&stderr),
         }),
     }
 }

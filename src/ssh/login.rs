@@ -3,8 +3,8 @@
 
 use super::{Session, Signs, master, probe};
 use crate::Error;
-use crate::child::{ending_with_us, last_of};
-use crate::vm::harmless;
+use crate::sys::child::{ending_with_us, last_of};
+use crate::text::sanitize::harmless;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt;

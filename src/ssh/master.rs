@@ -4,8 +4,9 @@
 //! gets another one, and the one before ends when it has not been used for a while, or the VM stops.
 
 use super::config;
+use crate::Error;
+use crate::sys::short_socket;
 use crate::vm::{History, VmDir};
-use crate::{Error, short_socket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -2,7 +2,7 @@
 //! for clients that are not logged in (`MaxStartups`, sshd_config(5)) and keep each other out.
 
 use super::Session;
-use crate::flock;
+use crate::sys::flock;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 

@@ -2,9 +2,10 @@
 
 use super::dir::VmDir;
 use super::running::Running;
-use crate::process::Process;
+use crate::Error;
 use crate::qmp::{self, Client};
-use crate::{Error, deadline};
+use crate::sys::deadline;
+use crate::sys::process::Process;
 use std::io;
 use std::path::Path;
 use std::time::Duration;

@@ -3,9 +3,9 @@
 use super::event_log;
 use crate::Error;
 use crate::config::{Instance, RUNTIME_DIR};
-use crate::private_dir;
-use crate::process::{Elsewhere, Process};
-use crate::short_socket::{self, LONGEST_PATH};
+use crate::sys::private_dir;
+use crate::sys::process::{Elsewhere, Process};
+use crate::sys::short_socket::{self, LONGEST_PATH};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use serde::Serialize;
 use std::fs::File;

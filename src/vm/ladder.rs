@@ -1,9 +1,10 @@
 //! The ladder that a stop goes down, from asking the guest to SIGKILL, a rung at a time.
 
 use super::running::Running;
+use crate::Error;
 use crate::error::no_answer;
 use crate::qmp::{self, Client};
-use crate::{Error, deadline};
+use crate::sys::deadline;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

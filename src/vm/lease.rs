@@ -3,7 +3,7 @@
 use super::dir::VmDir;
 use crate::Error;
 use crate::config::Instance;
-use crate::process::Identity;
+use crate::sys::process::Identity;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,8 +1,10 @@
 //! What one qqmgr does to a VM at a time: the locks in its directory, and waiting for them.
 
 use super::dir::VmDir;
+use crate::Error;
 use crate::config::Instance;
-use crate::{Error, flock, process};
+use crate::sys::flock;
+use crate::sys::process;
 use std::os::fd::OwnedFd;
 use tokio::time::Instant;
 

@@ -3,7 +3,7 @@
 
 use super::launch;
 use crate::config::Instance;
-use crate::process::{self, Identity, Process};
+use crate::sys::process::{self, Identity, Process};
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,6 +1,6 @@
 //! Ports of the host: a free one for SSH, and who has one that is taken.
 
-use crate::process::{self, Identity};
+use crate::sys::process::{self, Identity};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};

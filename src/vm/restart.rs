@@ -4,14 +4,14 @@ use super::dir::VmDir;
 use super::ended::By;
 use super::ladder::From;
 use super::launch::Launch;
-use super::options::name as option_name;
-use super::properties::Properties;
 use super::running::running;
 use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};
 use crate::Error;
 use crate::config::{Config, Instance};
+use crate::qemu_args::Properties;
+use crate::qemu_args::option_name;
 use std::time::Duration;
 
 /// How long QEMU may take to reset the machine.

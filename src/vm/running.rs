@@ -5,7 +5,7 @@ use super::ended::Ended;
 use super::orphan::orphan;
 use crate::Error;
 use crate::config::Instance;
-use crate::process::Process;
+use crate::sys::process::Process;
 
 /// A VM's living process with its directory, to talk to.
 #[derive(Debug)]

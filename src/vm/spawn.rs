@@ -3,8 +3,10 @@
 use super::argv::CommandLine;
 use super::dir::VmDir;
 use super::launch;
+use crate::Error;
 use crate::config::Vm;
-use crate::{Error, child, descriptors};
+use crate::sys::child;
+use crate::sys::descriptors;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::FdFlags;
 use rustix::process::Signal;

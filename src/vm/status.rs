@@ -1,6 +1,5 @@
 //! What is: the state of a VM, or of all of them side by side.
 
-use super::argv::{Forward, forwards};
 use super::dir::VmDir;
 use super::ended::Ended;
 use super::history::History;
@@ -10,10 +9,12 @@ use super::orphan::orphan;
 use super::running::Running;
 use super::state::State;
 use super::stop::is_stopping;
+use crate::Error;
 use crate::config::{Instance, Port};
-use crate::process::{self, Process};
+use crate::qemu_args::{Forward, forwards};
 use crate::qmp::{self, Version};
-use crate::{Error, descriptors};
+use crate::sys::descriptors;
+use crate::sys::process::{self, Process};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;

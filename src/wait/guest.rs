@@ -2,9 +2,9 @@
 
 use super::Subject;
 use crate::Error;
+use crate::qemu_args::forwards;
 use crate::qmp::Client;
 use crate::ssh::{self, Session};
-use crate::vm::forwards;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// asks it. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's own
 /// table tells.
 pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error> {
-    let argv = crate::process::command_line(subject.vm.process.pid());
+    let argv = crate::sys::process::command_line(subject.vm.process.pid());
     let rules = forwards(argv.iter().map(String::as_str));
     let rule = rules.into_iter().find(|rule| rule.guest_port == port && rule.protocol == "tcp");
     let Some(rule) = rule else {

@@ -4,9 +4,9 @@
 use super::serial::SerialLog;
 use super::subject::Subject;
 use crate::Error;
-use crate::changes::Changes;
 use crate::events::Told;
 use crate::qmp::Event;
+use crate::sys::changes::Changes;
 use crate::vm::{EventLog, History, Milestone, Running, Timeline};
 use inotify::WatchMask;
 use std::time::Duration;

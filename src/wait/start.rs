@@ -1,10 +1,11 @@
 //! Waiting for a VM to be started by somebody else.
 
 use super::{Condition, Plan};
-use crate::changes::Changes;
+use crate::Error;
 use crate::config::Instance;
+use crate::sys::changes::Changes;
+use crate::sys::deadline;
 use crate::vm::VmDir;
-use crate::{Error, deadline};
 use inotify::WatchMask;
 use std::io;
 

@@ -1,8 +1,8 @@
 //! Arguments of the verbs that read a VM's logs or talk to it by hand.
 
 use crate::cli::completions;
-use crate::duration;
 use crate::logs::Lines;
+use crate::text::duration;
 use clap::Args;
 use regex::Regex;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Arguments of the verbs that reach into the guest.
 
 use crate::cli::completions;
-use crate::duration;
 use crate::run::Copy;
+use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};

@@ -1,7 +1,7 @@
 //! Arguments of the verbs that begin and end a VM's life.
 
 use crate::cli::completions;
-use crate::duration;
+use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;
 use std::time::Duration;

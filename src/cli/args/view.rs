@@ -2,7 +2,7 @@
 
 use crate::cli::completions;
 use crate::cli::timeline::Limit;
-use crate::duration;
+use crate::text::duration;
 use clap::Args;
 use std::time::Duration;
 

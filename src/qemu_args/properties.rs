@@ -2,6 +2,7 @@
 //! and JSON, both as keys with dots.
 
 use serde_json::Value;
+use std::path::Path;
 
 /// Properties in their order. The key of a first one without `=` is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,11 @@ impl Properties {
     pub fn is_on(&self, key: &str) -> bool {
         matches!(self.get(key), Some("on" | "yes" | "true" | "y"))
     }
+}
+
+/// A path in a list of QEMU properties, where a comma is written twice.
+pub fn escape(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 /// The items of a list; `,,` is a comma in one of them.

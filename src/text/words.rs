@@ -4,7 +4,7 @@
 //! Command Language, 2.2 Quoting). Variables stay pieces of their word, so that what they hold
 //! can never split it.
 
-use crate::template::{self, Path, Piece};
+use crate::text::template::{self, Path, Piece};
 use std::ops::Range;
 
 /// One word before its variables are put in.

@@ -1,7 +1,7 @@
 //! Processes of ours that outlive the command that starts them: this program again, under a name
 //! by which `ps` tells what each is, with the directory of the VM that it is for.
 
-use crate::descriptors;
+use crate::sys::descriptors;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;

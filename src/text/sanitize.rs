@@ -153,9 +153,19 @@ fn replace(clean: &mut Vec<u8>) {
     clean.extend_from_slice("\u{fffd}".as_bytes());
 }
 
+/// Foreign output as one can print it: control sequences, and control characters other than line
+/// breaks, are dropped.
+pub fn harmless(bytes: &[u8]) -> String {
+    let mut clean = Vec::new();
+    Sanitizer::plain().push(bytes, &mut clean);
+    let text = String::from_utf8_lossy(&clean);
+    let kept = text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control());
+    kept.collect::<String>().trim().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Sanitizer;
+    use super::{Sanitizer, harmless};
     use proptest::prelude::*;
 
     fn clean(mut sanitizer: Sanitizer, chunks: &[&[u8]]) -> String {
@@ -246,5 +256,10 @@ mod tests {
         fn leaves_text_alone(text in "[^\\p{Cc}]*") {
             prop_assert_eq!(clean(Sanitizer::default(), &[text.as_bytes()]), text);
         }
+    }
+
+    #[test]
+    fn drops_what_a_terminal_would_obey() {
+        assert_eq!(harmless(b"a\x1b[2Jb\r\nc\x07\xff\n"), "ab\nc\u{fffd}");
     }
 }

@@ -1,7 +1,8 @@
 //! Short paths for sockets whose own place may be too deep for one, in a directory that is the
 //! user's alone.
 
-use crate::{Error, private_dir};
+use crate::Error;
+use crate::sys::private_dir;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,17 @@
 //! The options of a QEMU command line: which argument is whose value.
 
-use crate::config::Arg;
+use serde::Serialize;
+use std::ops::Range;
+
+/// An argument for QEMU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Arg {
+    /// The argument itself.
+    pub text: String,
+    /// Where the config file says so, in bytes, unless it is not from there.
+    #[serde(skip)]
+    pub span: Option<Range<usize>>,
+}
 
 /// An option with its value.
 #[derive(Clone, Copy, Debug)]

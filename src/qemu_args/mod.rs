@@ -1,0 +1,11 @@
+//! Reading a QEMU command line: words to options, properties and forwarded ports, and the argument
+//! that a complaint of QEMU's is about. Knows nothing of VMs.
+
+pub(crate) mod culprit;
+mod forwards;
+mod options;
+mod properties;
+
+pub use forwards::{Forward, forwards};
+pub use options::{Arg, Opt, name as option_name, options};
+pub use properties::{Properties, escape};
