@@ -3,7 +3,7 @@
 //!     cargo run --example list_vms -- examples/demo.toml
 
 use qqmgr::config::Config;
-use qqmgr::vm;
+use qqmgr::vm::{self, Registry};
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Without a path, the config is looked for as `qqmgr` itself does.
     let path = std::env::args_os().nth(1).map(PathBuf::from);
     let config = Config::load(path.as_deref())?;
-    for status in vm::list(&config.instances()).await {
+    for status in vm::list(&Registry::of(&config).all()?).await {
         let pid = status.pid.map_or("no process".to_owned(), |pid| format!("pid {pid}"));
         println!("{}: {}, {pid}", status.name, status.state);
     }

@@ -5,7 +5,7 @@ use crate::config::{Config, Instance};
 use crate::events::Told;
 use crate::qmp::Event;
 use crate::sys::private_dir;
-use crate::vm::{EventLog, Launch, Milestone, Running, Timeline, VmDir};
+use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, find_running};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -69,7 +69,7 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     let gone = || Error::NotRunning { vm: instance.name.clone(), ended: None };
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
     // A throwaway instance's bundles outlive it, with its VM's own.
-    let parent = config.instance(&instance.definition)?.dir.join("crashes");
+    let parent = instance.vm_dir().join("crashes");
     private_dir::make(&parent)?;
     let bundle = new_directory(&parent)?;
     let failed = |error| Error::File { action: "write", path: bundle.clone(), error };
@@ -144,7 +144,7 @@ fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
 
 /// Has QEMU draw the screen, if it lives and has one.
 async fn screenshot(instance: &Instance, bundle: &Path) -> bool {
-    let Ok(Some(vm)) = Running::find(instance) else {
+    let Ok(Some(vm)) = find_running(instance) else {
         return false;
     };
     let arguments = json!({ "filename": bundle.join("screenshot.png"), "format": "png" });

@@ -44,9 +44,7 @@ pub async fn on_qemu(
     }
     // The serial log is QEMU's own to open; whoever follows it sees that another boot begins.
     dir.begin_log("serial")?;
-    let (extra, file) = (Vec::new(), config.file.source.path.clone());
-    let launch = Launch { argv: line.words(), extra, config: file, ssh_port: vm.ssh.port };
-    let (_, commands) = launch.begin(&dir)?;
+    let (_, commands) = Launch::new(config, &vm, &line, &[]).begin(&dir)?;
     let hooks = dir.write(HOOKS, hooks(&dir).as_bytes())?;
     let mut command = Command::new(gdb);
     command

@@ -72,6 +72,7 @@ pub mod events;
 pub mod gdb;
 pub mod lease;
 pub mod logs;
+pub mod ops;
 pub mod qemu_args;
 pub mod qmp;
 pub mod run;

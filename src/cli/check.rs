@@ -5,6 +5,7 @@ use super::{Context, exit, output};
 use crate::Error;
 use crate::check::{self, Code, Finding, Severity};
 use crate::config::{Diagnostic, Location};
+use crate::vm::Registry;
 use annotate_snippets::Level;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -73,9 +74,10 @@ fn text(finding: &Finding, coloured: bool) -> String {
 
 pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
+    let registry = Registry::of(&config);
     let instances = match args.vms.as_slice() {
         [] => config.vms(),
-        names => names.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
+        names => registry.matching(names, |name| registry.get(name))?,
     };
     let found = check::check(&config, &instances).await?;
     let errors = found.iter().filter(|finding| finding.severity() == Severity::Error).count();

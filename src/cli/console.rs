@@ -36,7 +36,7 @@ pub async fn attached(
     vm: &str,
     args: AttachArgs,
 ) -> Result<ExitCode, Error> {
-    let instance = context.load()?.instance(vm)?;
+    let instance = context.find(vm)?.1;
     let kinds = [
         SignalKind::hangup(),
         SignalKind::interrupt(),

@@ -7,7 +7,6 @@ use crate::events::{self, EventStream, Filter, Told};
 use crate::qmp::Event;
 use crate::sys::deadline;
 use crate::text::sanitize::harmless;
-use crate::vm::Running;
 use crate::{Error, vm};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -18,7 +17,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error> {
-    let instance = context.load()?.instance(&args.vm)?;
+    let instance = context.find(&args.vm)?.1;
     let past = match (args.all, args.lines) {
         (true, _) => Some(usize::MAX),
         (false, lines) => lines,
@@ -57,7 +56,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
 
 /// Says which names in filters fit no event of the VM's QEMU, if it runs.
 async fn tell_unknown(instance: &Instance, filters: &[String]) -> Result<(), Error> {
-    let Some(vm) = Running::find(instance)? else {
+    let Some(vm) = vm::find_running(instance)? else {
         return Ok(());
     };
     for name in filters {

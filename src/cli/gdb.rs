@@ -19,8 +19,7 @@ impl fmt::Display for Report {
 }
 
 pub async fn run(context: &Context, args: GdbArgs) -> Result<ExitCode, Error> {
-    let config = context.load()?;
-    let instance = config.instance(&args.vm)?;
+    let (config, instance) = context.find(&args.vm)?;
     if !args.guest {
         let command = gdb::on_qemu(&config, &instance, &args.gdb, &args.args).await?;
         return ssh::pass_through(context, command);

@@ -3,7 +3,7 @@
 use super::{Context, output};
 use crate::Error;
 use crate::config::Instance;
-use crate::vm::{self, Status};
+use crate::vm::{self, Registry, Status};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt;
@@ -84,8 +84,7 @@ fn style(status: &Status) -> Style {
 
 pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let mut instances = config.instances();
-    instances.extend(vm::running_strays(&config));
+    let instances = Registry::of(&config).all()?;
     // With a thousand VMs it takes more memory than all the rest.
     drop(config);
     let statuses = vm::list(&instances).await.into_iter();

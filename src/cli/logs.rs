@@ -54,7 +54,7 @@ struct Line {
 }
 
 pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode, Error> {
-    let instance = context.load()?.instance(&args.vm)?;
+    let instance = context.find(&args.vm)?.1;
     if args.follow {
         let follower = Follower::open(&instance, log, args.lines, args.retry)?;
         return follow(context, &args, follower).await;

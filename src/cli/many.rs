@@ -4,6 +4,7 @@ use super::{Context, output};
 use crate::Error;
 use crate::config::Instance;
 use crate::sys::descriptors;
+use crate::vm::is_pattern;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
@@ -23,23 +24,9 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Those that are named, each once, or `all`.
-    pub fn new(
-        names: &[String],
-        all: Option<Vec<Instance>>,
-        find: impl Fn(&str) -> Result<Instance, Error>,
-    ) -> Result<Targets, Error> {
-        if let Some(instances) = all {
-            return Ok(Targets { instances, single: false });
-        }
-        let mut instances: Vec<Instance> = Vec::new();
-        for name in names {
-            let instance = find(name)?;
-            if !instances.contains(&instance) {
-                instances.push(instance);
-            }
-        }
-        Ok(Targets { instances, single: names.len() == 1 })
+    /// The VMs that these names or patterns stand for.
+    pub fn new(names: &[String], instances: Vec<Instance>) -> Targets {
+        Targets { instances, single: matches!(names, [name] if !is_pattern(name)) }
     }
 
     /// Does the work on each, all at once as far as descriptors suffice, and tells each result as it comes; with `--json` all

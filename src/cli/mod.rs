@@ -36,8 +36,9 @@ pub use completions::complete;
 pub use helper::helper;
 
 use crate::Error;
-use crate::config::Config;
+use crate::config::{Config, Instance};
 use crate::logs::Log;
+use crate::vm::Registry;
 use args::Verb;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
@@ -86,6 +87,13 @@ struct Context {
 impl Context {
     fn load(&self) -> Result<Config, Error> {
         Ok(Config::load(self.config.as_deref())?)
+    }
+
+    /// The config, and the VM or throwaway instance of that name.
+    fn find(&self, vm: &str) -> Result<(Config, Instance), Error> {
+        let config = self.load()?;
+        let instance = Registry::of(&config).get(vm)?;
+        Ok((config, instance))
     }
 }
 

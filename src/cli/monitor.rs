@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
         let message = "--force, --until and --idle are for a session at a terminal".to_owned();
         return Err(Error::Usage { message, hint: None });
     }
-    let instance = context.load()?.instance(&args.vm)?;
+    let instance = context.find(&args.vm)?.1;
     let vm = vm::running(&instance)?;
     let patience = args.attach.timeout.unwrap_or(PATIENCE);
     let monitor = Monitor { vm, patience };

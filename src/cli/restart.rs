@@ -1,25 +1,14 @@
 //! `qqmgr restart`.
 
 use super::args::life::RestartArgs;
-use super::start::{Waiting, startable, tell};
+use super::start::tell;
 use super::{Context, output};
-use crate::vm::{self, Lease};
+use crate::Error;
+use crate::ops::{self, Reset, Restart};
+use crate::vm::{Registry, Stopped};
 use crate::wait::Condition;
-use crate::{Error, bundle, lease, ssh};
-use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
-use tokio::time::Instant;
-
-#[derive(Serialize)]
-struct Reset {
-    name: String,
-    pid: u32,
-    reset: bool,
-    /// What was waited for and holds.
-    held: Vec<String>,
-    seconds: f64,
-}
 
 impl fmt::Display for Reset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,34 +22,21 @@ impl fmt::Display for Reset {
 
 pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let begun = Instant::now();
+    let registry = Registry::of(&config);
     let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
-    let waiting =
-        |since| Waiting { conditions, timeout: args.timeout, begun, since, since_start: true };
+    let restart = Restart { conditions, timeout: args.timeout };
     if args.reset {
-        let instance = config.instance(&args.vm)?;
-        let pid = vm::reset(&instance).await?;
-        ssh::close(&instance).await?;
-        let held = waiting(begun).hold(&config, &instance).await?;
-        let (name, seconds) = (instance.name, begun.elapsed().as_secs_f64());
-        output::report(&Reset { name, pid, reset: true, held, seconds }, context.json);
+        let instance = registry.get(&args.vm)?;
+        output::report(&ops::reset(&config, &instance, &restart).await?, context.json);
         return Ok(ExitCode::SUCCESS);
     }
-    let instance = startable(&config, &args.vm)?;
-    ssh::close(&instance).await?;
-    let lease = Lease::current(&instance)?;
-    let restart = vm::restart(&config, &instance, args.timeout);
-    let restart = lease::while_starting(&instance, lease, restart, |(_, started)| started);
-    let (stopped, started) = match restart.await {
-        Ok(restarted) => restarted,
-        Err(error) => return Err(bundle::of_start(&config, &instance, error).await),
+    let instance = registry.startable(&args.vm)?;
+    let tell = |stopped: &Stopped, started: &_| {
+        if !context.json {
+            output::note(stopped);
+            tell(started);
+        }
     };
-    if !context.json {
-        output::note(&stopped);
-        tell(&started);
-    }
-    // What the guest took to power down is not taken from what it has to come up.
-    let waiting = waiting(Instant::now());
-    output::report(&waiting.report(&config, &instance, started).await?, context.json);
+    output::report(&ops::restart(&config, &instance, &restart, tell).await?, context.json);
     Ok(ExitCode::SUCCESS)
 }

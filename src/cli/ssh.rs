@@ -26,8 +26,7 @@ pub async fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Erro
     let Some((vm, args)) = words.split_first() else {
         return Err(Error::Usage { message: "which VM?".to_owned(), hint: None });
     };
-    let config = context.load()?;
-    let instance = config.instance(&vm.to_string_lossy())?;
+    let (config, instance) = context.find(&vm.to_string_lossy())?;
     let session = open(context, &config, &instance).await?;
     in_guest(context, session.ssh(args), &instance).await
 }

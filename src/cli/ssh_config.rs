@@ -4,6 +4,7 @@ use super::args::setup::SshConfigArgs;
 use super::{Context, output};
 use crate::Error;
 use crate::ssh::Host;
+use crate::vm::Registry;
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
@@ -21,9 +22,10 @@ impl fmt::Display for Report {
 
 pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
+    let registry = Registry::of(&config);
     let instances = match args.all {
-        true => config.instances(),
-        false => args.vms.iter().map(|name| config.instance(name)).collect::<Result<_, _>>()?,
+        true => registry.all()?,
+        false => registry.matching(&args.vms, |name| registry.get(name))?,
     };
     let mut hosts = Vec::with_capacity(instances.len());
     for instance in instances {

@@ -67,7 +67,7 @@ impl fmt::Display for Status {
 }
 
 pub async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode, Error> {
-    let instance = vm::find(&context.load()?, &args.vm)?;
+    let instance = context.find(&args.vm)?.1;
     let status = vm::status(&instance).await?;
     output::report(&status, context.json);
     let missed = args.exit_code && !status.is_running();

@@ -4,8 +4,8 @@ use super::args::life::StopArgs;
 use super::many::Targets;
 use super::{Context, output};
 use crate::config::{self, Config, Instance};
-use crate::vm::{self, By, From, Method, Stopped};
-use crate::{Error, ssh};
+use crate::vm::{By, From, Method, Registry, Stopped};
+use crate::{Error, ops};
 use std::fmt;
 use std::process::ExitCode;
 
@@ -45,35 +45,31 @@ pub async fn each(
         }
         result => (result?, None),
     };
-    let every = || [config.instances(), vm::running_strays(&config)].concat();
-    let known = if wrong.is_some() { vm::strays(&config) } else { Vec::new() };
-    let find = |name: &str| match known.iter().find(|instance| instance.name == name) {
-        Some(instance) => Ok(instance.clone()),
-        None => vm::find(&config, name),
+    let registry = match wrong {
+        Some(_) => Registry::of_unread(&config),
+        None => Registry::of(&config),
     };
-    let (targets, wrong) = match (Targets::new(names, all.then(every), find), wrong) {
+    let found = match all {
+        true => registry.all(),
+        false => registry.matching(names, |name| registry.get(name)),
+    };
+    let (instances, wrong) = match (found, wrong) {
         // Only the file can tell whether there is such a VM.
         (Err(Error::Config(NoSuchVm { .. })), Some(wrong)) => return Err(wrong),
-        (targets, wrong) => (targets?, wrong),
+        (found, wrong) => (found?, wrong),
     };
+    let targets = Targets::new(names, instances);
     if let (Some(wrong), false) = (&wrong, context.json) {
         output::warning(wrong);
     }
     let note = wrong.map(|wrong| format!("the config was not read: {wrong}"));
-    let stop = async |instance: &_| {
-        let mut stopped = one(context, instance, from, by).await?;
+    let stop = async |instance: &Instance| {
+        let mut stopped = ops::down(instance, from, by).await?;
+        notes(context, &stopped);
         stopped.notes.extend(note.clone());
         Ok(stopped)
     };
     targets.each(context, stop).await
-}
-
-/// Stops one VM and the connection that its SSH sessions share.
-async fn one(context: &Context, instance: &Instance, from: From, by: By) -> Result<Stopped, Error> {
-    let stopped = vm::stop(instance, from, by).await?;
-    ssh::close(instance).await?;
-    notes(context, &stopped);
-    Ok(stopped)
 }
 
 /// Tells what went wrong on the way.

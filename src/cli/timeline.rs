@@ -53,7 +53,7 @@ impl fmt::Display for Report {
 }
 
 pub fn run(context: &Context, args: &TimelineArgs) -> Result<ExitCode, Error> {
-    let instance = context.load()?.instance(&args.vm)?;
+    let instance = context.find(&args.vm)?.1;
     let timeline = VmDir::open(&instance)?.as_ref().map(Timeline::latest).transpose()?.flatten();
     let name = instance.name;
     let timeline = timeline.ok_or_else(|| Error::NeverStarted { vm: name.clone() })?;

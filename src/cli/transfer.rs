@@ -12,15 +12,13 @@ use std::os::fd::AsFd;
 use std::process::{Command, ExitCode, Stdio};
 
 pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
-    let config = context.load()?;
-    let instance = config.instance(vm)?;
+    let (config, instance) = context.find(vm)?;
     let session = ssh::open(context, &config, &instance).await?;
     ssh::in_guest(context, put_command(&session, paths)?, &instance).await
 }
 
 pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
-    let config = context.load()?;
-    let instance = config.instance(vm)?;
+    let (config, instance) = context.find(vm)?;
     let session = ssh::open(context, &config, &instance).await?;
     let tool = get_command(&session, paths)?;
     let is_stream = paths.last().is_some_and(|target| target == STREAM);

@@ -17,8 +17,7 @@ impl fmt::Display for Waited {
 }
 
 pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
-    let config = context.load()?;
-    let instance = config.instance(&args.vm)?;
+    let (config, instance) = context.find(&args.vm)?;
     let plan = Plan {
         conditions: args.conditions,
         any: args.any,

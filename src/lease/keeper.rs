@@ -4,7 +4,7 @@ use super::{KEEPER, READY, Role, Word};
 use crate::Error;
 use crate::config::Instance;
 use crate::sys::helper;
-use crate::vm::{self, By, From, Lease, Running, Started, VmDir};
+use crate::vm::{self, By, From, Lease, Started, VmDir};
 use serde::Serialize;
 use std::io;
 use std::process::Stdio;
@@ -105,7 +105,7 @@ impl Keeper {
 
 /// Why the VM is not kept, of which nothing is left if it was started for that.
 async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Error {
-    let found = Running::find(instance).ok().flatten();
+    let found = vm::find_running(instance).ok().flatten();
     match found.filter(|found| found.process.pid() == started.pid) {
         Some(_) if started.already_running => failed(instance, error),
         Some(vm) => match vm::stop_only(&vm.process, instance, From::Quit, By::Start).await {

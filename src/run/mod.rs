@@ -8,7 +8,7 @@ mod steps;
 pub use job::{Copy, Job};
 pub use outcome::{EndedBy, Ran};
 
-use crate::config::{Config, Instance, Port};
+use crate::config::{Config, Instance};
 use crate::lease::Keeper;
 use crate::sys::signals::Signals;
 use crate::vm::{self, StartOptions};
@@ -66,8 +66,8 @@ fn new_instance(config: &Config, vm: &str) -> Result<Instance, Error> {
     let flags = rustix::rand::GetRandomFlags::empty();
     rustix::rand::getrandom(&mut random, flags)
         .map_err(|error| Error::Runtime { error: error.into() })?;
-    let instance = config.run_instance(vm, &format!("{:08x}", u32::from_ne_bytes(random)))?;
-    Ok(Instance { port: Port::Auto, ..instance })
+    let instance = config.instance(vm)?.run(&format!("{:08x}", u32::from_ne_bytes(random)));
+    Ok(instance)
 }
 
 /// Whether there is anything left to keep running.

@@ -2,7 +2,7 @@
 
 use super::config;
 use crate::Error;
-use crate::config::{Config, Instance, Port};
+use crate::config::{Config, Instance, Port, Ssh};
 use crate::vm::{Launch, VmDir};
 use serde::Serialize;
 
@@ -34,13 +34,27 @@ impl Host {
             (false, Port::Auto) => None,
         };
         let port = port.ok_or_else(|| Error::SshPortUnknown { vm: name.clone() })?;
-        let ssh = config.resolve_ssh(instance, port)?;
+        let ssh = way(config, instance, port, &dir)?;
         let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case("HostName");
         let own = ssh.options.iter().find(|(keyword, _)| is_host_name(keyword));
         let own = own.and_then(|(_, values)| values.first());
         let host = own.map_or("127.0.0.1", String::as_str).to_owned();
         let config = config::block(&name, &ssh, &dir)?;
         Ok(Host { name, host, port, config })
+    }
+}
+
+/// How SSH reaches a VM on `port`: as the config says now, or as it said when the VM was started
+/// that it no longer defines.
+///
+/// # Errors
+/// Its SSH options can't be resolved.
+pub fn way(config: &Config, instance: &Instance, port: u16, dir: &VmDir) -> Result<Ssh, Error> {
+    match Launch::read(dir) {
+        Some(launch) if !instance.is_defined() => {
+            Ok(Ssh { port, vm_port: 22, options: launch.ssh_options })
+        }
+        _ => Ok(config.resolve_ssh(instance, port)?),
     }
 }
 

@@ -47,7 +47,7 @@ impl Session {
         let dir = vm::running(instance)?.dir;
         let not_running = || vm::not_running(instance);
         let port = host::port(instance, &dir).ok_or_else(not_running)?;
-        let ssh = config.resolve_ssh(instance, port)?;
+        let ssh = host::way(config, instance, port, &dir)?;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
         let history = History::read(&dir)?;
         master::drop_stale(&instance.name, &dir, &history).await;

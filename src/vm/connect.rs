@@ -1,7 +1,7 @@
 //! A VM's QMP: connecting to the right process, within a bounded time, and saying what failed.
 
 use super::dir::VmDir;
-use super::running::Running;
+use super::liveness::Running;
 use crate::Error;
 use crate::qmp::{self, Client};
 use crate::sys::deadline;

@@ -2,7 +2,7 @@
 
 use super::event_log;
 use crate::Error;
-use crate::config::{Instance, RUNTIME_DIR};
+use crate::config::{DIR_PREFIX, Instance, RUNS, RUNTIME_DIR};
 use crate::sys::private_dir;
 use crate::sys::process::{Elsewhere, Process};
 use crate::sys::short_socket::{self, LONGEST_PATH};
@@ -160,9 +160,9 @@ impl VmDir {
     fn vm_name(&self) -> String {
         let name = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.strip_prefix("vm.").unwrap_or(&name).to_owned()
+            name.strip_prefix(DIR_PREFIX).unwrap_or(&name).to_owned()
         };
-        match self.path.parent().filter(|parent| parent.ends_with("runs")) {
+        match self.path.parent().filter(|parent| parent.ends_with(RUNS)) {
             Some(runs) => format!("{}+{}", name(runs.parent().unwrap_or(runs)), name(&self.path)),
             None => name(&self.path),
         }

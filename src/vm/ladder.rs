@@ -1,6 +1,6 @@
 //! The ladder that a stop goes down, from asking the guest to SIGKILL, a rung at a time.
 
-use super::running::Running;
+use super::liveness::Running;
 use crate::Error;
 use crate::error::no_answer;
 use crate::qmp::{self, Client};

@@ -2,10 +2,12 @@
 //!
 //! Its file is also the VM's first sign of life: see [`super::dir::VmDir::process`].
 
+use super::argv::CommandLine;
 use super::dir::VmDir;
 use super::ended;
 use super::timeline::Timeline;
 use crate::Error;
+use crate::config::{Config, Vm};
 use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -24,9 +26,23 @@ pub struct Launch {
     pub config: PathBuf,
     /// The port for SSH, picked if the config said `auto`.
     pub ssh_port: u16,
+    /// The options for OpenSSH, which the config may not tell later.
+    #[serde(default)]
+    pub ssh_options: Vec<(String, Vec<String>)>,
 }
 
 impl Launch {
+    /// What a VM is started with now; `extra` is what was appended to the config's arguments.
+    pub fn new(config: &Config, vm: &Vm, line: &CommandLine, extra: &[String]) -> Launch {
+        Launch {
+            argv: line.words(),
+            extra: extra.to_owned(),
+            config: config.file.source.path.clone(),
+            ssh_port: vm.ssh.port,
+            ssh_options: vm.ssh.options.clone(),
+        }
+    }
+
     /// The record of the VM's latest launch, if there is a whole one.
     pub fn read(dir: &VmDir) -> Option<Launch> {
         let text = std::fs::read(dir.file(FILE)).ok()?;

@@ -2,7 +2,7 @@
 
 use super::dir::VmDir;
 use crate::Error;
-use crate::config::Instance;
+use crate::config::{Instance, RUNS};
 use crate::sys::flock;
 use crate::sys::process;
 use std::os::fd::OwnedFd;
@@ -40,9 +40,8 @@ impl VmDir {
     /// # Errors
     /// As [`VmDir::lock`], or the directory that they are in can't be made.
     pub async fn lock_runs(instance: &Instance, deadline: Instant) -> Result<Lock, Error> {
-        let runs = instance.dir.parent().unwrap_or(&instance.dir);
-        let vm = VmDir::create_at(runs.parent().unwrap_or(runs))?;
-        VmDir::create_at(runs)?;
+        let vm = VmDir::create_at(instance.vm_dir())?;
+        VmDir::create_at(&instance.vm_dir().join(RUNS))?;
         vm.lock_file("runs.lock", &instance.definition, deadline).await
     }
 }

@@ -1,5 +1,6 @@
 //! Ports of the host: a free one for SSH, and who has one that is taken.
 
+use crate::config::DIR_PREFIX;
 use crate::sys::process::{self, Identity};
 use std::fmt;
 use std::io;
@@ -74,7 +75,7 @@ pub fn describe(pid: u32) -> String {
     let argv = process::command_line(pid);
     let pidfile = argv.iter().position(|arg| arg == "-pidfile").and_then(|at| argv.get(at + 1));
     let dir = pidfile.and_then(|path| Path::new(path).parent()?.file_name()?.to_str());
-    match dir.and_then(|dir| dir.strip_prefix("vm.")) {
+    match dir.and_then(|dir| dir.strip_prefix(DIR_PREFIX)) {
         Some(vm) => format!("VM `{vm}` (pid {pid})"),
         None => {
             let program =

@@ -4,7 +4,7 @@ use super::dir::VmDir;
 use super::ended::By;
 use super::ladder::From;
 use super::launch::Launch;
-use super::running::running;
+use super::liveness::running;
 use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};

@@ -6,9 +6,8 @@ use super::dir::VmDir;
 use super::ended::{self, By, Record};
 use super::history::History;
 use super::launch::Launch;
+use super::liveness::{Running, find_running};
 use super::lock::Lock;
-use super::orphan::orphan;
-use super::running::Running;
 use super::timeline::Milestone;
 use super::{explain, port, spawn, stop};
 use crate::Error;
@@ -121,7 +120,7 @@ pub async fn start_holding(
         Some(lock) => lock,
         None => dir.lock(&instance.name, deadline).await?,
     };
-    if let Some(running) = Running::find(instance)?
+    if let Some(running) = find_running(instance)?
         && stays(&running).await?
     {
         let Running { name, dir, process } = running;
@@ -133,9 +132,6 @@ pub async fn start_holding(
         let ignored_args = if has_them { Vec::new() } else { options.extra.clone() };
         let (already_running, warnings) = (true, Vec::new());
         return Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings });
-    }
-    if let Some(process) = orphan(instance) {
-        return Err(Error::Orphaned { vm: instance.name.clone(), pid: process.pid() });
     }
     let (mut vm, mut line) = planned?;
     let attempt = Attempt { config, dir: &dir, deadline, options };
@@ -160,9 +156,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
-        let extra = self.options.extra.clone();
-        let config = self.config.file.source.path.clone();
-        let launch = Launch { argv: line.words(), extra, config, ssh_port: vm.ssh.port };
+        let launch = Launch::new(self.config, vm, line, &self.options.extra);
         let (mut timeline, commands) = launch.begin(self.dir)?;
         let spawned = spawn::spawn(vm, self.dir, line, &commands, self.options.die_with_us);
         let mut child = spawned.map_err(|error| self.not_spawned(vm, error))?;

@@ -5,8 +5,8 @@ use super::ended::Ended;
 use super::history::History;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
+use super::liveness::{Running, find_running};
 use super::orphan::orphan;
-use super::running::Running;
 use super::state::State;
 use super::stop::is_stopping;
 use crate::Error;
@@ -109,7 +109,7 @@ impl Status {
             forwards: Vec::new(),
             stopping: false,
             lease: None,
-            configured: instance.configured,
+            configured: instance.is_defined(),
             dir: instance.dir.clone(),
             pid_file: file("pid"),
             serial_file: file("serial"),
@@ -176,7 +176,7 @@ pub async fn ask_state(vm: &Running) -> Result<State, Error> {
 
 /// Why the guest of a VM does not go on, if it runs and does not, and what helps.
 pub async fn standstill(instance: &Instance) -> Option<String> {
-    let vm = Running::find(instance).ok()??;
+    let vm = find_running(instance).ok()??;
     let history = History::read(&vm.dir).ok()?;
     state_of(&vm, &history).await.ok()?.standstill(&vm.name)
 }

@@ -3,9 +3,9 @@
 use super::dir::VmDir;
 use super::ended::{self, By, Record};
 use super::ladder::{From, GRACE, Ladder, Method};
+use super::liveness::Running;
 use super::lock::Lock;
 use super::orphan::orphan;
-use super::running::Running;
 use crate::Error;
 use crate::config::Instance;
 use crate::sys::deadline;

@@ -3,7 +3,7 @@
 use super::observer::{Observer, Seen};
 use super::subject::Subject;
 use crate::config::{Config, Instance};
-use crate::vm::{self, PANIC_LINE, Running, Timeline};
+use crate::vm::{self, PANIC_LINE, Timeline};
 use crate::{Error, bundle};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -48,7 +48,7 @@ impl<'a> Watch<'a> {
         instance: &'a Instance,
         alarms: Alarms,
     ) -> Result<Option<Watch<'a>>, Error> {
-        let Some(vm) = Running::find(instance)? else {
+        let Some(vm) = vm::find_running(instance)? else {
             return Ok(None);
         };
         vm::forget_broken_off(&vm.dir);

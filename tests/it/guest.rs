@@ -28,7 +28,7 @@ fn from_start_to_powerdown_twice() {
 fn a_button_pressed_while_the_guest_boots_is_pressed_again() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a").run().code(0);
-    lab.qqmgr("stop a --timeout 50s")
+    lab.qqmgr("stop a --timeout 170s")
         .run()
         .ok("a: stopped (pid [PID]) after [SECONDS]: the guest powered down\n");
 }

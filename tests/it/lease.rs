@@ -57,7 +57,7 @@ fn the_time_is_over() {
     assert_eq!(keepers(&lab).len(), 2);
     lab.qqmgr("start a b --ttl 1s").run().code(0);
     for name in ["a", "b"] {
-        lab.qqmgr(&format!("wait {name} --for stopped --timeout 20s")).run().code(0);
+        lab.qqmgr(&format!("wait {name} --for stopped --timeout 120s")).run().code(0);
     }
     nobody(&lab);
     assert!(!lab.vm_file("a", "pid").exists() && !lab.vm_file("a", "qmp.socket").exists());

@@ -36,6 +36,22 @@ fn a_line_each_in_the_order_of_their_ends() {
 }
 
 #[test]
+fn several_by_a_pattern() {
+    let lab = Lab::new(&(vm("web-1", NO_GUEST) + &vm("web-2", NO_GUEST) + &vm("db", NO_GUEST)));
+    let started = lab.qqmgr("start web-* web-1").run();
+    assert_eq!(lines(started.code(0)), ["web-1: started", "web-2: started"]);
+    let json = lab.qqmgr("stop ?b --json").run().code(0).json();
+    assert_eq!(json[0]["name"], "db");
+    let stopped = lab.qqmgr("stop --force *").run();
+    assert_eq!(lines(stopped.code(0)), ["db: is not running", "web-1: stopped", "web-2: stopped"]);
+    for line in ["start x*", "stop x*", "kill ?", "check x*", "restart web-*", "status w*"] {
+        let json = lab.qqmgr(&format!("{line} --json")).run().code(4).json();
+        assert_eq!(json["error"]["code"], "vm_not_found", "{line}");
+    }
+    assert!(lab.processes().is_empty(), "{:?}", lab.processes());
+}
+
+#[test]
 fn one_that_fails_among_others() {
     let lab = Lab::new(&config());
     let started = lab.qqmgr("start --all").run();

@@ -59,7 +59,7 @@ fn the_time_is_over_all_the_same() {
     let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a --ttl 10s").run().code(0);
     lab.qqmgr("restart a").run().code(0);
-    lab.qqmgr("wait a --for stopped --timeout 20s").run().code(0);
+    lab.qqmgr("wait a --for stopped --timeout 120s").run().code(0);
     until("nobody is left", || lab.processes().is_empty().then_some(()));
 }
 

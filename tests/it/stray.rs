@@ -5,7 +5,7 @@ use rustix::process::Signal;
 
 /// A VM `old` that the config had until now.
 fn renamed() -> Lab {
-    let lab = Lab::new(&vm("old", NO_GUEST));
+    let lab = Lab::new(&vm("old", NO_GUEST).replace("2222", "2222, User = 'nobody'"));
     lab.qqmgr("start old").run().code(0);
     lab.write("qqmgr.toml", vm("new", NO_GUEST));
     lab
@@ -25,6 +25,14 @@ fn a_vm_that_the_config_has_no_more() {
     assert!(text.contains("\n  note     the config has it no more\n"), "{text}");
     lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\nnot in the config, but running: old\n");
     assert_eq!(lab.qqmgr("gc --json").run().code(0).json()["unconfigured"][0], "old");
+    // What reaches one VM reaches the other.
+    lab.qqmgr("wait old --for running").run().ok("old: after [SECONDS]: running\n");
+    lab.qqmgr("monitor old info name").run().code(0);
+    lab.qqmgr("events old --all --timeout 0").run().code(0);
+    assert!(lab.qqmgr("timeline old").run().code(0).text().starts_with("old:"));
+    lab.qqmgr("serial old").run().ok("");
+    let block = lab.qqmgr("ssh-config old").run().code(0).text();
+    assert!(block.starts_with("Host old\n  Port 2222\n  User nobody\n"), "{block}");
     // It can be ended, but not begun.
     lab.qqmgr("start old").run().code(4).stdout("");
     lab.qqmgr("restart old").run().code(4).stdout("");

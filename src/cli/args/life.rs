@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::START)]
 pub struct StartArgs {
-    /// The VMs
+    /// The VMs; `*` and `?` stand for any characters of their names
     #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
     pub vms: Vec<String>,
     /// Every VM of the config
@@ -55,7 +55,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STOP)]
 pub struct StopArgs {
-    /// The VMs
+    /// The VMs; `*` and `?` stand for any characters of their names
     #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
     pub vms: Vec<String>,
     /// Every VM of the config, runs too, and those that were in it when they were started
@@ -94,7 +94,7 @@ pub struct RestartArgs {
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::KILL)]
 pub struct KillArgs {
-    /// The VMs
+    /// The VMs; `*` and `?` stand for any characters of their names
     #[arg(required = true, value_name = "VM", add = completions::vm_names())]
     pub vms: Vec<String>,
 }

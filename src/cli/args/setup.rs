@@ -11,7 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::CHECK)]
 pub struct CheckArgs {
-    /// The VMs; all of the config when none is named
+    /// The VMs, `*` and `?` stand for any characters of their names; all of the config when none is named
     #[arg(value_name = "VM", add = completions::vm_names())]
     pub vms: Vec<String>,
     /// Exit with 1 for warnings too
@@ -26,7 +26,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::SSH_CONFIG)]
 pub struct SshConfigArgs {
-    /// The VMs
+    /// The VMs; `*` and `?` stand for any characters of their names
     #[arg(value_name = "VM", required_unless_present = "all", add = completions::vm_names())]
     pub vms: Vec<String>,
     /// All VMs whose port is known

@@ -1,0 +1,82 @@
+//! Beginning a VM's life anew, with its lease, and waiting until it is as it is wanted.
+
+use super::up::{UpReport, Waiting};
+use crate::config::{Config, Instance};
+use crate::vm::{self, Lease, Started, Stopped};
+use crate::wait::Condition;
+use crate::{Error, bundle, lease, ssh};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How a VM is begun anew.
+#[derive(Clone, Debug)]
+pub struct Restart {
+    /// What is to be waited for.
+    pub conditions: Vec<Condition>,
+    /// How long the guest may take to power down, QEMU to answer, and the conditions to hold.
+    pub timeout: Duration,
+}
+
+/// What came of a reset.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reset {
+    /// The VM.
+    pub name: String,
+    /// QEMU's process, which is the same.
+    pub pid: u32,
+    /// That it was reset, and not restarted.
+    pub reset: bool,
+    /// What was waited for and holds.
+    pub held: Vec<String>,
+    /// How long all of it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Stops a VM, if it runs, and starts it again with the arguments and the lease that it had;
+/// `on_started` is told as soon as that is done.
+///
+/// # Errors
+/// As stopping, starting and waiting; what is known of a VM that does not come up goes into a
+/// bundle.
+pub async fn restart(
+    config: &Config,
+    instance: &Instance,
+    restart: &Restart,
+    on_started: impl FnOnce(&Stopped, &Started),
+) -> Result<UpReport, Error> {
+    let begun = Instant::now();
+    ssh::close(instance).await?;
+    let lease = Lease::current(instance)?;
+    let again = vm::restart(config, instance, restart.timeout);
+    let again = lease::while_starting(instance, lease, again, |(_, started)| started);
+    let (stopped, started) = match again.await {
+        Ok(restarted) => restarted,
+        Err(error) => return Err(bundle::of_start(config, instance, error).await),
+    };
+    on_started(&stopped, &started);
+    // What the guest took to power down is not taken from what it has to come up.
+    waiting(restart, begun, Instant::now()).report(config, instance, started).await
+}
+
+/// Resets a VM's machine in place.
+///
+/// # Errors
+/// As [`vm::reset`] and waiting.
+pub async fn reset(
+    config: &Config,
+    instance: &Instance,
+    restart: &Restart,
+) -> Result<Reset, Error> {
+    let begun = Instant::now();
+    let pid = vm::reset(instance).await?;
+    ssh::close(instance).await?;
+    let held = waiting(restart, begun, begun).hold(config, instance).await?;
+    let (name, seconds) = (instance.name.clone(), begun.elapsed().as_secs_f64());
+    Ok(Reset { name, pid, reset: true, held, seconds })
+}
+
+fn waiting(restart: &Restart, begun: Instant, since: Instant) -> Waiting {
+    let Restart { conditions, timeout } = restart.clone();
+    Waiting { conditions, timeout, begun, since, since_start: true }
+}

@@ -1,0 +1,90 @@
+//! Whether a VM lives, and what is needed to talk to one that does.
+
+use super::dir::VmDir;
+use super::ended::Ended;
+use super::orphan::orphan;
+use crate::Error;
+use crate::config::Instance;
+use crate::sys::process::Process;
+
+/// Whether a VM lives.
+#[derive(Debug)]
+pub enum Liveness {
+    /// It has no process.
+    Stopped,
+    /// It has one, and files to reach it by.
+    Running(Running),
+    /// It has one, but its directory was removed.
+    Orphaned(Process),
+    /// It runs in another container or pid namespace: nothing can be done with it from here.
+    Elsewhere,
+}
+
+/// A VM's living process with its directory, to talk to.
+#[derive(Debug)]
+pub struct Running {
+    /// The VM's name.
+    pub name: String,
+    /// Its directory.
+    pub dir: VmDir,
+    /// Its process.
+    pub process: Process,
+}
+
+impl Liveness {
+    /// That of a VM, now.
+    ///
+    /// # Errors
+    /// Its directory can't be used.
+    pub fn of(instance: &Instance) -> Result<Liveness, Error> {
+        if let Some(dir) = VmDir::open(instance)? {
+            match dir.process() {
+                Ok(Some(process)) => {
+                    let name = instance.name.clone();
+                    return Ok(Liveness::Running(Running { name, dir, process }));
+                }
+                Ok(None) => {}
+                Err(Error::Elsewhere { .. }) => return Ok(Liveness::Elsewhere),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(orphan(instance).map_or(Liveness::Stopped, Liveness::Orphaned))
+    }
+}
+
+/// A VM that is running, if it is.
+///
+/// # Errors
+/// It can't be reached though it runs, or its directory can't be used.
+pub fn find_running(instance: &Instance) -> Result<Option<Running>, Error> {
+    let vm = instance.name.clone();
+    match Liveness::of(instance)? {
+        Liveness::Stopped => Ok(None),
+        Liveness::Running(running) => Ok(Some(running)),
+        Liveness::Orphaned(process) => Err(Error::Orphaned { vm, pid: process.pid() }),
+        Liveness::Elsewhere => Err(Error::Elsewhere { vm }),
+    }
+}
+
+/// A VM that has to be running.
+///
+/// # Errors
+/// It is not, or as [`find_running`].
+pub fn running(instance: &Instance) -> Result<Running, Error> {
+    find_running(instance)?.ok_or_else(|| not_running(instance))
+}
+
+/// The error for a VM that has to be running, with how it has ended.
+pub fn not_running(instance: &Instance) -> Error {
+    Error::NotRunning { vm: instance.name.clone(), ended: ended(instance) }
+}
+
+/// The error for a VM that has ended while it was needed.
+pub fn died(instance: &Instance) -> Error {
+    Error::Died { vm: instance.name.clone(), ended: ended(instance) }
+}
+
+fn ended(instance: &Instance) -> Option<Box<Ended>> {
+    let dir = VmDir::open(instance).ok().flatten();
+    dir.as_ref().and_then(Ended::read).map(Box::new)
+}

@@ -1,0 +1,177 @@
+//! Which VMs there are: those that the config defines, their throwaway instances, and those that
+//! run though the config no longer defines them.
+
+use super::dir::VmDir;
+use super::launch::Launch;
+use super::liveness::Liveness;
+use crate::Error;
+use crate::config::{Config, DIR_PREFIX, Instance, RUNS, is_vm_name};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use wildmatch::WildMatch;
+
+/// The VMs of a config file, by their names.
+#[derive(Clone, Copy, Debug)]
+pub struct Registry<'a> {
+    config: &'a Config,
+    /// Whether the file itself could be read.
+    is_read: bool,
+}
+
+impl<'a> Registry<'a> {
+    /// The VMs of a config.
+    pub fn of(config: &'a Config) -> Registry<'a> {
+        Registry { config, is_read: true }
+    }
+
+    /// The VMs of a config that could not be read: those that its runtime directory tells of,
+    /// and [`Registry::get`] finds those that have ended, too.
+    pub fn of_unread(config: &'a Config) -> Registry<'a> {
+        Registry { config, is_read: false }
+    }
+
+    /// The VM or throwaway instance called `name`.
+    ///
+    /// # Errors
+    /// There is none, or a directory can't be read.
+    pub fn get(&self, name: &str) -> Result<Instance, Error> {
+        let (vm, id) = name.split_once('+').map_or((name, None), |(vm, id)| (vm, Some(id)));
+        let unknown = || Error::from(self.config.unknown(name));
+        let found = match self.config.instance(vm) {
+            Ok(vm) => vm,
+            // Its runs are found by their own records.
+            Err(_) if is_vm_name(vm) => self.config.stray(vm),
+            Err(_) => return Err(unknown()),
+        };
+        let found = match id {
+            Some(id) if is_vm_name(id) => found.run(id),
+            Some(_) => return Err(unknown()),
+            None => found,
+        };
+        let exists = match (found.is_defined(), found.is_run()) {
+            (true, false) => true,
+            (true, true) => found.dir.is_dir(),
+            (false, _) => self.is_ours(&found)? && (!self.is_read || lives(&found)?),
+        };
+        if exists { Ok(found) } else { Err(unknown()) }
+    }
+
+    /// The VM called `name`, to be started. A throwaway instance ends with its first life, and what
+    /// the config no longer defines can't be begun.
+    ///
+    /// # Errors
+    /// As [`Registry::get`], or it is a throwaway instance.
+    pub fn startable(&self, name: &str) -> Result<Instance, Error> {
+        match self.get(name)? {
+            instance if instance.is_run() => {
+                let message =
+                    format!("`{name}` is a throwaway instance, which can't be started again");
+                let hint = Some(format!("start another one: qqmgr run {}", instance.definition));
+                Err(Error::Usage { message, hint })
+            }
+            _ => Ok(self.config.instance(name)?),
+        }
+    }
+
+    /// The VMs that names or patterns with `*` and `?` stand for, each once; `one` finds a name's.
+    ///
+    /// # Errors
+    /// There is none for one of them, or a directory can't be read.
+    pub fn matching(
+        &self,
+        patterns: &[String],
+        one: impl Fn(&str) -> Result<Instance, Error>,
+    ) -> Result<Vec<Instance>, Error> {
+        let mut found: Vec<Instance> = Vec::new();
+        for pattern in patterns {
+            let wanted = WildMatch::new(pattern);
+            let matching = match is_pattern(pattern) {
+                false => vec![one(pattern)?],
+                true => self.all()?.into_iter().filter(|vm| wanted.matches(&vm.name)).collect(),
+            };
+            if matching.is_empty() {
+                return Err(self.config.unknown(pattern).into());
+            }
+            for instance in matching {
+                if !found.contains(&instance) {
+                    found.push(instance);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All VMs, in the order of the file, then those that only run; each with its throwaway
+    /// instances behind it.
+    ///
+    /// # Errors
+    /// A directory can't be read.
+    pub fn all(&self) -> Result<Vec<Instance>, Error> {
+        // Where there are a thousand VMs, few have ever run: one look finds those.
+        let mut started: BTreeSet<_> = names_in(&self.config.runtime)?
+            .into_iter()
+            .filter_map(|name| name.strip_prefix(DIR_PREFIX).map(str::to_owned))
+            .collect();
+        let mut found = Vec::with_capacity(self.config.file.vms.len());
+        for vm in self.config.vms() {
+            let runs = if started.remove(&vm.name) { runs_of(&vm)? } else { Vec::new() };
+            found.push(vm);
+            found.extend(runs);
+        }
+        for name in started.into_iter().filter(|name| is_vm_name(name)) {
+            let vm = self.config.stray(&name);
+            if self.is_ours(&vm)? && lives(&vm)? {
+                found.push(vm.clone());
+            }
+            for run in runs_of(&vm)? {
+                if self.is_ours(&run)? {
+                    found.push(run);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether this config file has started it: beside one of any other name than `qqmgr.toml`
+    /// there may be VMs of other files, and files that only have such a name.
+    fn is_ours(&self, instance: &Instance) -> Result<bool, Error> {
+        let launch = match VmDir::open(instance) {
+            Err(Error::UnsafeDir { .. }) => return Ok(false),
+            dir => dir?.as_ref().and_then(Launch::read),
+        };
+        Ok(launch.is_some_and(|launch| launch.config == self.config.file.source.path))
+    }
+}
+
+/// Whether a name may be that of several VMs.
+pub fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+fn lives(instance: &Instance) -> Result<bool, Error> {
+    Ok(!matches!(Liveness::of(instance)?, Liveness::Stopped))
+}
+
+/// The throwaway instances of a VM, by their names.
+fn runs_of(vm: &Instance) -> Result<Vec<Instance>, Error> {
+    let mut ids = if vm.dir.is_dir() { names_in(&vm.dir.join(RUNS))? } else { Vec::new() };
+    ids.retain(|id| is_vm_name(id));
+    ids.sort();
+    Ok(ids.iter().map(|id| vm.run(id)).collect())
+}
+
+/// The names in a directory that may not be there.
+fn names_in(dir: &Path) -> Result<Vec<String>, Error> {
+    let read = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    };
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(|error| Error::File { action: "read", path: dir.to_owned(), error }),
+    }
+}
