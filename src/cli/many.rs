@@ -13,7 +13,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use tokio::sync::Semaphore;
 
-/// As many descriptors it takes to start or stop a VM, with a keeper and a relay of its events.
+/// As many descriptors it takes to start or stop a VM, with a keeper.
 const DESCRIPTORS: usize = 8;
 
 /// Which VMs a verb is for.
@@ -29,8 +29,8 @@ impl Targets {
         Targets { instances, single: matches!(names, [name] if !is_pattern(name)) }
     }
 
-    /// Does the work on each, all at once as far as descriptors suffice, and tells each result as it comes; with `--json` all
-    /// of them in one list at the end.
+    /// Does the work on each, all at once as far as descriptors suffice, and tells each result as it
+    /// comes; with `--json` all of them in one list at the end.
     pub async fn each<T: Serialize + Display>(
         &self,
         context: &Context,

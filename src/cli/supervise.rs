@@ -107,8 +107,15 @@ impl<'a> Tool<'a> {
 
 /// Returns when the guest is gone, with what has become of it; never, if nothing tells.
 async fn gone(instance: &Instance) -> String {
-    let Ok(mut stream) = events::subscribe(instance) else {
-        return std::future::pending().await;
+    let mut stream = match events::subscribe(instance) {
+        Ok(stream) => stream,
+        Err(error) => {
+            // Without a log nobody tells; but what keeps us from reading one is to be known.
+            if !matches!(error, Error::Events { .. }) {
+                output::note(format_args!("note: the end of the guest will not be seen: {error}"));
+            }
+            return std::future::pending().await;
+        }
     };
     match last_event(&mut stream).await {
         Ok(Some("RESET")) => "the guest was reset".to_owned(),

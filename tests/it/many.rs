@@ -1,6 +1,7 @@
 //! `start` and `stop` of several VMs: side by side, a line each, the worst exit code; `kill`.
 
-use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, vm};
+use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
+use std::io::Write;
 
 /// Three that start, one by a fake that is slow, and one between them that does not.
 fn config() -> String {
@@ -132,4 +133,32 @@ fn with_few_descriptors_they_take_turns() {
     assert_eq!(lab.qemus().len(), names.len());
     few("stop --all").code(0).stderr("");
     assert!(lab.qemus().is_empty());
+}
+
+/// A user has 128 instances of inotify, for all of their processes.
+#[test]
+fn sixty_are_watched_by_one_instance_of_inotify() {
+    let names: Vec<_> = (0..60).map(|number| format!("vm-{number}")).collect();
+    let lab = Lab::new(&names.iter().map(|name| fake_qemu(name, "")).collect::<String>());
+    let mut start = lab.qqmgr("start --all --for serial:up --timeout 170s").spawn();
+    let instances = || {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", start.id())).unwrap().flatten();
+        let is_inotify = |fd: &std::fs::DirEntry| {
+            std::fs::read_link(fd.path()).is_ok_and(|file| file.ends_with("anon_inode:inotify"))
+        };
+        fds.filter(is_inotify).map(|fd| fd.file_name()).collect::<Vec<_>>()
+    };
+    let watches = until("all are watched", || {
+        let [fd] = &instances()[..] else { return None };
+        let path = format!("/proc/{}/fdinfo/{}", start.id(), fd.display());
+        let watches = std::fs::read_to_string(path).unwrap().matches("inotify wd:").count();
+        (watches >= 2 * names.len()).then_some(watches)
+    });
+    assert_eq!((watches, instances().len()), (2 * names.len(), 1));
+    for name in &names {
+        let mut log = std::fs::File::options().append(true).open(lab.vm_file(name, "serial"));
+        log.as_mut().unwrap().write_all(b"up\n").unwrap();
+    }
+    assert_eq!(start.wait().unwrap().code(), Some(0));
+    lab.qqmgr("kill *").run().code(0);
 }
