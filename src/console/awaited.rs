@@ -8,7 +8,6 @@ const LONGEST_LINE: usize = 64 << 10;
 
 /// A regular expression to be found in a line, be it finished or not: a prompt never is. The
 /// line is taken without control sequences, since shells hide some in their prompts.
-#[derive(Debug)]
 pub struct Awaited {
     regex: Regex,
     sanitizer: Sanitizer,

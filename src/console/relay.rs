@@ -23,7 +23,7 @@ const REST_OF_LINE: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_millis(100);
 
 /// What ends a relay, besides either side.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Ends {
     /// This in the port's output; the rest of its line still comes out.
     pub until: Option<Awaited>,
@@ -59,7 +59,6 @@ pub enum Failed {
 }
 
 /// A user's two ends of a connection.
-#[derive(Debug)]
 pub struct Relay<I, O> {
     input: I,
     output: O,

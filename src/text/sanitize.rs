@@ -1,156 +1,101 @@
 //! Foreign output made harmless for a terminal, as it comes: what a guest writes must not move
 //! the cursor about, set the window's title or make the terminal answer on its own.
 //!
-//! The grammar is that of ECMA-48 and of xterm's "Control Sequences". What is a control to a
-//! terminal in UTF-8 is also one here: the C1 controls come as two bytes (U+0080 to U+009F), and
-//! as single ones to a terminal that is not in UTF-8.
+//! The C1 controls, which xterm also takes for the beginning of a sequence (U+009B for ESC `[`), are
+//! dropped alone: what follows one is shown as text.
 
-/// More than any colour needs, in bytes.
-const LONGEST_SGR: usize = 64;
+use std::char::REPLACEMENT_CHARACTER;
+use std::io::Write;
+use vte::{Params, Parser, Perform};
 
 /// Lets text, colours (SGR) and movements within the line through; drops all other controls.
 /// Sequences and characters may be torn between calls.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sanitizer {
-    state: State,
-    /// The parameters of the CSI sequence, or the first bytes of the character, that is underway.
-    pending: Vec<u8>,
-    without_colours: bool,
-    coloured: bool,
+    parser: Parser,
+    clean: Clean,
+    /// The first bytes of a character.
+    partial: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Ground,
-    /// After ESC, and after intermediate bytes that follow it.
-    Escape,
-    /// After CSI, with its parameters kept for as long as it can still be a colour.
-    Csi { colour: bool },
-    /// In an OSC, DCS, SOS, PM or APC, up to its end.
-    Text,
-    /// In a character of several bytes.
-    Character { length: usize },
+/// What is let through.
+#[derive(Default)]
+struct Clean {
+    bytes: Vec<u8>,
+    without_colours: bool,
+    coloured: bool,
 }
 
 impl Sanitizer {
     /// One that drops the colours too: what is left is the bare text.
     pub fn plain() -> Sanitizer {
-        Sanitizer { without_colours: true, ..Sanitizer::default() }
+        let clean = Clean { without_colours: true, ..Clean::default() };
+        Sanitizer { clean, ..Sanitizer::default() }
     }
 
     /// Appends to `clean` what is harmless of `bytes`.
     pub fn push(&mut self, bytes: &[u8], clean: &mut Vec<u8>) {
-        for &byte in bytes {
-            match self.state {
-                State::Ground => self.ground(byte, clean),
-                State::Escape => self.escape(byte, clean),
-                State::Csi { colour } => self.csi(byte, colour, clean),
-                State::Text => self.text(byte, clean),
-                State::Character { length } => self.character(byte, length, clean),
+        self.partial.extend_from_slice(bytes);
+        let bytes = std::mem::take(&mut self.partial);
+        let mut text = String::new();
+        let mut chunks = bytes.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            text.push_str(chunk.valid());
+            let cut_off = std::str::from_utf8(chunk.invalid()).err();
+            match cut_off.filter(|error| error.error_len().is_none() && chunks.peek().is_none()) {
+                Some(_) => self.partial = chunk.invalid().to_owned(),
+                None if chunk.invalid().is_empty() => {}
+                None => text.push(REPLACEMENT_CHARACTER),
             }
         }
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 {
+                // A terminal would go on to the end of a sequence. It never saw the beginning, so
+                // we can have the line after one that was cut off.
+                self.parser = Parser::new();
+                self.clean.bytes.push(b'\n');
+            }
+            self.parser.advance(&mut self.clean, line.as_bytes());
+        }
+        clean.append(&mut self.clean.bytes);
     }
 
     /// Forgets what is underway and appends what takes the terminal back to its own colours.
     pub fn finish(&mut self, clean: &mut Vec<u8>) {
-        if self.coloured {
+        if std::mem::take(&mut self.clean.coloured) {
             clean.extend_from_slice(b"\x1b[0m");
         }
-        *self = Sanitizer { without_colours: self.without_colours, ..Sanitizer::default() };
-    }
-
-    fn ground(&mut self, byte: u8, clean: &mut Vec<u8>) {
-        match byte {
-            0x1b => self.state = State::Escape,
-            b'\n' | b'\r' | b'\t' | 0x08 | b' '..=b'~' => clean.push(byte),
-            0x00..=0x1f | 0x7f => {}
-            0x80..=0x9f => self.c1(byte),
-            0xc2..=0xdf => self.begin_character(byte, 2),
-            0xe0..=0xef => self.begin_character(byte, 3),
-            0xf0..=0xf4 => self.begin_character(byte, 4),
-            0xa0..=0xc1 | 0xf5..=0xff => replace(clean),
-        }
-    }
-
-    /// ESC with a byte from `@` to `_` is the C1 control 0x40 higher (ECMA-48, 5.3).
-    fn escape(&mut self, byte: u8, clean: &mut Vec<u8>) {
-        match byte {
-            b' '..=b'/' => {}
-            b'@'..=b'_' => self.c1(byte + 0x40),
-            b'0'..=b'~' => self.state = State::Ground,
-            _ => self.cut_off(byte, clean),
-        }
-    }
-
-    fn c1(&mut self, control: u8) {
-        self.pending.clear();
-        self.state = match control {
-            0x9b => State::Csi { colour: true },
-            0x90 | 0x98 | 0x9d..=0x9f => State::Text,
-            _ => State::Ground,
-        };
-    }
-
-    fn csi(&mut self, byte: u8, colour: bool, clean: &mut Vec<u8>) {
-        match byte {
-            b'0'..=b';' if colour && self.pending.len() < LONGEST_SGR => self.pending.push(byte),
-            b' '..=b'?' => self.state = State::Csi { colour: false },
-            b'@'..=b'~' => {
-                self.state = State::Ground;
-                if byte == b'm' && colour && !self.without_colours {
-                    clean.extend_from_slice(b"\x1b[");
-                    clean.extend_from_slice(&self.pending);
-                    clean.push(b'm');
-                    self.coloured = !matches!(self.pending[..], [] | [b'0']);
-                }
-            }
-            _ => self.cut_off(byte, clean),
-        }
-    }
-
-    /// A terminal would go on to the terminator. It never saw the beginning, so we can have the
-    /// line after one that was cut off.
-    fn text(&mut self, byte: u8, clean: &mut Vec<u8>) {
-        match byte {
-            0x07 | 0x18 | 0x1a | 0x9c => self.state = State::Ground,
-            b'\n' | 0x1b => self.cut_off(byte, clean),
-            _ => {}
-        }
-    }
-
-    fn begin_character(&mut self, byte: u8, length: usize) {
-        self.pending.clear();
-        self.pending.push(byte);
-        self.state = State::Character { length };
-    }
-
-    fn character(&mut self, byte: u8, length: usize, clean: &mut Vec<u8>) {
-        if !matches!(byte, 0x80..=0xbf) {
-            replace(clean);
-            return self.cut_off(byte, clean);
-        }
-        self.pending.push(byte);
-        if self.pending.len() < length {
-            return;
-        }
-        self.state = State::Ground;
-        match std::str::from_utf8(&self.pending) {
-            Ok(_) if self.pending[0] == 0xc2 && byte < 0xa0 => self.c1(byte),
-            Ok(_) => clean.extend_from_slice(&self.pending),
-            Err(_) => replace(clean),
-        }
-    }
-
-    /// `byte` does not belong to what is underway, which ends here.
-    fn cut_off(&mut self, byte: u8, clean: &mut Vec<u8>) {
-        self.state = State::Ground;
-        self.ground(byte, clean);
+        self.parser = Parser::new();
+        self.partial.clear();
     }
 }
 
-fn replace(clean: &mut Vec<u8>) {
-    clean.extend_from_slice("\u{fffd}".as_bytes());
+impl Perform for Clean {
+    fn print(&mut self, c: char) {
+        if !c.is_control() {
+            self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+
+    fn execute(&mut self, byte: u8) {
+        if matches!(byte, b'\r' | b'\t' | 0x08) {
+            self.bytes.push(byte);
+        }
+    }
+
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
+        if action != 'm' || !intermediates.is_empty() || ignore || self.without_colours {
+            return;
+        }
+        let join = |numbers: &[u16], by: &str| {
+            numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(by)
+        };
+        let colours: Vec<_> = params.iter().map(|subparams| join(subparams, ":")).collect();
+        let colours = colours.join(";");
+        self.coloured = colours != "0";
+        // Memory takes it all.
+        let _ = write!(self.bytes, "\x1b[{colours}m");
+    }
 }
 
 /// Foreign output as one can print it: control sequences, and control characters other than line
@@ -180,15 +125,24 @@ mod tests {
     fn keeps_text_colour_and_movement_in_the_line() {
         for (dirty, expected) in [
             (&b"a\r\nb\tc\x08d"[..], "a\r\nb\tc\x08d"),
-            (b"\x1b[1;31mred\x1b[m \x1b[38:2:1:2:3mrgb", "\x1b[1;31mred\x1b[m \x1b[38:2:1:2:3mrgb"),
+            (
+                b"\x1b[1;31mred\x1b[m \x1b[38:2:1:2:3mrgb",
+                "\x1b[1;31mred\x1b[0m \x1b[38:2:1:2:3mrgb",
+            ),
             ("grün \u{1f427}\u{a0}".as_bytes(), "grün \u{1f427}\u{a0}"),
             (b"a\x1b[2J\x1b[H\x1b[?25lb\x1bc\x1b(Bc\x07\0\x7f", "abc"),
             (b"a\x1b]0;title\x07b\x1b]52;c;eA==\x1b\\c\x1bPq#0\x1b\\d\x1b_x\x1b\\e", "abcde"),
             (b"a\x1b[6n\x1b[c\x1b[18t\x1b[>4;2m\x1b[1 mb", "ab"),
-            (b"a\x9b31mb\x9b2Jc\x9d0;t\x9cd\x85e", "a\x1b[31mbcde"),
-            (b"a\xc2\x9b2Jb\xc2\x9d0;t\x07c\xc2\x85d", "abcd"),
+            (
+                b"a\x9b31mb\x9b2Jc\x9d0;t\x9cd\x85e",
+                "a\u{fffd}31mb\u{fffd}2Jc\u{fffd}0;t\u{fffd}d\u{fffd}e",
+            ),
+            (b"a\xc2\x9b2Jb\xc2\x9d0;t\x07c\xc2\x85d", "a2Jb0;tcd"),
             (b"a\x1b]0;never ended\nb\x1b[31\nc\x1b\nd", "a\nb\nc\nd"),
-            (b"\xff\xc3(\xe2\x82z\xed\xa0\x80", "\u{fffd}\u{fffd}(\u{fffd}z\u{fffd}"),
+            (
+                b"\xff\xc3(\xe2\x82z\xed\xa0\x80",
+                "\u{fffd}\u{fffd}(\u{fffd}z\u{fffd}\u{fffd}\u{fffd}",
+            ),
         ] {
             let whole = clean(Sanitizer::default(), &[dirty]);
             assert_eq!(whole, expected, "{}", dirty.escape_ascii());
@@ -197,13 +151,15 @@ mod tests {
 
     #[test]
     fn a_sequence_without_end_takes_no_memory() {
-        let mut sanitizer = Sanitizer::default();
-        let mut clean = Vec::new();
-        sanitizer.push(b"\x1b[", &mut clean);
-        sanitizer.push(&vec![b'1'; 1 << 20], &mut clean);
-        assert!(sanitizer.pending.capacity() <= 128 && clean.is_empty());
-        sanitizer.push(b"mx", &mut clean);
-        assert_eq!(clean, b"x");
+        for (begin, end, shown) in [("\x1b[", "mx", "\x1b[65535mx"), ("\x1b]", "\x07x", "x")] {
+            let mut sanitizer = Sanitizer::default();
+            let mut clean = Vec::new();
+            sanitizer.push(begin.as_bytes(), &mut clean);
+            sanitizer.push(&vec![b'1'; 1 << 20], &mut clean);
+            assert!(clean.is_empty() && sanitizer.clean.bytes.capacity() == 0);
+            sanitizer.push(end.as_bytes(), &mut clean);
+            assert_eq!(clean, shown.as_bytes());
+        }
     }
 
     #[test]
