@@ -160,7 +160,7 @@ fn line(event: &Event) -> String {
 
 /// When it happened, in local time; QEMU may not know (-1).
 fn time(event: &Event) -> Option<String> {
-    let since_epoch = Duration::new(u64::try_from(event.timestamp.seconds).ok()?, 0);
-    let millis = u32::try_from(event.timestamp.microseconds).ok()? / 1000;
-    Some(format!("{}.{millis:03}", output::local_time(since_epoch)?))
+    let seconds = u64::try_from(event.timestamp.seconds).ok()?;
+    let micros = u64::try_from(event.timestamp.microseconds).ok()?;
+    output::local_time(Duration::from_secs(seconds) + Duration::from_micros(micros))
 }

@@ -128,7 +128,7 @@ enum Form {
     /// For programs: every byte.
     Exact,
     /// For a terminal.
-    Harmless(Sanitizer),
+    Harmless(Box<Sanitizer>),
     /// One JSON document for each line; the buffer holds the unfinished one.
     Json,
 }
@@ -137,7 +137,7 @@ impl Sink {
     fn new(json: bool) -> Sink {
         let form = match json {
             true => Form::Json,
-            false if io::stdout().is_terminal() => Form::Harmless(Sanitizer::default()),
+            false if io::stdout().is_terminal() => Form::Harmless(Box::default()),
             false => Form::Exact,
         };
         Sink { form, buffer: Vec::new() }

@@ -9,6 +9,8 @@ use anstream::AutoStream;
 use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -241,20 +243,10 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     stdout::checked(ExitCode::from(if asked { 0 } else { 2 }), exit::of_loss(false))
 }
 
-/// A moment in the user's time zone, `2026-03-01 14:03:05`.
+/// A moment in the user's time zone, `2026-03-01 14:03:05.123`.
 pub fn local_time(since_epoch: Duration) -> Option<String> {
-    let seconds = libc::time_t::try_from(since_epoch.as_secs()).ok()?;
-    let mut local = std::mem::MaybeUninit::uninit();
-    // SAFETY: both point to memory of ours, and the second is filled in unless NULL is returned.
-    let local = unsafe {
-        if libc::localtime_r(&raw const seconds, local.as_mut_ptr()).is_null() {
-            return None;
-        }
-        local.assume_init()
-    };
-    let libc::tm { tm_year, tm_mon, tm_mday, tm_hour, tm_min, tm_sec, .. } = local;
-    let (year, month) = (i64::from(tm_year) + 1900, tm_mon + 1);
-    Some(format!("{year:04}-{month:02}-{tm_mday:02} {tm_hour:02}:{tm_min:02}:{tm_sec:02}"))
+    let moment = Timestamp::from_duration(since_epoch.try_into().ok()?).ok()?;
+    Some(moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S.%3f").to_string())
 }
 
 /// How long, for people: `4.2s`, `3m 20s`, `2h 5m`, `3d 4h`.

@@ -115,7 +115,7 @@ fn exact_in_a_pipe_and_harmless_on_a_terminal() {
     for verb in ["serial a", "serial a -f"] {
         let mut terminal = lab.qqmgr(verb).at_terminal();
         // The terminal makes \r\n of \n, so that there is one \r more.
-        terminal.shows("\x1b[31mred\x1b[m a\tb\u{fffd}\r\r\nlast");
+        terminal.shows("\x1b[31mred\x1b[0m a\tb\u{fffd}\r\r\nlast");
         assert!(!terminal.text().contains("\x1b[2J"));
         if verb == "serial a" {
             assert_eq!(terminal.ends(), 0);
