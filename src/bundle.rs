@@ -2,9 +2,12 @@
 
 use crate::Error;
 use crate::config::{Config, Instance};
+use crate::error::{Exit, Fault, SystemError};
 use crate::events::Told;
 use crate::qmp::Event;
 use crate::sys::private_dir;
+use crate::vm::VmError;
+use crate::vm::files;
 use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, find_running};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -32,47 +35,53 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The files of the VM that a bundle has copies of, and what they are.
 const FILES: [(&str, &str); 4] = [
-    ("serial", "the guest's serial port"),
-    ("stdout", "QEMU's standard output"),
-    ("stderr", "QEMU's standard error"),
-    ("timeline.json", "when the boot passed its milestones, in seconds since QEMU was spawned"),
+    (files::SERIAL, "the guest's serial port"),
+    (files::STDOUT, "QEMU's standard output"),
+    (files::STDERR, "QEMU's standard error"),
+    (files::TIMELINE, "when the boot passed its milestones, in seconds since QEMU was spawned"),
 ];
 
-/// Whether the error alone says that the VM died or did not come up.
-pub fn is_crash(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::QemuFailed { .. }
-            | Error::StartTimeout { .. }
-            | Error::Died { .. }
-            | Error::Panicked { .. }
-            | Error::GuestReset { .. }
-            | Error::IoError { .. }
-    )
+/// A VM that died or never came up, and where all that is known of it was put.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Crashed {
+    error: Error,
+    bundle: PathBuf,
+}
+
+impl Fault for Crashed {
+    fn answer(&self) -> (&'static str, Exit) {
+        self.error.fault().answer()
+    }
+
+    fn bundled(&self) -> Option<(&Path, &Error)> {
+        Some((&self.bundle, &self.error))
+    }
 }
 
 /// The error of a start, with a bundle if it is a crash.
 pub async fn of_start(config: &Config, instance: &Instance, error: Error) -> Error {
-    if is_crash(&error) { wrap(config, instance, error).await } else { error }
+    if error.is_crash() { wrap(config, instance, error).await } else { error }
 }
 
 /// Writes a bundle for a crash, and returns the error that names it.
 pub async fn wrap(config: &Config, instance: &Instance, error: Error) -> Error {
     match write(config, instance, &error).await {
-        Ok(bundle) => Error::Crashed { error: Box::new(error), bundle },
+        Ok(bundle) => Crashed { error, bundle }.into(),
         // The error matters more than its bundle.
         Err(_) => error,
     }
 }
 
 async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<PathBuf, Error> {
-    let gone = || Error::NotRunning { vm: instance.name.clone(), ended: None };
+    let gone = || Error::from(VmError::NotRunning { vm: instance.name.clone(), ended: None });
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
     // A throwaway instance's bundles outlive it, with its VM's own.
-    let parent = instance.vm_dir().join("crashes");
+    let parent = instance.vm_dir().join(files::CRASHES);
     private_dir::make(&parent)?;
     let bundle = new_directory(&parent)?;
-    let failed = |error| Error::File { action: "write", path: bundle.clone(), error };
+    let failed =
+        |error| Error::from(SystemError::File { action: "write", path: bundle.clone(), error });
     // One that isn't there is not copied.
     let is_cut =
         FILES.map(|(name, _)| copy_end(&dir.file(name), &bundle.join(name)).unwrap_or(false));

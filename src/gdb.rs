@@ -2,10 +2,13 @@
 
 use crate::Error;
 use crate::config::{Config, Instance};
+use crate::error::{SystemError, colon, faults};
 use crate::sys::short_socket::{self, LONGEST_PATH};
 use crate::text::quote::quote;
 use crate::text::sanitize::harmless;
-use crate::vm::{self, GDB_SOCKET, Launch, VmDir};
+use crate::vm::VmError;
+use crate::vm::files;
+use crate::vm::{self, Launch, VmDir};
 use rustix::io::FdFlags;
 use std::os::fd::IntoRawFd;
 use std::process::Command;
@@ -24,6 +27,20 @@ const HOOKS: &str = "gdb.commands";
 /// QEMU wakes its threads with this signal all the time.
 const PASS_SIGNALS: &str = "handle SIGUSR1 nostop noprint pass";
 
+/// QEMU opened no gdb stub.
+#[derive(Debug, thiserror::Error)]
+#[error("VM `{vm}`: QEMU opened no gdb stub{}", colon(answer))]
+pub struct NoStub {
+    /// The VM.
+    pub vm: String,
+    /// What QEMU's monitor said.
+    pub answer: String,
+}
+
+faults!(NoStub {
+    NoStub { .. } => "gdb_stub_failed", Failed;
+});
+
 /// gdb with QEMU and the VM's arguments, to be run by gdb's `run`; `args` are gdb's own.
 ///
 /// The VM is seen as running once QEMU is: its pidfile's lock is its own, whoever starts it.
@@ -40,10 +57,12 @@ pub async fn on_qemu(
     let dir = VmDir::create(instance)?;
     let _lock = dir.lock(&instance.name, Instant::now() + LOCK_PATIENCE).await?;
     if let Some(process) = dir.process()? {
-        return Err(Error::AlreadyRunning { vm: instance.name.clone(), pid: process.pid() });
+        return Err(
+            VmError::AlreadyRunning { vm: instance.name.clone(), pid: process.pid() }.into()
+        );
     }
     // The serial log is QEMU's own to open; whoever follows it sees that another boot begins.
-    dir.begin_log("serial")?;
+    dir.begin_log(files::SERIAL)?;
     let (_, commands) = Launch::new(config, &vm, &line, &[]).begin(&dir)?;
     let hooks = dir.write(HOOKS, hooks(&dir).as_bytes())?;
     let mut command = Command::new(gdb);
@@ -57,7 +76,7 @@ pub async fn on_qemu(
     command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);
     // QEMU's first commands wait there until gdb runs it.
     rustix::io::fcntl_setfd(&commands, FdFlags::empty())
-        .map_err(|error| Error::Runtime { error: error.into() })?;
+        .map_err(|error| Error::from(SystemError::Runtime { error: error.into() }))?;
     let _stays_open = commands.into_raw_fd();
     Ok(command)
 }
@@ -66,7 +85,7 @@ pub async fn on_qemu(
 /// finds it begun.
 fn hooks(dir: &VmDir) -> String {
     let path = |name: &str| quote(&dir.file(name).display().to_string());
-    let (log, commands) = (path(vm::EVENT_LOG), path(vm::EVENT_COMMANDS));
+    let (log, commands) = (path(files::EVENTS_OUT), path(files::EVENTS_IN));
     let opening = vm::OPENING.escape_debug().to_string().replace("\\\"", "\"");
     let again = format!("test ! -s {log} || {{ : >{log}; printf '{opening}' 1<>{commands}; }}");
     let hook = |run: &str| format!("define hook-{run}\nshell {again}\nend\n");
@@ -81,7 +100,7 @@ fn hooks(dir: &VmDir) -> String {
 /// The VM is not running, or QEMU opens no stub.
 pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     let vm = vm::running(instance)?;
-    let own = vm.dir.file(GDB_SOCKET);
+    let own = vm.dir.file(files::GDB_SOCKET);
     let socket = match own.as_os_str().len() <= LONGEST_PATH {
         true => own,
         false => short_socket::path(&own)?,
@@ -106,7 +125,7 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
         true => Ok(target),
         false => {
             let answer = harmless(answer.as_bytes());
-            Err(Error::GdbStub { vm: vm.name, answer })
+            Err(NoStub { vm: vm.name, answer }.into())
         }
     }
 }

@@ -83,4 +83,35 @@ pub mod text;
 pub mod vm;
 pub mod wait;
 
-pub use error::{Error, Place};
+pub use error::{Error, Exit, Fault, Place, SystemError, Usage};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_json_reference_lists_every_code() {
+        let codes = [
+            Usage::CODES,
+            SystemError::CODES,
+            config::Error::CODES,
+            vm::VmError::CODES,
+            wait::WaitError::CODES,
+            events::EventsError::CODES,
+            ssh::SshError::CODES,
+            console::ConsoleError::CODES,
+            gdb::NoStub::CODES,
+            scaffold::FileExists::CODES,
+        ];
+        let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
+        let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();
+        let (_, table) =
+            include_str!("../docs/json.md").split_once("| code | exit code |").unwrap();
+        let rows = table.lines().filter(|line| line.starts_with("| `"));
+        let cells =
+            |line: &str| line.rsplit_once('|').unwrap().0.rsplit_once('|').unwrap().0.to_owned();
+        let listed: BTreeSet<_> = rows.map(cells).collect();
+        assert_eq!(listed, codes);
+    }
+}

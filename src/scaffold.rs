@@ -1,5 +1,7 @@
 //! A config file to start from.
 
+use crate::error::Usage;
+use crate::error::{SystemError, faults};
 use crate::{Error, config};
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,6 +11,21 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 pub use crate::config::FILE_NAME;
+
+/// A file that is not to be overwritten.
+#[derive(Debug, thiserror::Error)]
+#[error("{path:?} is there already")]
+pub struct FileExists {
+    /// The file.
+    pub path: PathBuf,
+}
+
+faults!(FileExists {
+    FileExists { .. } => "file_exists", Failed;
+}
+fn hint(&self) -> Option<String> {
+    Some("name another one with -c, or move it away".into())
+});
 
 /// With QEMU's own emulation behind it.
 const KVM: &str = "accel=kvm:tcg";
@@ -24,12 +41,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub async fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
     if !config::is_vm_name(vm) {
         let message = format!("`{vm}` can't be a VM's name");
-        return Err(Error::Usage { message, hint: Some(config::NAME_RULE.to_owned()) });
+        return Err(Usage { message, hint: Some(config::NAME_RULE.to_owned()) }.into());
     }
     let host = Machine::of_this_host();
     let works = host.kvm_works().await;
     if let Some(dir) = path.parent() {
-        let failed = |error| Error::File { action: "make", path: dir.to_owned(), error };
+        let failed =
+            |error| Error::from(SystemError::File { action: "make", path: dir.to_owned(), error });
         std::fs::create_dir_all(dir).map_err(failed)?;
     }
     let write = || -> io::Result<PathBuf> {
@@ -38,8 +56,8 @@ pub async fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
         path.canonicalize()
     };
     write().map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Error::FileExists { path: path.to_owned() },
-        _ => Error::File { action: "write", path: path.to_owned(), error },
+        io::ErrorKind::AlreadyExists => Error::from(FileExists { path: path.to_owned() }),
+        _ => Error::from(SystemError::File { action: "write", path: path.to_owned(), error }),
     })
 }
 
@@ -143,7 +161,7 @@ mod tests {
         for vm in ["vm", "a.b-c"] {
             let text = text(vm, &Machine::of_this_host(), true);
             let source = Arc::new(Source { path: "/c/qqmgr.toml".into(), text });
-            let file = config::File::parse(source).unwrap();
+            let file = config::parse(source).unwrap();
             assert_eq!(file.vms[0].name, vm);
             assert_eq!(file.vms[0].ssh.port, Port::Auto);
         }

@@ -1,7 +1,8 @@
 //! What a VM needs of its host: KVM, ports, short socket paths, a way in for SSH.
 
+use super::finding::{Code, Finding};
 use super::names::accelerators;
-use super::{Code, Finding, Subject};
+use super::subject::Subject;
 use crate::Place;
 use crate::config::Port;
 use crate::qemu_args::Arg;

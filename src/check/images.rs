@@ -1,8 +1,10 @@
 //! Disk images as the image tool sees them: their formats, and the images that they are based on.
 
 use super::ask::{Qemus, Question};
-use super::files::{Named, local_files};
-use super::{Code, Finding, Place, Subject};
+use super::finding::{Code, Finding};
+use super::named::{Named, local_files};
+use super::subject::Subject;
+use crate::Place;
 use serde::Deserialize;
 
 /// The image formats that an image may be told by; what else a driver is called, it is none.

@@ -1,6 +1,7 @@
 //! What is wrong with a VM's SSH options: ssh itself is asked, as QEMU is.
 
-use super::{Code, Finding, Subject};
+use super::finding::{Code, Finding};
+use super::subject::Subject;
 use crate::Place;
 use crate::config::{Config, Diagnostic, Vm};
 use crate::ssh::{Doubts, KeyFault, Opinion};

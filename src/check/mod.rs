@@ -10,35 +10,23 @@ mod host;
 mod images;
 mod lock;
 mod login;
+mod named;
 mod names;
+mod subject;
 mod table;
 
 pub use finding::{Code, Finding, Severity};
 
 use crate::config::{self, Config, Diagnostic, Instance, Port, Vm};
-use crate::qemu_args::{Arg, Opt, options};
-use crate::ssh::Doubts;
-use crate::sys::process::Process;
+use crate::error::SystemError;
+use crate::qemu_args::options;
 use crate::vm::VmDir;
 use crate::{Error, Place};
 use ask::{Program, Qemus};
 use login::Opinions;
 use std::collections::HashSet;
+use subject::Subject;
 use table::Table;
-
-/// One VM being looked at.
-struct Subject<'a> {
-    config: &'a Config,
-    vm: &'a Vm,
-    program: Program,
-    image_tool: Program,
-    table: Table,
-    options: Vec<Opt<'a>>,
-    /// What is wrong with its SSH options.
-    doubts: Doubts,
-    /// The VM's own process: what that holds is not taken by somebody else.
-    process: Option<Process>,
-}
 
 /// Looks at VMs and tells what is wrong with them, in the order of the file for each VM. First
 /// comes what keeps VMs from being looked at: their variables can't be put in.
@@ -106,7 +94,8 @@ fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Find
     for instance in instances {
         let port = match instance.port {
             Port::Fixed(port) => port,
-            Port::Auto => crate::vm::free_port().map_err(|error| Error::Runtime { error })?,
+            Port::Auto => crate::vm::free_port()
+                .map_err(|error| Error::from(SystemError::Runtime { error }))?,
         };
         match config.resolve(instance, port) {
             Ok(vm) => vms.push(vm),
@@ -126,34 +115,4 @@ fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Find
         place: Some(Place { source: config.file.source.clone(), span }),
     };
     Ok((vms, wrong.into_iter().map(finding).collect()))
-}
-
-impl Subject<'_> {
-    fn finding(&self, code: Code, message: String) -> Finding {
-        Finding { vm: self.vm.instance.name.clone(), code, message, hint: None, place: None }
-    }
-
-    /// Something about a part of an argument; the place is that part's if the config shows it.
-    fn about(&self, code: Code, arg: &Arg, part: &str, message: String) -> Finding {
-        let source = &self.config.file.source;
-        let place = arg.span.clone().map(|whole| {
-            let shown = &source.text[whole.clone()];
-            let span = match shown.find(part).filter(|_| !part.is_empty()) {
-                Some(at) => whole.start + at..whole.start + at + part.len(),
-                None => whole,
-            };
-            Place { source: source.clone(), span }
-        });
-        Finding { place, ..self.finding(code, message) }
-    }
-
-    /// The options of one of these names that have a value, with it.
-    fn with_value<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a Arg)> {
-        let named = self.options.iter().filter(|opt| names.contains(&opt.name));
-        named.filter_map(|opt| Some((opt.name, opt.value?)))
-    }
-
-    fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::pid)
-    }
 }

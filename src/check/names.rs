@@ -1,7 +1,9 @@
 //! Names that QEMU has to know: options, machines, CPUs, accelerators, devices, properties.
 
 use super::ask::{Qemus, Question};
-use super::{Code, Finding, Subject, table};
+use super::finding::{Code, Finding};
+use super::subject::Subject;
+use super::table;
 use crate::qemu_args::Arg;
 use crate::qemu_args::Properties;
 use crate::text::suggest;

@@ -3,6 +3,7 @@
 use super::{Cli, Context, output};
 use crate::Error;
 use crate::config::Config;
+use crate::error::SystemError;
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -54,7 +55,7 @@ pub fn run(
     if let Some(completer) = Shells::builtins().completer(name) {
         let bin = command.get_name();
         let written = completer.write_registration(VARIABLE, bin, bin, bin, &mut script);
-        written.map_err(|error| Error::Runtime { error })?;
+        written.map_err(|error| Error::from(SystemError::Runtime { error }))?;
     }
     let script = String::from_utf8_lossy(&script).into_owned();
     output::report(&Report { shell: name, script }, context.json);

@@ -4,9 +4,13 @@ use super::args::attach::{AttachArgs, ConsoleArgs};
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
-use crate::console::{self, Awaited, EndedBy, Ends, Failed, Hold, Port, Relay, Terminal};
+use crate::console::{
+    self, Awaited, ConsoleError, EndedBy, Ends, Failed, Hold, Port, Relay, Terminal,
+};
+use crate::error::SystemError;
 use crate::sys::signals::Signals;
 use crate::vm;
+use crate::vm::VmError;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -43,7 +47,8 @@ pub async fn attached(
         SignalKind::quit(),
         SignalKind::terminate(),
     ];
-    let mut signals = Signals::catch(&kinds).map_err(|error| Error::Runtime { error })?;
+    let mut signals =
+        Signals::catch(&kinds).map_err(|error| Error::from(SystemError::Runtime { error }))?;
     let hold = tokio::select! {
         hold = console::hold(&instance, port, args.force) => hold?,
         signal = signals.next() => return Ok(killed_by(signal)),
@@ -139,7 +144,8 @@ impl Session {
         match result {
             Ok(by) => Ok(Ok(by)),
             Err(Failed::Input(error)) => {
-                Err(Error::File { action: "read", path: "standard input".into(), error })
+                Err(SystemError::File { action: "read", path: "standard input".into(), error }
+                    .into())
             }
             Err(Failed::Output(error)) => {
                 stdout::failed(error);
@@ -160,18 +166,18 @@ impl Session {
 
     fn timed_out(&self) -> Error {
         let waited = self.timeout.unwrap_or_default();
-        console::Error::TimedOut { vm: self.instance.name.clone(), port: self.port, waited }.into()
+        ConsoleError::TimedOut { vm: self.instance.name.clone(), port: self.port, waited }.into()
     }
 
     fn failed(&self, action: &'static str, error: io::Error) -> Error {
-        Error::System { vm: self.instance.name.clone(), action, error }
+        Error::from(VmError::System { vm: self.instance.name.clone(), action, error })
     }
 }
 
 /// What it means that this signal came to whoever has the port.
 fn ended_by(signal: i32, hold: &Hold, port: Port) -> Result<ExitCode, Error> {
     let Some(pid) = hold.successor() else { return Ok(killed_by(signal)) };
-    Err(console::Error::Taken { vm: hold.vm.name.clone(), port, pid }.into())
+    Err(ConsoleError::Taken { vm: hold.vm.name.clone(), port, pid }.into())
 }
 
 /// The code by which a shell tells that a signal ended a program.

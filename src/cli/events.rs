@@ -3,6 +3,7 @@
 use super::args::view::EventsArgs;
 use super::{Context, output, stdout};
 use crate::config::Instance;
+use crate::events::EventsError;
 use crate::events::{self, EventStream, Filter, Told};
 use crate::qmp::Event;
 use crate::sys::deadline;
@@ -47,7 +48,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     let (vm, seen) = (args.vm, shown.count);
     match (end, args.count, args.timeout) {
         (End::Timeout, Some(wanted), Some(waited)) => {
-            Err(Error::EventsTimeout { vm, seen, wanted, waited })
+            Err(EventsError::Timeout { vm, seen, wanted, waited }.into())
         }
         (End::Vm, Some(_), _) => Err(vm::died(&instance)),
         _ => Ok(ExitCode::SUCCESS),

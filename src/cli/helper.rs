@@ -1,5 +1,6 @@
 //! What this program does when qqmgr has started it as one of its helpers.
 
+use crate::error::SystemError;
 use crate::sys::helper;
 use crate::{Error, lease};
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ pub fn helper() -> Option<ExitCode> {
         return None;
     }
     // There is nobody to tell what went wrong but those who wait for us, who see that it ends.
-    let done = helper::detach(&name).map_err(|error| Error::Runtime { error });
+    let done = helper::detach(&name).map_err(|error| Error::from(SystemError::Runtime { error }));
     let done = done.and_then(|()| super::block_on(lease::keep()));
     Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -3,6 +3,7 @@
 use super::args::attach::LogArgs;
 use super::{Context, output, stdout};
 use crate::Error;
+use crate::error::SystemError;
 use crate::logs::{self, Follower, Log, Next};
 use crate::text::sanitize::Sanitizer;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
@@ -61,7 +62,8 @@ pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode,
     }
     let mut file = logs::open(&instance, log, args.lines)?;
     let path = instance.dir.join(log.file_name());
-    let failed = |error| Error::File { action: "read", path: path.clone(), error };
+    let failed =
+        |error| Error::from(SystemError::File { action: "read", path: path.clone(), error });
     if !context.json {
         copy(&mut file).map_err(failed)?;
         return Ok(ExitCode::SUCCESS);

@@ -24,6 +24,7 @@ mod ssh;
 mod ssh_config;
 mod start;
 mod status;
+mod stderr;
 mod stdout;
 mod stop;
 mod supervise;
@@ -37,6 +38,7 @@ pub use helper::helper;
 
 use crate::Error;
 use crate::config::{Config, Instance};
+use crate::error::SystemError;
 use crate::logs::Log;
 use crate::vm::Registry;
 use args::Verb;
@@ -141,7 +143,7 @@ impl Cli {
 /// Runs a verb that waits for something, on one thread.
 fn block_on<T>(verb: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Error::Runtime { error })?;
+    let runtime = runtime.map_err(|error| Error::from(SystemError::Runtime { error }))?;
     let result = runtime.block_on(verb);
     // A read of the terminal may still be underway in a thread; it must not hold us up.
     runtime.shutdown_background();

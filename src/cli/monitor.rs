@@ -3,9 +3,12 @@
 use super::args::attach::MonitorArgs;
 use super::{Context, console, output};
 use crate::Error;
-use crate::console::Port;
+use crate::console::{ConsoleError, Port};
+use crate::error::SystemError;
+use crate::error::Usage;
 use crate::qmp::Client;
 use crate::text::sanitize::Sanitizer;
+use crate::vm::VmError;
 use crate::vm::{self, Running};
 use serde::Serialize;
 use std::fmt;
@@ -47,7 +50,7 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
     }
     if args.attach.force || args.attach.until.is_some() || args.attach.idle.is_some() {
         let message = "--force, --until and --idle are for a session at a terminal".to_owned();
-        return Err(Error::Usage { message, hint: None });
+        return Err(Usage { message, hint: None }.into());
     }
     let instance = context.find(&args.vm)?.1;
     let vm = vm::running(&instance)?;
@@ -69,8 +72,9 @@ struct Monitor {
 impl Monitor {
     /// Gives the commands on standard input, a line each, and shows the answers as they come.
     async fn script(&self, json: bool) -> Result<ExitCode, Error> {
-        let unreadable =
-            |error| Error::File { action: "read", path: "standard input".into(), error };
+        let unreadable = |error| {
+            Error::from(SystemError::File { action: "read", path: "standard input".into(), error })
+        };
         let mut input = BufReader::new(tokio::io::stdin());
         let mut line = Vec::new();
         let mut code = ExitCode::SUCCESS;
@@ -84,7 +88,7 @@ impl Monitor {
                 Ok(answer) if answer.show(json) => {}
                 Ok(_) => break,
                 // As with a shell, the commands after it are given all the same.
-                Err(error @ Error::UnknownCommand { .. }) => {
+                Err(error) if matches!(error.get(), Some(ConsoleError::UnknownCommand { .. })) => {
                     output::error(&error, json);
                     code = ExitCode::FAILURE;
                 }
@@ -100,13 +104,13 @@ impl Monitor {
         let output = match self.vm.qmp(self.patience, exchange).await {
             // The command before may have ended it: `quit` is answered first.
             Err(_) if self.vm.process.has_ended() => {
-                return Err(Error::NotRunning { vm, ended: None });
+                return Err(VmError::NotRunning { vm, ended: None }.into());
             }
             output => output?,
         };
         match (Answer { command, output }) {
             Answer { command, output } if is_unknown(&command, &output) => {
-                Err(Error::UnknownCommand { vm, command })
+                Err(ConsoleError::UnknownCommand { vm, command }.into())
             }
             answer => Ok(answer),
         }

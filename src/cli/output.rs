@@ -1,26 +1,24 @@
 //! What is printed: reports as text or JSON, errors with their place in the config.
 
+use super::stderr::{CYAN, RED, YELLOW, styled};
 use super::{exit, stdout};
+
 use crate::Error;
 use crate::config::{Diagnostic, Instance, Location, Source};
-use crate::vm::{self, Ended};
+use crate::error::Usage;
+use crate::vm;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use anstream::AutoStream;
-use anstream::stream::RawStream;
-use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const RED: Style = AnsiColor::Red.on_default().bold();
-const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
-const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+pub use super::stderr::{failure, note};
 
 /// Prints what a verb reports, its JSON or its text; whether that could be written.
 pub fn report(report: &(impl Serialize + Display), json: bool) -> bool {
@@ -57,30 +55,11 @@ pub fn json_line(value: &impl Serialize) -> Option<Vec<u8>> {
     Some([json, b"\n".into()].concat())
 }
 
-/// Tells something beside the result, on standard error.
-pub fn note(text: impl Display) {
-    // Where this can't be told, nothing can.
-    let _ = io::stderr().write_all(&styled(&io::stderr(), text));
-}
-
 /// Says that the guest of a VM stands still, if it does, with what helps.
 pub async fn standstill(instance: &Instance) {
     if let Some(text) = vm::standstill(instance).await {
         note(format_args!("{}: {text}", instance.name));
     }
-}
-
-/// Tells a failure that is no [`Error`] on standard error.
-pub fn failure(text: impl Display) {
-    note(format_args!("{RED}error{RED:#}: {text}"));
-}
-
-/// A text and a line end, with its colours if they are welcome on that stream.
-fn styled(stream: &impl RawStream, text: impl Display) -> Vec<u8> {
-    let mut buffer = AutoStream::new(Vec::new(), AutoStream::choice(stream));
-    // Memory takes it all.
-    let _ = writeln!(buffer, "{text}");
-    buffer.into_inner()
 }
 
 #[derive(Serialize)]
@@ -97,9 +76,9 @@ struct JsonErrorBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     excerpt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<&'a Ended>,
+    ended: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    bundle: Option<PathBuf>,
+    bundle: Option<&'a Path>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<JsonDiagnostic>,
 }
@@ -238,7 +217,7 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
         let message = said.join(" ").trim_start_matches("error: ").to_owned();
         let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
         let hint = tip.or_else(|| Some("see `qqmgr --help`".to_owned()));
-        document(&JsonError { error: json_body(&Error::Usage { message, hint }) });
+        document(&JsonError { error: json_body(&Error::from(Usage { message, hint })) });
     }
     stdout::checked(ExitCode::from(if asked { 0 } else { 2 }), exit::of_loss(false))
 }

@@ -4,6 +4,8 @@ use super::supervise::{GRACE, Tool};
 use super::{Context, output};
 use crate::Error;
 use crate::config::{Config, Instance};
+use crate::error::SystemError;
+use crate::error::Usage;
 use crate::ssh::Session;
 use crate::sys::child::ending_with_us;
 use serde::Serialize;
@@ -24,7 +26,7 @@ struct Output {
 
 pub async fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Error> {
     let Some((vm, args)) = words.split_first() else {
-        return Err(Error::Usage { message: "which VM?".to_owned(), hint: None });
+        return Err(Usage { message: "which VM?".to_owned(), hint: None }.into());
     };
     let (config, instance) = context.find(&vm.to_string_lossy())?;
     let session = open(context, &config, &instance).await?;
@@ -85,10 +87,11 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
 pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Error> {
     let program = tool.get_program().to_string_lossy().into_owned();
     if !context.json {
-        return Err(Error::Spawn { program, error: tool.exec(), place: None });
+        return Err(SystemError::Spawn { program, error: tool.exec(), place: None }.into());
     }
     let output = ending_with_us(tool).stdin(Stdio::inherit()).output();
-    let output = output.map_err(|error| Error::Spawn { program, error, place: None })?;
+    let output =
+        output.map_err(|error| Error::from(SystemError::Spawn { program, error, place: None }))?;
     report(output.status, &output.stdout, &output.stderr)
 }
 

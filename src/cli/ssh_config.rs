@@ -3,7 +3,9 @@
 use super::args::setup::SshConfigArgs;
 use super::{Context, output};
 use crate::Error;
+use crate::config;
 use crate::ssh::Host;
+use crate::ssh::SshError;
 use crate::vm::Registry;
 use serde::Serialize;
 use std::fmt;
@@ -29,17 +31,23 @@ pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
     };
     let mut hosts = Vec::with_capacity(instances.len());
     for instance in instances {
-        match Host::of(&config, &instance) {
-            // Of all VMs, those that can be reached.
-            Err(Error::SshPortUnknown { .. }) if args.all && context.json => {}
-            Err(error @ Error::SshPortUnknown { .. }) if args.all => {
+        let error = match Host::of(&config, &instance) {
+            Err(error) if args.all => error,
+            host => {
+                hosts.push(host?);
+                continue;
+            }
+        };
+        // Of all VMs, those that can be reached.
+        if let Some(SshError::PortUnknown { .. }) = error.get() {
+            if !context.json {
                 output::note(format_args!("note: {error}: left out"));
             }
+        } else if error.get::<config::Error>().is_some() {
             // JSON has no other place for a VM that is broken.
-            Err(Error::Config(error)) if args.all => {
-                output::note(format_args!("note: VM `{}`: {error}: left out", instance.name));
-            }
-            host => hosts.push(host?),
+            output::note(format_args!("note: VM `{}`: {error}: left out", instance.name));
+        } else {
+            return Err(error);
         }
     }
     output::report(&Report(hosts), context.json);

@@ -5,6 +5,7 @@ use super::many::Targets;
 use super::{Context, output};
 use crate::Error;
 use crate::config::{Config, Instance, Kind};
+use crate::error::Usage;
 use crate::ops::{self, Up, UpReport};
 use crate::sys::process::Identity;
 use crate::text::quote::quote;
@@ -89,7 +90,7 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
     }
     let owner = match args.owner_pid.map(|pid| (pid, Identity::of(pid))) {
         Some((pid, None)) => {
-            return Err(Error::Usage { message: format!("there is no process {pid}"), hint: None });
+            return Err(Usage { message: format!("there is no process {pid}"), hint: None }.into());
         }
         owner => owner.and_then(|(_, owner)| owner),
     };
@@ -102,7 +103,7 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
 async fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
     let [name] = args.vms.as_slice() else {
         let message = "--dry-run shows one VM".to_owned();
-        return Err(Error::Usage { message, hint: Some("name it".to_owned()) });
+        return Err(Usage { message, hint: Some("name it".to_owned()) }.into());
     };
     let instance = Registry::of(config).get(name)?;
     let (vm, line) = vm::plan(config, &instance, &args.extra)?;

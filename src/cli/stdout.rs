@@ -60,7 +60,7 @@ pub fn checked(code: ExitCode, failure: ExitCode) -> ExitCode {
     match FAILURE.get() {
         // Whoever closed the pipe wants no more: that is no failure of ours.
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            super::output::failure(format_args!("can't write to standard output: {error}"));
+            super::stderr::failure(format_args!("can't write to standard output: {error}"));
             if code == ExitCode::SUCCESS { failure } else { code }
         }
         _ => code,

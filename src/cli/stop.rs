@@ -40,8 +40,8 @@ pub async fn each(
 ) -> Result<ExitCode, Error> {
     use config::Error::{Invalid, NoSuchVm, Unreadable};
     let (config, wrong) = match context.load() {
-        Err(Error::Config(wrong @ (Invalid { .. } | Unreadable { .. }))) => {
-            (Config::unread(context.config.as_deref())?, Some(Error::Config(wrong)))
+        Err(error) if matches!(error.get(), Some(Invalid { .. } | Unreadable { .. })) => {
+            (Config::unread(context.config.as_deref())?, Some(error))
         }
         result => (result?, None),
     };
@@ -55,7 +55,9 @@ pub async fn each(
     };
     let (instances, wrong) = match (found, wrong) {
         // Only the file can tell whether there is such a VM.
-        (Err(Error::Config(NoSuchVm { .. })), Some(wrong)) => return Err(wrong),
+        (Err(error), Some(wrong)) if matches!(error.get(), Some(NoSuchVm { .. })) => {
+            return Err(wrong);
+        }
         (found, wrong) => (found?, wrong),
     };
     let targets = Targets::new(names, instances);

@@ -5,6 +5,8 @@
 use super::output;
 use crate::config::Instance;
 use crate::console::Terminal;
+use crate::error::SystemError;
+use crate::events::EventsError;
 use crate::events::{self, EventStream, Told};
 use crate::sys::child::ending_with_us;
 use crate::sys::signals::Signals;
@@ -36,7 +38,9 @@ impl<'a> Tool<'a> {
     /// It can't be executed.
     pub fn start(command: Command, instance: &'a Instance) -> Result<Tool<'a>, Error> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |error| Error::Spawn { program: program.clone(), error, place: None };
+        let failed = |error| {
+            Error::from(SystemError::Spawn { program: program.clone(), error, place: None })
+        };
         let kinds = [
             SignalKind::hangup(),
             SignalKind::interrupt(),
@@ -101,7 +105,7 @@ impl<'a> Tool<'a> {
     }
 
     fn failed(&self, error: std::io::Error) -> Error {
-        Error::Spawn { program: self.program.clone(), error, place: None }
+        Error::from(SystemError::Spawn { program: self.program.clone(), error, place: None })
     }
 }
 
@@ -111,7 +115,7 @@ async fn gone(instance: &Instance) -> String {
         Ok(stream) => stream,
         Err(error) => {
             // Without a log nobody tells; but what keeps us from reading one is to be known.
-            if !matches!(error, Error::Events { .. }) {
+            if !matches!(error.get(), Some(EventsError::NoLog { .. })) {
                 output::note(format_args!("note: the end of the guest will not be seen: {error}"));
             }
             return std::future::pending().await;
@@ -119,10 +123,7 @@ async fn gone(instance: &Instance) -> String {
     };
     match last_event(&mut stream).await {
         Ok(Some("RESET")) => "the guest was reset".to_owned(),
-        Ok(_) => match vm::died(instance) {
-            Error::Died { ended: Some(ended), .. } => ended.to_string(),
-            _ => "the VM ended".to_owned(),
-        },
+        Ok(_) => vm::ended(instance).map_or("the VM ended".to_owned(), |ended| ended.to_string()),
         Err(_) => std::future::pending().await,
     }
 }

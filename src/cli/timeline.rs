@@ -1,34 +1,13 @@
 //! `qqmgr timeline`.
 
-use super::args::view::TimelineArgs;
+use super::args::view::{Limit, TimelineArgs};
 use super::{Context, output};
 use crate::Error;
-use crate::text::duration;
+use crate::vm::VmError;
 use crate::vm::{Milestone, Timeline, VmDir};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;
-use std::str::FromStr;
-use std::time::Duration;
-
-/// `MILESTONE=TIME`.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    milestone: Milestone,
-    time: Duration,
-}
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Limit, String> {
-        let (name, time) = text.split_once('=').ok_or("write MILESTONE=TIME, such as ssh=20s")?;
-        let mut milestones = Milestone::ALL.into_iter();
-        let milestone = milestones.find(|milestone| milestone.name() == name);
-        let milestone = milestone.ok_or("the milestones are qmp, serial, kernel and ssh")?;
-        Ok(Limit { milestone, time: duration::parse(time)? })
-    }
-}
 
 #[derive(Serialize)]
 struct Report {
@@ -56,7 +35,8 @@ pub fn run(context: &Context, args: &TimelineArgs) -> Result<ExitCode, Error> {
     let instance = context.find(&args.vm)?.1;
     let timeline = VmDir::open(&instance)?.as_ref().map(Timeline::latest).transpose()?.flatten();
     let name = instance.name;
-    let timeline = timeline.ok_or_else(|| Error::NeverStarted { vm: name.clone() })?;
+    let timeline =
+        timeline.ok_or_else(|| Error::from(VmError::NeverStarted { vm: name.clone() }))?;
     let is_over = |limit: &&Limit| {
         timeline.at(limit.milestone).is_none_or(|time| time > limit.time.as_secs_f64())
     };

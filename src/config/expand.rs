@@ -1,7 +1,7 @@
 //! Puts variables in, to any depth, and splits what may be split.
 
 use super::lookup::{Failure, Found, Scope};
-use super::source::{Diagnostic, Text};
+use crate::text::source::{Diagnostic, Text};
 use crate::text::template::{self, Path, Piece};
 use crate::text::words;
 use std::collections::HashSet;

@@ -1,6 +1,6 @@
 //! The typed config file: what `qqmgr.toml` says, before any variable is put in.
 
-use super::source::{Diagnostic, Source, Span, Text};
+use crate::text::source::{Source, Span, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -103,13 +103,5 @@ impl File {
     /// The VM of that name.
     pub fn vm(&self, name: &str) -> Option<&Definition> {
         self.vms.iter().find(|vm| vm.name == name)
-    }
-
-    /// Parses a whole file.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, in the order of the text.
-    pub fn parse(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
-        super::parse::file(source)
     }
 }

@@ -1,7 +1,7 @@
 //! Finds the config file and reads it: the only I/O that the config does.
 
 use super::Error;
-use super::source::{Diagnostic, Source};
+use crate::text::source::{Diagnostic, Source};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Which variables a VM has, and what is said of one that it hasn't.
 
 use super::file::{Definition, Var, Vars};
-use super::source::{Source, Text};
+use crate::text::source::{Source, Text};
 use crate::text::suggest;
 use crate::text::template::Path;
 

@@ -2,7 +2,7 @@
 
 use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
 use super::read::{Reader, Section, Value, describe, scalar};
-use super::source::{Diagnostic, Source, Text};
+use crate::text::source::{Diagnostic, Source, Text};
 use crate::text::suggest;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue, Error};
@@ -11,7 +11,11 @@ const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
 const RESERVED_IN_VM: [&str; 3] = ["name", "dir", "ssh"];
 const LONGEST_NAME: usize = 64;
 
-pub(super) fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
+/// Parses a whole file.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the text.
+pub fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     if !errors.is_empty() {
         return Err(no_toml(&source, errors));

@@ -1,6 +1,6 @@
 //! Reading typed values out of parsed TOML, noting everything that is wrong on the way.
 
-use super::source::{Diagnostic, Span, Text};
+use crate::text::source::{Diagnostic, Span, Text};
 use crate::text::suggest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -4,9 +4,9 @@ use super::Config;
 use super::expand::Expander;
 use super::file::{Definition, Entry, SshOption};
 use super::lookup::{Builtins, Scope};
-use super::source::{Diagnostic, Source, Text};
 use super::{Error, Instance};
 use crate::qemu_args::Arg;
+use crate::text::source::{Diagnostic, Source, Text};
 use serde::Serialize;
 use std::path::PathBuf;
 

@@ -8,7 +8,7 @@ fn config(text: &str) -> Result<Config, Error> {
     let source =
         Arc::new(Source { path: PathBuf::from("/etc/vms/qqmgr.toml"), text: text.to_owned() });
     let (dir, runtime) = load::directories(&source.path);
-    match File::parse(source.clone()) {
+    match parse(source.clone()) {
         Ok(file) => Ok(Config { file, dir, runtime }),
         Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
     }

@@ -3,7 +3,10 @@
 //! The file's content is the pid of whoever shall have the lock. Who takes it over by force
 //! writes that first, so that the holder can tell such an end from any other SIGTERM.
 
-use super::{Error, Port};
+use super::error::ConsoleError;
+use super::port::Port;
+use crate::Error;
+use crate::error::SystemError;
 use crate::sys::process::{self, Process};
 use rustix::fs::FlockOperation;
 use rustix::process::Signal;
@@ -33,10 +36,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub fn error(self, vm: &str, port: Port) -> crate::Error {
+    pub fn error(self, vm: &str, port: Port) -> Error {
         match self {
-            Refusal::Held(pid) => Error::Held { vm: vm.to_owned(), port, pid: Some(pid) }.into(),
-            Refusal::Failed(path, error) => crate::Error::File { action: "lock", path, error },
+            Refusal::Held(pid) => {
+                ConsoleError::Held { vm: vm.to_owned(), port, pid: Some(pid) }.into()
+            }
+            Refusal::Failed(path, error) => {
+                Error::from(SystemError::File { action: "lock", path, error })
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Why one is not attached to a port, or no longer.
 
-use super::Port;
+use super::port::Port;
+use crate::error::faults;
 use crate::text::duration;
 use std::time::Duration;
 
 /// What went wrong with being attached.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum ConsoleError {
     /// Somebody else is attached.
     #[error("VM `{vm}`: its {port} is in use by {}", user(*pid))]
     Held {
@@ -37,7 +39,35 @@ pub enum Error {
         /// How long we waited.
         waited: Duration,
     },
+    /// QEMU's human monitor has no such command.
+    #[error("VM `{vm}`: QEMU's monitor does not know this command: {command}")]
+    UnknownCommand {
+        /// The VM.
+        vm: String,
+        /// The whole line.
+        command: String,
+    },
 }
+
+faults!(ConsoleError {
+    ConsoleError::Held { .. } => "console_held", Failed;
+    ConsoleError::Taken { .. } => "console_taken", Failed;
+    ConsoleError::TimedOut { .. } => "console_timeout", Timeout;
+    ConsoleError::UnknownCommand { .. } => "monitor_command_unknown", Failed;
+}
+fn hint(&self) -> Option<String> {
+    match self {
+        ConsoleError::Held { pid: Some(_), .. } => Some("--force takes it over".into()),
+        ConsoleError::Held { port, .. } => Some(format!(
+            "QEMU serves one client at a time on {}; end the other one",
+            port.socket()
+        )),
+        ConsoleError::UnknownCommand { vm, .. } => {
+            Some(format!("`qqmgr monitor {vm} help` lists them"))
+        }
+        _ => None,
+    }
+});
 
 fn user(pid: Option<u32>) -> String {
     pid.map_or("another program".to_owned(), |pid| format!("another qqmgr (pid {pid})"))

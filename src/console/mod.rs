@@ -3,61 +3,28 @@
 mod awaited;
 mod claim;
 mod error;
+mod port;
 mod relay;
 mod terminal;
 #[cfg(test)]
 mod tests;
 
 pub use awaited::Awaited;
-pub use error::Error;
+pub use error::ConsoleError;
+pub use port::Port;
 pub use relay::{EndedBy, Ends, Failed, Relay};
 pub use terminal::Terminal;
 
+use crate::Error;
 use crate::config::Instance;
+use crate::vm::VmError;
 use crate::vm::{Running, running};
 use claim::Claim;
-use std::fmt;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
 /// How long QEMU may take to turn from one client to the next.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What of a VM one can be attached to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Port {
-    /// The guest's serial port.
-    Serial,
-    /// QEMU's human monitor.
-    Monitor,
-}
-
-impl Port {
-    /// Its socket in the VM's directory.
-    pub fn socket(self) -> &'static str {
-        match self {
-            Port::Serial => "serial.socket",
-            Port::Monitor => "monitor.socket",
-        }
-    }
-
-    /// The file whose lock tells who is attached.
-    fn lock(self) -> &'static str {
-        match self {
-            Port::Serial => "console.lock",
-            Port::Monitor => "monitor.lock",
-        }
-    }
-}
-
-impl fmt::Display for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Port::Serial => "serial port",
-            Port::Monitor => "monitor",
-        })
-    }
-}
 
 /// The right to be attached to a port of a VM, that nobody else has; others can tell that it is
 /// ours.
@@ -73,7 +40,7 @@ pub struct Hold {
 ///
 /// # Errors
 /// The VM is not running, or another qqmgr is attached.
-pub async fn hold(instance: &Instance, port: Port, force: bool) -> Result<Hold, crate::Error> {
+pub async fn hold(instance: &Instance, port: Port, force: bool) -> Result<Hold, Error> {
     let vm = running(instance)?;
     let claim = Claim::take(&vm.dir.file(port.lock()), force).await;
     let claim = claim.map_err(|refusal| refusal.error(&vm.name, port))?;
@@ -90,14 +57,12 @@ impl Hold {
     ///
     /// # Errors
     /// Another program is attached, or QEMU can't be reached.
-    pub async fn connect(&self) -> Result<UnixStream, crate::Error> {
+    pub async fn connect(&self) -> Result<UnixStream, Error> {
         let (vm, port) = (&self.vm.name, self.port);
         let stream = self.vm.dial(port.socket(), PATIENCE).await;
-        let stream = stream.map_err(|error| crate::Error::System {
-            vm: vm.clone(),
-            action: "connect to QEMU",
-            error,
+        let stream = stream.map_err(|error| {
+            Error::from(VmError::System { vm: vm.clone(), action: "connect to QEMU", error })
         })?;
-        stream.ok_or_else(|| Error::Held { vm: vm.clone(), port, pid: None }.into())
+        stream.ok_or_else(|| ConsoleError::Held { vm: vm.clone(), port, pid: None }.into())
     }
 }

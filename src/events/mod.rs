@@ -2,8 +2,10 @@
 //!
 //! Any number of readers can follow the log: none waits for another, and QEMU knows of none.
 
+mod error;
 mod names;
 
+pub use error::EventsError;
 pub use names::{Filter, is_unknown};
 
 use crate::Error;
@@ -11,6 +13,7 @@ use crate::config::Instance;
 use crate::qmp::{Event, Record};
 use crate::sys::changes::Changes;
 use crate::sys::process::Process;
+use crate::vm::VmError;
 use crate::vm::{EventLog, History, Line, Running, VmDir, running};
 use inotify::WatchMask;
 
@@ -68,7 +71,7 @@ pub fn check(vm: &Running) -> Result<(), Error> {
 /// The VM was never started, or has no log.
 pub fn history(instance: &Instance) -> Result<EventStream, Error> {
     let dir = VmDir::open(instance)?;
-    let never = || Error::NeverStarted { vm: instance.name.clone() };
+    let never = || Error::from(VmError::NeverStarted { vm: instance.name.clone() });
     let dir = dir.filter(|dir| dir.has_event_log()).ok_or_else(never)?;
     let vm = instance.name.clone();
     match dir.process()? {
@@ -148,9 +151,9 @@ impl Told {
 }
 
 fn no_log(vm: String, reason: &'static str) -> Error {
-    Error::Events { vm, reason }
+    Error::from(EventsError::NoLog { vm, reason })
 }
 
 fn unwatched(vm: &str, error: std::io::Error) -> Error {
-    Error::System { vm: vm.to_owned(), action: "watch its events", error }
+    Error::from(VmError::System { vm: vm.to_owned(), action: "watch its events", error })
 }

@@ -3,8 +3,10 @@
 use super::{LOCK, READY, Role, Word, holder};
 use crate::Error;
 use crate::config::Instance;
+use crate::error::SystemError;
 use crate::ssh;
 use crate::sys::process::{self, Identity, Process};
+use crate::vm::VmError;
 use crate::vm::{self, Lease, Lock, VmDir};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
@@ -138,7 +140,8 @@ async fn make_kept(instance: &Instance) -> Result<(OwnedFd, VmDir), Error> {
 /// Locks what says that a keeper lives, until it is closed.
 fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
     let path = dir.file(LOCK);
-    process::hold(&path).map_err(|error| Error::File { action: "lock", path, error })
+    process::hold(&path)
+        .map_err(|error| Error::from(SystemError::File { action: "lock", path, error }))
 }
 
 /// Kills what nobody needs any more, and waits until it is gone.
@@ -157,7 +160,7 @@ async fn last_word(mut told: Told) -> Option<Word> {
 }
 
 fn unwatched(instance: &Instance, error: io::Error) -> Error {
-    Error::System { vm: instance.name.clone(), action: "watch its processes", error }
+    Error::from(VmError::System { vm: instance.name.clone(), action: "watch its processes", error })
 }
 
 /// Tells whoever waits for it what came of the preparations. They read to the end of standard
@@ -168,7 +171,7 @@ fn answer<T>(prepared: Result<T, Error>) -> Result<T, Error> {
     let _ = rustix::io::write(stdout, text.as_ref().map_or(READY, String::as_bytes));
     let closed = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())
         .and_then(|null| rustix::stdio::dup2_stdout(&null));
-    closed.map_err(|error| Error::Runtime { error: error.into() })?;
+    closed.map_err(|error| Error::from(SystemError::Runtime { error: error.into() }))?;
     prepared
 }
 

@@ -4,6 +4,7 @@ use super::{KEEPER, READY, Role, Word};
 use crate::Error;
 use crate::config::Instance;
 use crate::sys::helper;
+use crate::vm::VmError;
 use crate::vm::{self, By, From, Lease, Started, VmDir};
 use serde::Serialize;
 use std::io;
@@ -113,14 +114,16 @@ async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Err
             Err(error) => error,
         },
         None => match VmDir::open(instance) {
-            Ok(Some(dir)) if vm::was_stopped(&dir) => Error::Stopped { vm: instance.name.clone() },
+            Ok(Some(dir)) if vm::was_stopped(&dir) => {
+                Error::from(VmError::Stopped { vm: instance.name.clone() })
+            }
             _ => failed(instance, error),
         },
     }
 }
 
 fn failed(instance: &Instance, error: io::Error) -> Error {
-    Error::System { vm: instance.name.clone(), action: "have it kept", error }
+    Error::from(VmError::System { vm: instance.name.clone(), action: "have it kept", error })
 }
 
 /// Says a line to a keeper.

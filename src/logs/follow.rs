@@ -6,6 +6,7 @@ use crate::config::Instance;
 use crate::sys::changes::Changes;
 use crate::sys::process::Process;
 use crate::vm::VmDir;
+use crate::vm::VmError;
 use inotify::WatchMask;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -56,9 +57,8 @@ impl Follower {
         let vm = instance.name.clone();
         let dir = match retry {
             true => VmDir::create(instance)?,
-            false => {
-                VmDir::open(instance)?.ok_or_else(|| Error::NeverStarted { vm: vm.clone() })?
-            }
+            false => VmDir::open(instance)?
+                .ok_or_else(|| Error::from(VmError::NeverStarted { vm: vm.clone() }))?,
         };
         // Watched before it is looked at, so that nothing falls between; by the names in it, the
         // directory tells of the files that are written there, too.
@@ -71,7 +71,7 @@ impl Follower {
             follower.reopen().and_then(|file| file.map(|f| at_last_lines(f, lines)).transpose());
         follower.file = found.map_err(|error| follower.failed(error))?;
         match follower.file {
-            None if !retry => Err(Error::NeverStarted { vm: follower.vm }),
+            None if !retry => Err(VmError::NeverStarted { vm: follower.vm }.into()),
             _ => Ok(follower),
         }
     }

@@ -7,7 +7,10 @@ pub use follow::{Follower, Next};
 
 use crate::Error;
 use crate::config::Instance;
+use crate::error::SystemError;
 use crate::vm::VmDir;
+use crate::vm::VmError;
+use crate::vm::files;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -36,9 +39,9 @@ impl Log {
     /// Its name in the VM's directory.
     pub fn file_name(self) -> &'static str {
         match self {
-            Log::Serial => "serial",
-            Log::Stdout => "stdout",
-            Log::Stderr => "stderr",
+            Log::Serial => files::SERIAL,
+            Log::Stdout => files::STDOUT,
+            Log::Stderr => files::STDERR,
         }
     }
 }
@@ -59,7 +62,7 @@ impl std::str::FromStr for Lines {
 /// # Errors
 /// The VM has never been started, or the log can't be read.
 pub fn open(instance: &Instance, log: Log, lines: Lines) -> Result<File, Error> {
-    let never = || Error::NeverStarted { vm: instance.name.clone() };
+    let never = || Error::from(VmError::NeverStarted { vm: instance.name.clone() });
     let path = VmDir::open(instance)?.ok_or_else(never)?.file(log.file_name());
     match File::open(&path) {
         Ok(file) => at_last_lines(file, lines).map_err(|error| unreadable(path, error)),
@@ -78,5 +81,5 @@ fn at_last_lines(mut file: File, lines: Lines) -> io::Result<File> {
 }
 
 fn unreadable(path: PathBuf, error: io::Error) -> Error {
-    Error::File { action: "read", path, error }
+    Error::from(SystemError::File { action: "read", path, error })
 }

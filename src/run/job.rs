@@ -1,6 +1,8 @@
 //! What is to be run, and what of it can be looked at before anything is.
 
 use crate::Error;
+use crate::error::SystemError;
+use crate::error::Usage;
 use rustix::fs::{Access, access};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -69,12 +71,15 @@ impl Job {
         if let [line] = self.command.as_slice()
             && line.is_empty()
         {
-            return Err(Error::Usage {
+            return Err(Usage {
                 message: "the command is empty, which would be a shell".to_owned(),
                 hint: Some("leave it out for a shell; to do nothing is `true`".to_owned()),
-            });
+            }
+            .into());
         }
-        let failed = |action, path: &OsStr, error| Error::File { action, path: path.into(), error };
+        let failed = |action, path: &OsStr, error| {
+            Error::from(SystemError::File { action, path: path.into(), error })
+        };
         for Copy { from, .. } in &self.put {
             let readable = access(from.as_os_str(), Access::READ_OK);
             readable.map_err(|error| failed("copy", from, error.into()))?;
@@ -92,9 +97,11 @@ impl Job {
             [first, _, ..] if !first.as_bytes().starts_with(b"-") => {
                 let words = self.command.iter().map(|word| word.as_bytes());
                 let line = shlex::bytes::try_join(words);
-                let line = line.map_err(|_| Error::Usage {
-                    message: "a command can't have a NUL in it".to_owned(),
-                    hint: None,
+                let line = line.map_err(|_| {
+                    Error::from(Usage {
+                        message: "a command can't have a NUL in it".to_owned(),
+                        hint: None,
+                    })
                 })?;
                 Ok(vec![OsString::from_vec(line)])
             }

@@ -8,10 +8,12 @@ mod steps;
 pub use job::{Copy, Job};
 pub use outcome::{EndedBy, Ran};
 
-use crate::config::{Config, Instance};
+use crate::config::{self, Config, Instance};
+use crate::error::SystemError;
 use crate::lease::Keeper;
 use crate::sys::signals::Signals;
 use crate::vm::{self, StartOptions};
+use crate::wait::WaitError;
 use crate::wait::{Alarms, Condition, Plan, Subject, Watch};
 use crate::{Error, bundle};
 use outcome::End;
@@ -31,7 +33,8 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     job.prepare()?;
     // They end us, and the instance with us.
     let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
-    let mut signals = Signals::catch(&kinds).map_err(|error| Error::Runtime { error })?;
+    let mut signals =
+        Signals::catch(&kinds).map_err(|error| Error::from(SystemError::Runtime { error }))?;
     let keeper = Keeper::of_run(&instance).await?;
     let progress = Progress::default();
     let end = tokio::select! {
@@ -43,10 +46,13 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
             Err(error) => End::Failure(error),
         },
     };
-    if let End::Failure(error @ Error::Config(_)) = end {
-        keeper.finish().await;
-        return Err(error);
-    }
+    let end = match end {
+        End::Failure(error) if error.get::<config::Error>().is_some() => {
+            keeper.finish().await;
+            return Err(error);
+        }
+        end => end,
+    };
     // Whoever wants an end of it, such as a CI job that is cancelled, will not look at it.
     let may_stay = job.keep_on_failure && !matches!(end, End::Signal(_));
     let mut ran = end.report(&instance, &progress);
@@ -65,7 +71,7 @@ fn new_instance(config: &Config, vm: &str) -> Result<Instance, Error> {
     let mut random = [0; 4];
     let flags = rustix::rand::GetRandomFlags::empty();
     rustix::rand::getrandom(&mut random, flags)
-        .map_err(|error| Error::Runtime { error: error.into() })?;
+        .map_err(|error| Error::from(SystemError::Runtime { error: error.into() }))?;
     let instance = config.instance(vm)?.run(&format!("{:08x}", u32::from_ne_bytes(random)));
     Ok(instance)
 }
@@ -114,12 +120,12 @@ async fn work(
 }
 
 fn overdue(instance: &Instance, job: &Job, progress: &Progress) -> Error {
-    Error::WaitTimeout {
+    Error::from(WaitError::Timeout {
         vm: instance.name.clone(),
         waited: job.timeout,
         missing: progress.awaited().to_owned(),
         held: "".into(),
         detail: "".into(),
         excerpt: "".into(),
-    }
+    })
 }

@@ -3,9 +3,11 @@
 use super::steps::Progress;
 use crate::Error;
 use crate::config::{Diagnostic, Instance, Location, Source};
+use crate::vm::VmError;
+use crate::wait::WaitError;
 use serde::Serialize;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
 
@@ -111,28 +113,32 @@ impl End {
                 ran.message = Some(format!("ended by signal {number}"));
             }
             End::Failure(error) => {
-                ran.bundle = error.bundle();
+                ran.bundle = error.bundle().map(Path::to_owned);
                 ran.excerpt = error.excerpt().map(|(_, excerpt)| excerpt.to_owned());
                 ran.location = error.location();
                 ran.diagnostics = error.diagnostics();
-                let error = match error {
-                    Error::Crashed { error, .. } => *error,
-                    error => error,
-                };
                 ran.message = Some(error.to_string());
-                ran.ended_by = match error {
-                    Error::Panicked { .. } => EndedBy::GuestPanic,
-                    Error::GuestReset { .. } => EndedBy::GuestReset,
-                    Error::IoError { .. } => EndedBy::IoError,
-                    Error::QemuFailed { .. } | Error::Stopped { .. } | Error::Died { .. } => {
-                        EndedBy::QemuDeath
-                    }
-                    Error::StartTimeout { .. } | Error::WaitTimeout { .. } => EndedBy::Timeout,
-                    _ => EndedBy::Failure,
-                };
+                ran.ended_by = ended_by(&error);
             }
         }
         ran
+    }
+}
+
+fn ended_by(error: &Error) -> EndedBy {
+    match error.get() {
+        Some(WaitError::Panicked { .. }) => return EndedBy::GuestPanic,
+        Some(WaitError::GuestReset { .. }) => return EndedBy::GuestReset,
+        Some(WaitError::IoError { .. }) => return EndedBy::IoError,
+        Some(WaitError::Timeout { .. }) => return EndedBy::Timeout,
+        _ => {}
+    }
+    match error.get() {
+        Some(VmError::QemuFailed { .. } | VmError::Stopped { .. } | VmError::Died { .. }) => {
+            EndedBy::QemuDeath
+        }
+        Some(VmError::StartTimeout { .. }) => EndedBy::Timeout,
+        _ => EndedBy::Failure,
     }
 }
 

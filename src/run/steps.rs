@@ -4,6 +4,8 @@
 use super::job::{Copy, Job};
 use crate::Error;
 use crate::config::Instance;
+use crate::error::SystemError;
+use crate::ssh::SshError;
 use crate::ssh::{self, Session};
 use crate::sys::child::last_of;
 use crate::text::sanitize::harmless;
@@ -107,7 +109,8 @@ async fn command(session: &Session, job: &Job, progress: &Progress) -> Result<Ex
     let mut command = Command::from(session.ssh(&job.words()?));
     command.stdin(Stdio::inherit()).kill_on_drop(true);
     if job.capture {
-        let streams = progress.collect().map_err(|error| Error::Runtime { error })?;
+        let streams =
+            progress.collect().map_err(|error| Error::from(SystemError::Runtime { error }))?;
         let [stdout, stderr] = streams;
         command.stdout(stdout).stderr(stderr);
     }
@@ -129,14 +132,15 @@ async fn copied(instance: &Instance, copy: &Copy, scp: std::process::Command) ->
     let (status, stderr) = said.await.map_err(not_run)?;
     match status.success() {
         true => Ok(()),
-        false => Err(Error::NotCopied {
+        false => Err(SshError::NotCopied {
             vm: instance.name.clone(),
             what: copy.from.display().to_string(),
             reason: harmless(&stderr),
-        }),
+        }
+        .into()),
     }
 }
 
 fn not_run(error: io::Error) -> Error {
-    Error::Spawn { program: "ssh".to_owned(), error, place: None }
+    Error::from(SystemError::Spawn { program: "ssh".to_owned(), error, place: None })
 }

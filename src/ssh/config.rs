@@ -1,10 +1,11 @@
 //! The `ssh.conf` of a VM: its options first, because OpenSSH keeps the first value that it
 //! finds (ssh_config(5)), then what we add where they are silent.
 
-use super::master;
 use crate::Error;
 use crate::config::Ssh;
+use crate::sys::short_socket;
 use crate::vm::VmDir;
+use crate::vm::files;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -40,11 +41,20 @@ pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
 /// # Errors
 /// There is no private place for the shared connection's socket.
 pub fn block(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<String, Error> {
-    let mut text = render(vm, ssh, &dir.file("known_hosts"));
-    let control_path = escape(&master::control_path(dir, &text)?);
+    let mut text = render(vm, ssh, &dir.file(files::KNOWN_HOSTS));
+    let control_path = escape(&control_path(dir, &text)?);
     // The user may be another one on ssh's own command line.
     let _ = writeln!(text, "  ControlPath {}", quote(&format!("{control_path}-%r")));
     Ok(text)
+}
+
+/// How the path begins of the sockets for shared connections of the VM in `dir` that are made by
+/// this `config`.
+///
+/// # Errors
+/// The directory of such sockets can't be made, or is not the user's own.
+fn control_path(dir: &VmDir, config: &str) -> Result<PathBuf, Error> {
+    short_socket::path_for(&dir.file(""), config)
 }
 
 /// The block but for where the shared connection is, which depends on all the rest.

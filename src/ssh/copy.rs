@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::Error;
+use crate::error::Usage;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
@@ -52,17 +53,18 @@ pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
-        _ => Err(Error::Usage {
+        _ => Err(Usage {
             message: "what to copy and where to: two paths at least".to_owned(),
             hint: None,
-        }),
+        }
+        .into()),
     }
 }
 
 /// `-` where it makes no sense.
 fn misplaced(what: &str) -> Error {
     let hint = Some(format!("a file of that name is ./{STREAM}"));
-    Error::Usage { message: format!("`{STREAM}` is {what}"), hint }
+    Error::from(Usage { message: format!("`{STREAM}` is {what}"), hint })
 }
 
 /// A local path that scp can't take for a remote one: it looks for a colon before any slash.

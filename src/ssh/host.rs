@@ -3,6 +3,7 @@
 use super::config;
 use crate::Error;
 use crate::config::{Config, Instance, Port, Ssh};
+use crate::ssh::SshError;
 use crate::vm::{Launch, VmDir};
 use serde::Serialize;
 
@@ -33,7 +34,7 @@ impl Host {
             (false, Port::Fixed(port)) => Some(port),
             (false, Port::Auto) => None,
         };
-        let port = port.ok_or_else(|| Error::SshPortUnknown { vm: name.clone() })?;
+        let port = port.ok_or_else(|| Error::from(SshError::PortUnknown { vm: name.clone() }))?;
         let ssh = way(config, instance, port, &dir)?;
         let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case("HostName");
         let own = ssh.options.iter().find(|(keyword, _)| is_host_name(keyword));

@@ -3,6 +3,7 @@
 
 use super::{Session, Signs, master, probe};
 use crate::Error;
+use crate::error::SystemError;
 use crate::sys::child::{ending_with_us, last_of};
 use crate::text::sanitize::harmless;
 use std::io;
@@ -85,7 +86,9 @@ async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, V
         master::close(&session.name, &session.dir).await;
         return Ok((ExitStatus::from_raw(FAILED << 8), b"the login hangs".to_vec()));
     };
-    said.map_err(|error| Error::Spawn { program: "ssh".to_owned(), error, place: None })
+    said.map_err(|error| {
+        Error::from(SystemError::Spawn { program: "ssh".to_owned(), error, place: None })
+    })
 }
 
 /// How ssh ends, and what it says at last.

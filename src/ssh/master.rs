@@ -4,7 +4,6 @@
 //! gets another one, and the one before ends when it has not been used for a while, or the VM stops.
 
 use super::config;
-use crate::Error;
 use crate::sys::short_socket;
 use crate::vm::{History, VmDir};
 use std::os::unix::net::UnixStream;
@@ -15,15 +14,6 @@ use tokio::process::Command;
 
 /// How long the masters may take to be told to end.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How the path begins of the sockets for shared connections of the VM in `dir` that are made by
-/// this `config`.
-///
-/// # Errors
-/// The directory of such sockets can't be made, or is not the user's own.
-pub fn control_path(dir: &VmDir, config: &str) -> Result<PathBuf, Error> {
-    short_socket::path_for(&dir.file(""), config)
-}
 
 /// Whether the VM has a shared connection.
 pub fn is_there(dir: &VmDir) -> bool {

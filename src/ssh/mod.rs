@@ -4,6 +4,7 @@
 mod config;
 mod copy;
 mod doubt;
+mod error;
 mod host;
 mod key;
 mod login;
@@ -14,6 +15,7 @@ mod turn;
 
 pub use copy::{STREAM, get, put};
 pub use doubt::{Doubts, Opinion};
+pub use error::SshError;
 pub use host::Host;
 pub use key::KeyFault;
 pub use login::{DENIED, FAILED, log_in};

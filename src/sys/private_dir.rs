@@ -1,6 +1,7 @@
 //! Directories that are the user's alone: made so, or refused.
 
 use crate::Error;
+use crate::error::SystemError;
 use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,9 +13,9 @@ use std::path::Path;
 /// # Errors
 /// It can't be made.
 pub fn make(path: &Path) -> Result<bool, Error> {
-    match make_new(path) {
-        Err(Error::File { error, .. }) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        result => result.map(|()| true),
+    match try_make(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        made => made.map(|()| true).map_err(|error| unmade(path, error)),
     }
 }
 
@@ -23,8 +24,15 @@ pub fn make(path: &Path) -> Result<bool, Error> {
 /// # Errors
 /// There is something already, or it can't be made.
 pub fn make_new(path: &Path) -> Result<(), Error> {
-    let made = std::fs::DirBuilder::new().mode(0o700).create(path);
-    made.map_err(|error| Error::File { action: "make", path: path.to_owned(), error })
+    try_make(path).map_err(|error| unmade(path, error))
+}
+
+fn try_make(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+fn unmade(path: &Path, error: io::Error) -> Error {
+    SystemError::File { action: "make", path: path.to_owned(), error }.into()
 }
 
 /// Opens a directory, closing it to others; `None` where there is nothing.
@@ -33,13 +41,12 @@ pub fn make_new(path: &Path) -> Result<(), Error> {
 /// It is a symlink or no directory, or belongs to somebody else.
 pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
     let failed = |action| {
-        move |error: rustix::io::Errno| Error::File {
-            action,
-            path: path.to_owned(),
-            error: error.into(),
+        move |error: rustix::io::Errno| {
+            Error::from(SystemError::File { action, path: path.to_owned(), error: error.into() })
         }
     };
-    let refused = |reason: String| Error::UnsafeDir { path: path.to_owned(), reason };
+    let refused =
+        |reason: String| Error::from(SystemError::UnsafeDir { path: path.to_owned(), reason });
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => fd,

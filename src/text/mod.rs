@@ -3,6 +3,7 @@
 pub mod duration;
 pub(crate) mod quote;
 pub mod sanitize;
+pub mod source;
 pub(crate) mod suggest;
 pub(crate) mod template;
 pub(crate) mod words;

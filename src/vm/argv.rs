@@ -1,7 +1,7 @@
 //! QEMU's command line: the user's arguments, then ours, then those of this start.
 
 use super::dir::socket_argument;
-use super::event_log;
+use super::files;
 use crate::config::Vm;
 use crate::qemu_args::{Arg, escape};
 use std::path::Path;
@@ -36,23 +36,23 @@ impl CommandLine {
 /// device options" and "Debug/Expert options").
 fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
     let socket = |name: &str| escape(&socket_argument(&dir.join(name), working_dir));
-    let log = escape(&dir.join("serial"));
+    let log = escape(&dir.join(files::SERIAL));
     [
         "-pidfile",
-        &dir.join("pid").display().to_string(),
+        &dir.join(files::PID).display().to_string(),
         "-monitor",
-        &format!("unix:{},server=on,wait=off", socket("monitor.socket")),
+        &format!("unix:{},server=on,wait=off", socket(files::MONITOR_SOCKET)),
         "-qmp",
-        &format!("unix:{},server=on,wait=off", socket("qmp.socket")),
+        &format!("unix:{},server=on,wait=off", socket(files::QMP_SOCKET)),
         "-chardev",
         &format!(
             "socket,id=qqmgr-serial,path={},server=on,wait=off,logfile={log}",
-            socket("serial.socket")
+            socket(files::SERIAL_SOCKET)
         ),
         "-serial",
         "chardev:qqmgr-serial",
         "-chardev",
-        &format!("pipe,id=qqmgr-events,path={}", escape(&dir.join(event_log::CHARDEV))),
+        &format!("pipe,id=qqmgr-events,path={}", escape(&dir.join(files::EVENTS))),
         "-mon",
         "chardev=qqmgr-events,mode=control",
     ]

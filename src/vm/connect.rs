@@ -1,6 +1,8 @@
 //! A VM's QMP: connecting to the right process, within a bounded time, and saying what failed.
 
 use super::dir::VmDir;
+use super::error::VmError;
+use super::files;
 use super::liveness::Running;
 use crate::Error;
 use crate::qmp::{self, Client};
@@ -31,7 +33,7 @@ impl Running {
     ) -> Result<T, Error> {
         let deadline = deadline::within(patience);
         let greeted_by = deadline.min(Instant::now() + GREETING_PATIENCE);
-        let connecting = connect_qmp(&self.dir, "qmp.socket", &self.process);
+        let connecting = connect_qmp(&self.dir, files::QMP_SOCKET, &self.process);
         let mut connecting = std::pin::pin!(connecting);
         let connected = tokio::select! {
             biased;
@@ -41,7 +43,7 @@ impl Running {
             }
             () = tokio::time::sleep_until(greeted_by) => {
                 // Our own connection is still there, for the kernel's table to tell apart.
-                let held = is_held(&self.dir.file("qmp.socket"));
+                let held = is_held(&self.dir.file(files::QMP_SOCKET));
                 return Err(self.timed_out(patience.min(GREETING_PATIENCE), held));
             }
         };
@@ -85,11 +87,16 @@ impl Running {
         if matches!(error, qmp::Error::Closed | qmp::Error::Io(_)) {
             let _ = tokio::time::timeout_at(deadline, self.process.ended()).await;
         }
-        Error::Qmp { vm: self.name.clone(), pid: self.process.pid(), error }
+        Error::from(VmError::Qmp { vm: self.name.clone(), pid: self.process.pid(), error })
     }
 
     fn timed_out(&self, waited: Duration, held: bool) -> Error {
-        Error::QmpTimeout { vm: self.name.clone(), pid: self.process.pid(), waited, held }
+        Error::from(VmError::QmpTimeout {
+            vm: self.name.clone(),
+            pid: self.process.pid(),
+            waited,
+            held,
+        })
     }
 }
 

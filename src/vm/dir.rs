@@ -1,8 +1,10 @@
 //! A VM's runtime directory: its files, and that it is the user's own.
 
-use super::event_log;
+use super::error::VmError;
+use super::files::{self, OF_ONE_LIFE};
 use crate::Error;
 use crate::config::{DIR_PREFIX, Instance, RUNS, RUNTIME_DIR};
+use crate::error::SystemError;
 use crate::sys::private_dir;
 use crate::sys::process::{Elsewhere, Process};
 use crate::sys::short_socket::{self, LONGEST_PATH};
@@ -25,21 +27,6 @@ const HALF_WRITTEN: &str = ".tmp";
 
 /// No writer takes as long for its few bytes.
 const WRITING: Duration = Duration::from_mins(1);
-
-/// The socket of QEMU's gdb stub, where its path is short enough for gdb.
-pub const GDB_SOCKET: &str = "gdb.socket";
-
-/// What means nothing once the VM's process is gone.
-const OF_ONE_LIFE: [&str; 8] = [
-    "pid",
-    "monitor.socket",
-    "qmp.socket",
-    "serial.socket",
-    event_log::INPUT,
-    GDB_SOCKET,
-    "known_hosts",
-    super::lease::FILE,
-];
 
 /// An open runtime directory of one VM.
 #[derive(Debug)]
@@ -92,10 +79,12 @@ impl VmDir {
             }
         }
         private_dir::make(path)?;
-        let gone = || Error::File {
-            action: "open",
-            path: path.to_owned(),
-            error: io::ErrorKind::NotFound.into(),
+        let gone = || {
+            Error::from(SystemError::File {
+                action: "open",
+                path: path.to_owned(),
+                error: io::ErrorKind::NotFound.into(),
+            })
         };
         VmDir::at(path)?.ok_or_else(gone)
     }
@@ -116,11 +105,8 @@ impl VmDir {
     /// Something can't be removed.
     pub fn remove_all(self) -> Result<(), Error> {
         let path = self.path;
-        std::fs::remove_dir_all(&path).map_err(|error| Error::File {
-            action: "remove",
-            path,
-            error,
-        })
+        std::fs::remove_dir_all(&path)
+            .map_err(|error| Error::from(SystemError::File { action: "remove", path, error }))
     }
 
     /// The path of a file in it.
@@ -142,15 +128,15 @@ impl VmDir {
     /// # Errors
     /// A file can't be read, or the process lives in another pid namespace.
     pub fn process(&self) -> Result<Option<Process>, Error> {
-        for name in ["pid", super::launch::FILE] {
+        for name in [files::PID, files::LAUNCH] {
             let path = self.file(name);
             match Process::holding(&path) {
                 Ok(Some(process)) => return Ok(Some(process)),
                 Ok(None) => continue,
                 Err(error) if Elsewhere::is(&error) => {
-                    return Err(Error::Elsewhere { vm: self.vm_name() });
+                    return Err(VmError::Elsewhere { vm: self.vm_name() }.into());
                 }
-                Err(error) => return Err(Error::File { action: "read", path, error }),
+                Err(error) => return Err(SystemError::File { action: "read", path, error }.into()),
             }
         }
         Ok(None)
@@ -178,7 +164,7 @@ impl VmDir {
         let deadline = Instant::now() + SETTLING;
         loop {
             let found = self.process()?;
-            let Ok(file) = rustix::fs::openat(&self.fd, "lock", flags, Mode::empty()) else {
+            let Ok(file) = rustix::fs::openat(&self.fd, files::LOCK, flags, Mode::empty()) else {
                 return Ok(found);
             };
             if found.is_some() || Instant::now() > deadline {
@@ -205,7 +191,7 @@ impl VmDir {
         };
         match write() {
             Ok(()) => Ok(path),
-            Err(error) => Err(Error::File { action: "write", path, error }),
+            Err(error) => Err(SystemError::File { action: "write", path, error }.into()),
         }
     }
 
@@ -214,10 +200,12 @@ impl VmDir {
     /// # Errors
     /// It can't be written.
     pub fn write_record(&self, name: &str, record: &impl Serialize) -> Result<(), Error> {
-        let json = serde_json::to_vec(record).map_err(|error| Error::File {
-            action: "write",
-            path: self.file(name),
-            error: error.into(),
+        let json = serde_json::to_vec(record).map_err(|error| {
+            Error::from(SystemError::File {
+                action: "write",
+                path: self.file(name),
+                error: error.into(),
+            })
         })?;
         self.write(name, &json).map(drop)
     }
@@ -236,7 +224,9 @@ impl VmDir {
             }
             File::options().create_new(true).write(true).mode(0o600).open(&path)
         };
-        begin().map_err(|error| Error::File { action: "begin", path: path.clone(), error })
+        begin().map_err(|error| {
+            Error::from(SystemError::File { action: "begin", path: path.clone(), error })
+        })
     }
 
     /// Removes what a process that is gone has left; the logs stay.
@@ -244,7 +234,7 @@ impl VmDir {
         for name in OF_ONE_LIFE {
             self.remove(name);
         }
-        short_socket::remove(&self.file(GDB_SOCKET));
+        short_socket::remove(&self.file(files::GDB_SOCKET));
         self.remove_half_written();
     }
 

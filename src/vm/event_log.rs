@@ -5,7 +5,9 @@
 //! to say to `events.out`, here a regular file. No process of qqmgr has to run for that.
 
 use super::dir::VmDir;
+use super::files::{EVENTS_IN, EVENTS_OUT, EVENTS_PREVIOUS};
 use crate::Error;
+use crate::error::SystemError;
 use crate::qmp::LineReader;
 use memchr::memchr;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, flock};
@@ -14,18 +16,6 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
-
-/// The name of the chardev's path, to which QEMU adds `.in` and `.out`.
-pub const CHARDEV: &str = "events";
-
-/// The FIFO that QEMU reads.
-pub const INPUT: &str = "events.in";
-
-/// The log.
-pub const OUTPUT: &str = "events.out";
-
-/// The log of the life before.
-pub const PREVIOUS: &str = "events.previous";
 
 /// What QEMU is told: without the first command it sends no events ("QMP Protocol
 /// Specification", "Capabilities Negotiation"), and the second has it write down the state that
@@ -53,33 +43,34 @@ const CHUNK: usize = 64 << 10;
 
 impl VmDir {
     /// Begins a new event log, with QEMU's first commands waiting in the FIFO for as long as what
-    /// is returned, or QEMU's copy of it, is open. The log before becomes [`PREVIOUS`].
+    /// is returned, or QEMU's copy of it, is open. The log before becomes [`EVENTS_PREVIOUS`].
     ///
     /// # Errors
     /// A file can't be made or moved.
     pub fn begin_event_log(&self) -> Result<OwnedFd, Error> {
-        let path = self.file(OUTPUT);
-        self.make_event_log().map_err(|error| Error::File { action: "begin", path, error })
+        let path = self.file(EVENTS_OUT);
+        self.make_event_log()
+            .map_err(|error| Error::from(SystemError::File { action: "begin", path, error }))
     }
 
     /// Whether the VM's latest life has such a log.
     pub fn has_event_log(&self) -> bool {
-        self.file(OUTPUT).exists()
+        self.file(EVENTS_OUT).exists()
     }
 
     fn make_event_log(&self) -> io::Result<OwnedFd> {
-        let (old, input) = (self.file(OUTPUT), self.file(INPUT));
+        let (old, input) = (self.file(EVENTS_OUT), self.file(EVENTS_IN));
         match std::fs::metadata(&old) {
-            Ok(log) if log.len() > 0 => std::fs::rename(&old, self.file(PREVIOUS))?,
+            Ok(log) if log.len() > 0 => std::fs::rename(&old, self.file(EVENTS_PREVIOUS))?,
             // Of no life.
-            _ => remove(self, OUTPUT)?,
+            _ => remove(self, EVENTS_OUT)?,
         }
         let mut options = File::options();
         let log = options.create_new(true).write(true).mode(0o600).open(&old)?;
         // Not every file system can.
         let _ = rustix::fs::fallocate(&log, FallocateFlags::KEEP_SIZE, 0, RESERVED);
-        remove(self, INPUT)?;
-        rustix::fs::mkfifoat(self, INPUT, Mode::RUSR | Mode::WUSR)?;
+        remove(self, EVENTS_IN)?;
+        rustix::fs::mkfifoat(self, EVENTS_IN, Mode::RUSR | Mode::WUSR)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fifo = rustix::fs::open(&input, flags, Mode::empty())?;
         rustix::io::write(&fifo, OPENING.as_bytes())?;
@@ -123,7 +114,7 @@ impl EventLog {
     /// # Errors
     /// It can't be opened.
     pub fn open(dir: &VmDir) -> Result<Option<EventLog>, Error> {
-        EventLog::open_file(dir.file(OUTPUT))
+        EventLog::open_file(dir.file(EVENTS_OUT))
     }
 
     /// The same of a VM that has ended: a log that nobody has written to is of no life.
@@ -131,8 +122,8 @@ impl EventLog {
     /// # Errors
     /// It can't be opened.
     pub fn open_last(dir: &VmDir) -> Result<Option<EventLog>, Error> {
-        let is_empty = std::fs::metadata(dir.file(OUTPUT)).is_ok_and(|log| log.len() == 0);
-        EventLog::open_file(dir.file(if is_empty { PREVIOUS } else { OUTPUT }))
+        let is_empty = std::fs::metadata(dir.file(EVENTS_OUT)).is_ok_and(|log| log.len() == 0);
+        EventLog::open_file(dir.file(if is_empty { EVENTS_PREVIOUS } else { EVENTS_OUT }))
     }
 
     fn open_file(path: PathBuf) -> Result<Option<EventLog>, Error> {
@@ -147,7 +138,7 @@ impl EventLog {
                 Ok(Some(log))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::File { action: "read", path, error }),
+            Err(error) => Err(SystemError::File { action: "read", path, error }.into()),
         }
     }
 
@@ -163,7 +154,9 @@ impl EventLog {
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>, Error> {
         while !self.lines.has_line() {
             let more = self.read_on();
-            let failed = |error| Error::File { action: "read", path: self.path.clone(), error };
+            let failed = |error| {
+                Error::from(SystemError::File { action: "read", path: self.path.clone(), error })
+            };
             if !more.map_err(failed)? {
                 return Ok(None);
             }

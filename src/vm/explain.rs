@@ -2,6 +2,8 @@
 
 use super::argv::CommandLine;
 use super::dir::VmDir;
+use super::error::VmError;
+use super::files;
 use super::port;
 use crate::config::{Config, Port, Vm};
 use crate::qemu_args::culprit::{culprit, refused_port, valueless};
@@ -35,19 +37,21 @@ pub fn qemu_failed(
     if let Some(port) = refused_port(&stderr) {
         let is_ssh = port == vm.ssh.port;
         match port::owner(port).map(|owner| owner.to_string()) {
-            Some(owner) if is_ssh => return Error::PortTaken { vm: name, port, owner },
+            Some(owner) if is_ssh => {
+                return Error::from(VmError::PortTaken { vm: name, port, owner });
+            }
             Some(owner) => {
                 stderr.push_str(&format!("\nport {port} of the host is taken by {owner}"))
             }
             // Who took the port that was picked may be gone by now.
             None if is_ssh && vm.instance.port == Port::Auto => {
                 let owner = "another process".to_owned();
-                return Error::PortTaken { vm: name, port, owner };
+                return Error::from(VmError::PortTaken { vm: name, port, owner });
             }
             None => {}
         }
     }
-    Error::QemuFailed { vm: name, status: describe(status), stderr, place }
+    Error::from(VmError::QemuFailed { vm: name, status: describe(status), stderr, place })
 }
 
 /// Where the config names the VM's QEMU binary, unless it leaves that to us.
@@ -60,7 +64,7 @@ pub fn place_of_bin(config: &Config, vm: &Vm) -> Option<Place> {
 
 /// The end of QEMU's stderr, with nothing in it that a terminal would obey.
 pub fn last_words(dir: &VmDir) -> String {
-    end_of(dir, "stderr", LAST_WORDS)
+    end_of(dir, files::STDERR, LAST_WORDS)
 }
 
 /// The end of one of the VM's logs, of so many bytes at the most, with nothing in it that a

@@ -2,15 +2,12 @@
 
 use super::dir::VmDir;
 use super::event_log::{EventLog, Line};
-use super::panic;
 use super::state::State;
+use super::timeline::{ONE_RESET, Timeline};
 use crate::Error;
 use crate::qmp::{Event, Record, Version, event_name};
 use serde_json::Value;
 use std::time::Duration;
-
-/// A machine that resets may do so again from its firmware, for the same boot.
-pub const ONE_RESET: Duration = Duration::from_secs(2);
 
 /// How QEMU said that the VM ends (QEMU QMP Reference, `SHUTDOWN`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,22 +167,35 @@ impl History {
         (self.state, self.is_certain) = (Some(state), true);
     }
 
-    /// The state of the living VM in `dir`, if the log tells it.
-    pub fn state(&self, dir: &VmDir) -> Option<State> {
-        if let Some(reason) = panic::seen(dir, self) {
-            return Some(State::panicked(&reason));
-        }
-        self.state.clone().filter(|_| self.is_certain)
-    }
-
     /// Whether QEMU has said that it ends, and not that it goes on.
     pub fn is_ending(&self) -> bool {
         self.shutdown.is_some() && !self.stays
     }
 
+    /// The state, if events tell it for certain; a panic may still only stand on the serial port.
+    pub(super) fn certain_state(&self) -> Option<State> {
+        self.state.clone().filter(|_| self.is_certain)
+    }
+
     /// What the state is most likely, where QMP does not tell.
     pub fn likely_state(&self) -> Option<State> {
         self.state.clone()
+    }
+}
+
+impl Timeline {
+    /// The timeline of the VM's latest boot, which the log of its events may know of alone.
+    pub fn latest(dir: &VmDir) -> Result<Option<Timeline>, Error> {
+        let boot_at = History::read(dir)?.boot_at;
+        let unseen = |timeline: Timeline| match boot_at {
+            Some(at) if !timeline.is_of_boot(at) => Timeline {
+                spawned_at: at.as_secs_f64(),
+                serial_begins: timeline.serial_begins,
+                ..Timeline::default()
+            },
+            _ => timeline,
+        };
+        Ok(Timeline::read(dir).map(unseen))
     }
 }
 

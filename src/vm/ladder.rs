@@ -1,12 +1,12 @@
 //! The ladder that a stop goes down, from asking the guest to SIGKILL, a rung at a time.
 
+use super::ended::Method;
+use super::error::{VmError, no_answer};
 use super::liveness::Running;
 use crate::Error;
-use crate::error::no_answer;
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -32,20 +32,6 @@ pub enum From {
     /// SIGTERM, likewise.
     Sigterm,
     /// SIGKILL, likewise.
-    Sigkill,
-}
-
-/// How a VM was stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// The guest powered down when asked to (ACPI).
-    Powerdown,
-    /// QMP `quit`.
-    Quit,
-    /// SIGTERM.
-    Sigterm,
-    /// SIGKILL.
     Sigkill,
 }
 
@@ -79,7 +65,7 @@ impl Ladder {
             return Ok(Method::Sigkill);
         }
         let (vm, pid) = (self.vm.name.clone(), self.vm.process.pid());
-        Err(Error::Unkillable { vm, pid })
+        Err(VmError::Unkillable { vm, pid }.into())
     }
 
     /// Presses the power button until the guest has powered down or the time is over.
@@ -133,10 +119,9 @@ impl Ladder {
     async fn quit(&mut self) -> bool {
         let quit = async |client: &mut Client| client.execute("quit", None).await.map(drop);
         match self.vm.qmp(QMP_PATIENCE, quit).await {
+            Ok(()) => self.ends_within(GRACE).await,
             // QEMU may be gone before its answer is.
-            Ok(()) | Err(Error::Qmp { error: qmp::Error::Closed, .. }) => {
-                self.ends_within(GRACE).await
-            }
+            Err(error) if is_closed(&error) => self.ends_within(GRACE).await,
             Err(error) => {
                 self.notes.push(reason(error));
                 self.vm.process.has_ended()
@@ -165,9 +150,13 @@ fn stands_still(status: &qmp::Status) -> bool {
 
 /// What went wrong, for a note that is about this VM already.
 fn reason(error: Error) -> String {
-    match error {
-        Error::Qmp { error, .. } => error.to_string(),
-        Error::QmpTimeout { waited, held, .. } => no_answer(waited, held),
-        other => other.to_string(),
+    match error.get() {
+        Some(VmError::Qmp { error, .. }) => error.to_string(),
+        Some(VmError::QmpTimeout { waited, held, .. }) => no_answer(*waited, *held),
+        _ => error.to_string(),
     }
+}
+
+fn is_closed(error: &Error) -> bool {
+    matches!(error.get(), Some(VmError::Qmp { error: qmp::Error::Closed, .. }))
 }

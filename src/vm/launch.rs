@@ -4,16 +4,13 @@
 
 use super::argv::CommandLine;
 use super::dir::VmDir;
-use super::ended;
+use super::files;
 use super::timeline::Timeline;
 use crate::Error;
 use crate::config::{Config, Vm};
 use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-
-/// The record's name in the VM's directory.
-pub const FILE: &str = "launch.json";
 
 /// What a VM was started with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,7 +42,7 @@ impl Launch {
 
     /// The record of the VM's latest launch, if there is a whole one.
     pub fn read(dir: &VmDir) -> Option<Launch> {
-        let text = std::fs::read(dir.file(FILE)).ok()?;
+        let text = std::fs::read(dir.file(files::LAUNCH)).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -57,8 +54,8 @@ impl Launch {
     /// A record can't be written.
     pub fn begin(&self, dir: &VmDir) -> Result<(Timeline, OwnedFd), Error> {
         dir.clean();
-        dir.remove(ended::RECORD);
-        dir.write_record(FILE, self)?;
+        dir.remove(files::END);
+        dir.write_record(files::LAUNCH, self)?;
         let timeline = Timeline::begin();
         timeline.write(dir)?;
         Ok((timeline, dir.begin_event_log()?))

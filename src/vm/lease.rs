@@ -1,14 +1,12 @@
 //! The record of a lease: when a VM is to end by itself, also if its keeper is killed.
 
 use super::dir::VmDir;
+use super::files;
 use crate::Error;
 use crate::config::Instance;
 use crate::sys::process::Identity;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// The record's name in the VM's directory.
-pub const FILE: &str = "lease.json";
 
 /// When a VM is to end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +34,8 @@ pub struct LeaseStatus {
 impl Lease {
     /// The lease of the VM whose process is `pid`: one of a life before is not for it.
     pub fn of(dir: &VmDir, pid: u32) -> Option<Lease> {
-        let lease: Lease = serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()?;
+        let lease: Lease =
+            serde_json::from_slice(&std::fs::read(dir.file(files::LEASE)).ok()?).ok()?;
         (lease.vm.is_some() && lease.vm == Identity::of(pid)).then_some(lease)
     }
 
@@ -56,7 +55,7 @@ impl Lease {
     /// # Errors
     /// It can't be written.
     pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
-        dir.write_record(FILE, self)
+        dir.write_record(files::LEASE, self)
     }
 
     /// The lease that it is for a VM that is up from now on.

@@ -2,6 +2,7 @@
 
 use super::dir::VmDir;
 use super::ended::Ended;
+use super::error::VmError;
 use super::orphan::orphan;
 use crate::Error;
 use crate::config::Instance;
@@ -44,8 +45,10 @@ impl Liveness {
                     return Ok(Liveness::Running(Running { name, dir, process }));
                 }
                 Ok(None) => {}
-                Err(Error::Elsewhere { .. }) => return Ok(Liveness::Elsewhere),
-                Err(error) => return Err(error),
+                Err(error) => match error.get() {
+                    Some(VmError::Elsewhere { .. }) => return Ok(Liveness::Elsewhere),
+                    _ => return Err(error),
+                },
             }
         }
         Ok(orphan(instance).map_or(Liveness::Stopped, Liveness::Orphaned))
@@ -61,8 +64,8 @@ pub fn find_running(instance: &Instance) -> Result<Option<Running>, Error> {
     match Liveness::of(instance)? {
         Liveness::Stopped => Ok(None),
         Liveness::Running(running) => Ok(Some(running)),
-        Liveness::Orphaned(process) => Err(Error::Orphaned { vm, pid: process.pid() }),
-        Liveness::Elsewhere => Err(Error::Elsewhere { vm }),
+        Liveness::Orphaned(process) => Err(VmError::Orphaned { vm, pid: process.pid() }.into()),
+        Liveness::Elsewhere => Err(VmError::Elsewhere { vm }.into()),
     }
 }
 
@@ -76,15 +79,16 @@ pub fn running(instance: &Instance) -> Result<Running, Error> {
 
 /// The error for a VM that has to be running, with how it has ended.
 pub fn not_running(instance: &Instance) -> Error {
-    Error::NotRunning { vm: instance.name.clone(), ended: ended(instance) }
+    Error::from(VmError::NotRunning { vm: instance.name.clone(), ended: ended(instance) })
 }
 
 /// The error for a VM that has ended while it was needed.
 pub fn died(instance: &Instance) -> Error {
-    Error::Died { vm: instance.name.clone(), ended: ended(instance) }
+    Error::from(VmError::Died { vm: instance.name.clone(), ended: ended(instance) })
 }
 
-fn ended(instance: &Instance) -> Option<Box<Ended>> {
+/// How a VM without a process has ended, if it was ever started.
+pub fn ended(instance: &Instance) -> Option<Box<Ended>> {
     let dir = VmDir::open(instance).ok().flatten();
     dir.as_ref().and_then(Ended::read).map(Box::new)
 }

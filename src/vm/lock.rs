@@ -1,8 +1,11 @@
 //! What one qqmgr does to a VM at a time: the locks in its directory, and waiting for them.
 
 use super::dir::VmDir;
+use super::error::VmError;
+use super::files;
 use crate::Error;
 use crate::config::{Instance, RUNS};
+use crate::error::SystemError;
 use crate::sys::flock;
 use crate::sys::process;
 use std::os::fd::OwnedFd;
@@ -20,17 +23,18 @@ impl VmDir {
     /// # Errors
     /// Another qqmgr has it until `deadline`, or the lock file can't be opened.
     pub async fn lock(&self, vm: &str, deadline: Instant) -> Result<Lock, Error> {
-        self.lock_file("lock", vm, deadline).await
+        self.lock_file(files::LOCK, vm, deadline).await
     }
 
     async fn lock_file(&self, name: &str, vm: &str, deadline: Instant) -> Result<Lock, Error> {
         let path = self.file(name);
-        let failed = |error| Error::File { action: "lock", path: path.clone(), error };
+        let failed =
+            |error| Error::from(SystemError::File { action: "lock", path: path.clone(), error });
         let file = process::open_lock(&path).map_err(failed)?;
         let started = Instant::now();
         match tokio::time::timeout_at(deadline, flock::exclusive(file)).await {
             Ok(locked) => Ok(Lock { _file: locked.map_err(failed)? }),
-            Err(_) => Err(Error::Locked { vm: vm.to_owned(), waited: started.elapsed() }),
+            Err(_) => Err(VmError::Locked { vm: vm.to_owned(), waited: started.elapsed() }.into()),
         }
     }
 
@@ -42,6 +46,6 @@ impl VmDir {
     pub async fn lock_runs(instance: &Instance, deadline: Instant) -> Result<Lock, Error> {
         let vm = VmDir::create_at(instance.vm_dir())?;
         VmDir::create_at(&instance.vm_dir().join(RUNS))?;
-        vm.lock_file("runs.lock", &instance.definition, deadline).await
+        vm.lock_file(files::RUNS_LOCK, &instance.definition, deadline).await
     }
 }

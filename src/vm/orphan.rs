@@ -1,7 +1,7 @@
 //! VMs whose runtime directory was removed while they ran, by `git clean -fdx` for example: no file
 //! tells of them any more, but QEMU's command line still names its pidfile.
 
-use super::launch;
+use super::files;
 use crate::config::Instance;
 use crate::sys::process::{self, Identity, Process};
 use std::collections::HashMap;
@@ -21,8 +21,9 @@ static SEEN: Mutex<Option<(Instant, ByPidfile)>> = Mutex::new(None);
 
 /// The process of a VM that no file in its directory tells of.
 pub fn orphan(instance: &Instance) -> Option<Process> {
-    let has_record = || instance.dir.join(launch::FILE).exists();
-    let process = look(&instance.dir.join("pid").to_string_lossy(), has_record)?.open().ok()??;
+    let has_record = || instance.dir.join(files::LAUNCH).exists();
+    let process =
+        look(&instance.dir.join(files::PID).to_string_lossy(), has_record)?.open().ok()??;
     // A start writes the record before there is a process: one that has it by now is no orphan.
     (!has_record()).then_some(process)
 }

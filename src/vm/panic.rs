@@ -2,7 +2,9 @@
 
 use super::dir::VmDir;
 use super::explain::end_of;
+use super::files;
 use super::history::History;
+use super::state::State;
 use super::timeline::Timeline;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -40,11 +42,21 @@ pub fn seen(dir: &VmDir, history: &History) -> Option<String> {
     }
 }
 
+impl History {
+    /// The state of the living VM in `dir`, if the log tells it.
+    pub fn state(&self, dir: &VmDir) -> Option<State> {
+        if let Some(reason) = seen(dir, self) {
+            return Some(State::panicked(&reason));
+        }
+        self.certain_state()
+    }
+}
+
 /// The end of the serial log, as far as it is of the boot that qqmgr began last.
 fn log_of_boot(dir: &VmDir) -> String {
     let begins = Timeline::read(dir).map_or(0, |timeline| timeline.serial_begins);
-    let length = std::fs::metadata(dir.file("serial")).map_or(0, |log| log.len());
-    end_of(dir, "serial", LENGTH.min(length.saturating_sub(begins)))
+    let length = std::fs::metadata(dir.file(files::SERIAL)).map_or(0, |log| log.len());
+    end_of(dir, files::SERIAL, LENGTH.min(length.saturating_sub(begins)))
 }
 
 /// Whether the log tells of a panic that no reset has ended.
@@ -56,7 +68,7 @@ fn is_in(dir: &VmDir, history: &History, log: &str) -> bool {
         return true;
     };
     // Of a boot after the panic there is a sign: the log goes on, or was complete before.
-    let written = std::fs::metadata(dir.file("serial")).and_then(|log| log.modified());
+    let written = std::fs::metadata(dir.file(files::SERIAL)).and_then(|log| log.modified());
     let written = written.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let is_last = match after.contains(REBOOT_LINE) {
         true => false,

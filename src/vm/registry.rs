@@ -6,6 +6,8 @@ use super::launch::Launch;
 use super::liveness::Liveness;
 use crate::Error;
 use crate::config::{Config, DIR_PREFIX, Instance, RUNS, is_vm_name};
+use crate::error::SystemError;
+use crate::error::Usage;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -68,7 +70,7 @@ impl<'a> Registry<'a> {
                 let message =
                     format!("`{name}` is a throwaway instance, which can't be started again");
                 let hint = Some(format!("start another one: qqmgr run {}", instance.definition));
-                Err(Error::Usage { message, hint })
+                Err(Usage { message, hint }.into())
             }
             _ => Ok(self.config.instance(name)?),
         }
@@ -137,7 +139,9 @@ impl<'a> Registry<'a> {
     /// there may be VMs of other files, and files that only have such a name.
     fn is_ours(&self, instance: &Instance) -> Result<bool, Error> {
         let launch = match VmDir::open(instance) {
-            Err(Error::UnsafeDir { .. }) => return Ok(false),
+            Err(error) if matches!(error.get(), Some(SystemError::UnsafeDir { .. })) => {
+                return Ok(false);
+            }
             dir => dir?.as_ref().and_then(Launch::read),
         };
         Ok(launch.is_some_and(|launch| launch.config == self.config.file.source.path))
@@ -172,6 +176,8 @@ fn names_in(dir: &Path) -> Result<Vec<String>, Error> {
     };
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.map_err(|error| Error::File { action: "read", path: dir.to_owned(), error }),
+        read => read.map_err(|error| {
+            Error::from(SystemError::File { action: "read", path: dir.to_owned(), error })
+        }),
     }
 }

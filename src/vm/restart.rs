@@ -2,6 +2,8 @@
 
 use super::dir::VmDir;
 use super::ended::By;
+use super::error::VmError;
+use super::files;
 use super::ladder::From;
 use super::launch::Launch;
 use super::liveness::running;
@@ -46,7 +48,7 @@ pub async fn restart(
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     let vm = running(instance)?;
     if let Some(option) = Launch::read(&vm.dir).and_then(|launch| ends_with_reset(&launch.argv)) {
-        return Err(Error::ResetEnds { vm: vm.name, option });
+        return Err(VmError::ResetEnds { vm: vm.name, option }.into());
     }
     let before = Timeline::read(&vm.dir);
     let mut timeline = Timeline::of_reset(&vm.dir);
@@ -60,13 +62,15 @@ pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     });
     if let Err(error) = pressed.await {
         let _ = before.map(|before| before.write(&vm.dir));
-        return Err(match error {
-            Error::QmpTimeout { vm, waited, held: false, .. } => Error::NotReset { vm, waited },
-            error => error,
+        return Err(match error.get() {
+            Some(VmError::QmpTimeout { waited, held: false, .. }) => {
+                VmError::NotReset { vm: vm.name, waited: *waited }.into()
+            }
+            _ => error,
         });
     }
     // The guest that comes up may have other host keys.
-    vm.dir.remove("known_hosts");
+    vm.dir.remove(files::KNOWN_HOSTS);
     Ok(vm.process.pid())
 }
 

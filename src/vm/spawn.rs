@@ -2,9 +2,10 @@
 
 use super::argv::CommandLine;
 use super::dir::VmDir;
-use super::launch;
+use super::files;
 use crate::Error;
 use crate::config::Vm;
+use crate::error::SystemError;
 use crate::sys::child;
 use crate::sys::descriptors;
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -15,23 +16,23 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Spawns QEMU for a VM whose launch record has been written, with its first commands in
 /// `commands`; `die_with_us` has the kernel kill it when this thread ends.
 ///
 /// # Errors
 /// A log can't be opened or the program can't be executed.
-pub fn spawn(
+pub fn command(
     vm: &Vm,
     dir: &VmDir,
     line: &CommandLine,
     commands: &OwnedFd,
     die_with_us: bool,
-) -> Result<Child, Error> {
+) -> Result<Command, Error> {
     // The serial log is QEMU's own to open, but it must not show the boot before if QEMU fails.
-    dir.begin_log("serial")?;
-    let record = CString::new(dir.file(launch::FILE).as_os_str().as_bytes())
+    dir.begin_log(files::SERIAL)?;
+    let record = CString::new(dir.file(files::LAUNCH).as_os_str().as_bytes())
         .map_err(|error| spawn_error(&line.bin, error.into()))?;
     let mut command = Command::new(&line.bin);
     command
@@ -39,8 +40,8 @@ pub fn spawn(
         .envs(vm.env.iter().map(|(name, value)| (name, value)))
         .current_dir(&vm.config_dir)
         .stdin(Stdio::null())
-        .stdout(dir.begin_log("stdout")?)
-        .stderr(dir.begin_log("stderr")?);
+        .stdout(dir.begin_log(files::STDOUT)?)
+        .stderr(dir.begin_log(files::STDERR)?);
     let us = rustix::process::getpid();
     let is_named = |fd: &RawFd| line.args.iter().any(|arg| names(&arg.text, *fd));
     let mut withheld = descriptors::inherited();
@@ -65,7 +66,7 @@ pub fn spawn(
     // SAFETY: the closure runs between fork and exec; all that it does is system calls, on memory
     // made ready before.
     unsafe { command.pre_exec(prepare) };
-    command.spawn().map_err(|error| spawn_error(&line.bin, error))
+    Ok(command)
 }
 
 /// Locks the launch record in the name of this process, for its whole life: a POSIX lock stays
@@ -85,7 +86,7 @@ fn names(arg: &str, fd: RawFd) -> bool {
 }
 
 fn spawn_error(program: &str, error: io::Error) -> Error {
-    Error::Spawn { program: program.to_owned(), error, place: None }
+    Error::from(SystemError::Spawn { program: program.to_owned(), error, place: None })
 }
 
 #[cfg(test)]

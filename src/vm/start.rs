@@ -3,7 +3,10 @@
 use super::argv::CommandLine;
 use super::connect;
 use super::dir::VmDir;
-use super::ended::{self, By, Record};
+use super::ended::By;
+use super::ending::Record;
+use super::error::VmError;
+use super::files;
 use super::history::History;
 use super::launch::Launch;
 use super::liveness::{Running, find_running};
@@ -11,7 +14,9 @@ use super::lock::Lock;
 use super::timeline::Milestone;
 use super::{explain, port, spawn, stop};
 use crate::Error;
-use crate::config::{Config, Instance, Port, Vm, reserved_option};
+use crate::config::{self, Config, Instance, Port, Vm, reserved_option};
+use crate::error::SystemError;
+use crate::error::Usage;
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
 use crate::sys::process::Process;
@@ -72,14 +77,16 @@ pub fn plan(
 ) -> Result<(Vm, CommandLine), Error> {
     if let Some((arg, hint)) = extra.iter().find_map(|arg| Some((arg, reserved_option(arg)?))) {
         let message = format!("`{arg}` is qqmgr's to set");
-        return Err(Error::Usage { message, hint: Some(hint.to_owned()) });
+        return Err(Usage { message, hint: Some(hint.to_owned()) }.into());
     }
     let port = match instance.port {
         Port::Fixed(port) => port,
-        Port::Auto => port::free().map_err(|error| Error::System {
-            vm: instance.name.clone(),
-            action: "find a free port",
-            error,
+        Port::Auto => port::free().map_err(|error| {
+            Error::from(VmError::System {
+                vm: instance.name.clone(),
+                action: "find a free port",
+                error,
+            })
         })?,
     };
     let vm = config.resolve(instance, port)?;
@@ -113,7 +120,7 @@ pub async fn start_holding(
     let (dir, planned) = match (plan(config, instance, &options.extra), VmDir::open(instance)?) {
         (Ok(planned), _) => (VmDir::create(instance)?, Ok(planned)),
         // A VM that runs needs none.
-        (Err(error @ Error::Config(_)), Some(dir)) => (dir, Err(error)),
+        (Err(error), Some(dir)) if error.get::<config::Error>().is_some() => (dir, Err(error)),
         (Err(error), _) => return Err(error),
     };
     let _lock = match lock {
@@ -137,7 +144,10 @@ pub async fn start_holding(
     let attempt = Attempt { config, dir: &dir, deadline, options };
     for _ in 1..PORT_ATTEMPTS {
         match attempt.launch(&vm, &line).await {
-            Err(Error::PortTaken { .. }) if instance.port == Port::Auto => {
+            Err(error)
+                if matches!(error.get(), Some(VmError::PortTaken { .. }))
+                    && instance.port == Port::Auto =>
+            {
                 (vm, line) = plan(config, instance, &options.extra)?;
             }
             result => return result,
@@ -158,8 +168,12 @@ impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         let launch = Launch::new(self.config, vm, line, &self.options.extra);
         let (mut timeline, commands) = launch.begin(self.dir)?;
-        let spawned = spawn::spawn(vm, self.dir, line, &commands, self.options.die_with_us);
-        let mut child = spawned.map_err(|error| self.not_spawned(vm, error))?;
+        let mut command = spawn::command(vm, self.dir, line, &commands, self.options.die_with_us)?;
+        let mut child = command.spawn().map_err(|error| SystemError::Spawn {
+            program: line.bin.clone(),
+            error,
+            place: explain::place_of_bin(self.config, vm),
+        })?;
         let result = self.come_up(vm, line, &mut child).await;
         match &result {
             Ok(_) => {
@@ -183,19 +197,22 @@ impl Attempt<'_> {
         line: &CommandLine,
         child: &mut Child,
     ) -> Result<Started, Error> {
-        let system =
-            |action| move |error| Error::System { vm: vm.instance.name.clone(), action, error };
+        let system = |action| {
+            move |error| {
+                Error::from(VmError::System { vm: vm.instance.name.clone(), action, error })
+            }
+        };
         let process = Process::of_child(child).map_err(system("watch QEMU"))?;
         let answered = tokio::select! {
             biased;
             result = first_answer(self.dir) => result,
             ended = process.ended() => Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed)),
             () = tokio::time::sleep_until(self.deadline) => {
-                return Err(Error::StartTimeout {
+                return Err(VmError::StartTimeout {
                     vm: vm.instance.name.clone(),
                     waited: self.options.timeout,
                     stderr: explain::last_words(self.dir),
-                });
+                }.into());
             }
         };
         match answered {
@@ -214,14 +231,14 @@ impl Attempt<'_> {
             Err(error) => {
                 match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {
                     Some(_) if stop::was_stopped(self.dir) => {
-                        Err(Error::Stopped { vm: vm.instance.name.clone() })
+                        Err(VmError::Stopped { vm: vm.instance.name.clone() }.into())
                     }
                     Some(status) => {
                         Err(explain::qemu_failed(self.config, vm, self.dir, line, status))
                     }
                     None => {
                         let (vm, pid) = (vm.instance.name.clone(), process.pid());
-                        Err(Error::Qmp { vm, pid, error })
+                        Err(VmError::Qmp { vm, pid, error }.into())
                     }
                 }
             }
@@ -244,14 +261,14 @@ impl Attempt<'_> {
     /// Notes how the start has failed, for whoever asks later; it has failed all the same if that
     /// can't be noted.
     fn note(&self, error: &Error) {
-        let detail = match error {
-            Error::Stopped { .. } => return,
-            Error::QemuFailed { status, .. } => format!("QEMU {status}"),
-            Error::StartTimeout { .. } => "QEMU did not answer in time".to_owned(),
-            error => error.to_string(),
+        let detail = match error.get() {
+            Some(VmError::Stopped { .. }) => return,
+            Some(VmError::QemuFailed { status, .. }) => format!("QEMU {status}"),
+            Some(VmError::StartTimeout { .. }) => "QEMU did not answer in time".to_owned(),
+            _ => error.to_string(),
         };
         let record = Record { detail: Some(detail), ..Record::new(By::Start) };
-        let _ = self.dir.write_record(ended::RECORD, &record);
+        let _ = self.dir.write_record(files::END, &record);
     }
 
     /// How QEMU ended, if it ends at all now that QMP is broken.
@@ -276,14 +293,6 @@ impl Attempt<'_> {
         }
         self.dir.clean();
     }
-
-    /// Shows the config's line where the program's name comes from.
-    fn not_spawned(&self, vm: &Vm, error: Error) -> Error {
-        let Error::Spawn { program, error, .. } = error else {
-            return error;
-        };
-        Error::Spawn { program, error, place: explain::place_of_bin(self.config, vm) }
-    }
 }
 
 /// Kills what we have spawned with all that it started itself; how it ended.
@@ -299,7 +308,7 @@ fn end_group(child: &mut Child) -> io::Result<ExitStatus> {
 
 /// Connects to QMP as soon as QEMU listens and shakes hands.
 async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
-    Client::handshake(connect::open(dir, "qmp.socket").await?).await
+    Client::handshake(connect::open(dir, files::QMP_SOCKET).await?).await
 }
 
 /// Whether a process that is there will stay: one that was told to end, by a `stop` that was

@@ -2,6 +2,8 @@
 
 use super::dir::VmDir;
 use super::ended::Ended;
+use super::error::VmError;
+use super::files;
 use super::history::History;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
@@ -111,12 +113,12 @@ impl Status {
             lease: None,
             configured: instance.is_defined(),
             dir: instance.dir.clone(),
-            pid_file: file("pid"),
-            serial_file: file("serial"),
-            qmp_file: file("qmp.socket"),
-            monitor_file: file("monitor.socket"),
-            stdout_file: file("stdout"),
-            stderr_file: file("stderr"),
+            pid_file: file(files::PID),
+            serial_file: file(files::SERIAL),
+            qmp_file: file(files::QMP_SOCKET),
+            monitor_file: file(files::MONITOR_SOCKET),
+            stdout_file: file(files::STDOUT),
+            stderr_file: file(files::STDERR),
             error: None,
         }
     }
@@ -131,7 +133,8 @@ impl Status {
         let Some(process) = orphan(instance) else {
             return status;
         };
-        let error = Error::Orphaned { vm: instance.name.clone(), pid: process.pid() };
+        let error =
+            Error::from(VmError::Orphaned { vm: instance.name.clone(), pid: process.pid() });
         status.with_process(&process).failed(&error)
     }
 
@@ -215,7 +218,7 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
         return Ok((Status::without_files(instance), None));
     };
     let process = match dir.settled_process().await {
-        Err(error @ Error::Elsewhere { .. }) => {
+        Err(error) if matches!(error.get(), Some(VmError::Elsewhere { .. })) => {
             let state = State::elsewhere().name;
             return Ok((Status { state, ..Status::stopped(instance).failed(&error) }, None));
         }

@@ -1,8 +1,11 @@
 //! Stopping a VM, also against others that start or stop it, and what it leaves.
 
 use super::dir::VmDir;
-use super::ended::{self, By, Record};
-use super::ladder::{From, GRACE, Ladder, Method};
+use super::ended::By;
+use super::ended::Method;
+use super::ending::Record;
+use super::files;
+use super::ladder::{From, GRACE, Ladder};
 use super::liveness::Running;
 use super::lock::Lock;
 use super::orphan::orphan;
@@ -106,7 +109,7 @@ async fn descend(
         return Ok((nothing, lock.ok()));
     }
     // If that can't be, another stop has it, or nobody is told.
-    let held = process::hold(&dir.file(ended::RECORD)).ok();
+    let held = process::hold(&dir.file(files::END)).ok();
     let note = |record: Record| held.as_ref().and_then(|file| record.write(file).ok());
     note(Record::new(by));
     let vm = Running { name: instance.name.clone(), dir, process };
@@ -122,18 +125,18 @@ async fn descend(
 
 /// Whether another process is stopping the VM.
 pub fn is_stopping(dir: &VmDir) -> bool {
-    Process::holding(&dir.file(ended::RECORD)).is_ok_and(|stopper| stopper.is_some())
+    Process::holding(&dir.file(files::END)).is_ok_and(|stopper| stopper.is_some())
 }
 
 /// Whether the life of the VM that ran last was ended by a stop, or is being ended.
 pub fn was_stopped(dir: &VmDir) -> bool {
-    dir.file(ended::RECORD).exists()
+    dir.file(files::END).exists()
 }
 
 /// Forgets a stop of a running VM that was broken off: what ends the VM later is something else.
 pub fn forget_broken_off(dir: &VmDir) {
     if was_stopped(dir) && !is_stopping(dir) {
-        dir.remove(ended::RECORD);
+        dir.remove(files::END);
     }
 }
 

@@ -1,13 +1,13 @@
 //! When a boot passed its milestones, for as long as somebody watched it.
 
 use super::dir::VmDir;
-use super::history::{History, ONE_RESET};
+use super::files;
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The record's name in the VM's directory.
-const FILE: &str = "timeline.json";
+/// A machine that resets may do so again from its firmware, for the same boot.
+pub const ONE_RESET: Duration = Duration::from_secs(2);
 
 /// A milestone of a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Timeline {
 
     /// That of a boot after a reset, which begins now.
     pub fn of_reset(dir: &VmDir) -> Timeline {
-        let serial_begins = std::fs::metadata(dir.file("serial")).map_or(0, |log| log.len());
+        let serial_begins = std::fs::metadata(dir.file(files::SERIAL)).map_or(0, |log| log.len());
         Timeline { serial_begins, ..Timeline::begin() }
     }
 
@@ -85,23 +85,9 @@ impl Timeline {
         reset_at.as_secs_f64() - self.spawned_at < ONE_RESET.as_secs_f64()
     }
 
-    /// The timeline of the VM's latest boot, which the log of its events may know of alone.
-    pub fn latest(dir: &VmDir) -> Result<Option<Timeline>, Error> {
-        let boot_at = History::read(dir)?.boot_at;
-        let unseen = |timeline: Timeline| match boot_at {
-            Some(at) if !timeline.is_of_boot(at) => Timeline {
-                spawned_at: at.as_secs_f64(),
-                serial_begins: timeline.serial_begins,
-                ..Timeline::default()
-            },
-            _ => timeline,
-        };
-        Ok(Timeline::read(dir).map(unseen))
-    }
-
     /// The timeline of the VM's latest boot, as far as anybody has noted one.
     pub fn read(dir: &VmDir) -> Option<Timeline> {
-        serde_json::from_slice(&std::fs::read(dir.file(FILE)).ok()?).ok()
+        serde_json::from_slice(&std::fs::read(dir.file(files::TIMELINE)).ok()?).ok()
     }
 
     /// How long ago the boot began, in seconds.
@@ -136,7 +122,7 @@ impl Timeline {
     /// # Errors
     /// It can't be written.
     pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
-        dir.write_record(FILE, self)
+        dir.write_record(files::TIMELINE, self)
     }
 }
 

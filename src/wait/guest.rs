@@ -2,6 +2,8 @@
 
 use super::Subject;
 use crate::Error;
+use crate::error::SystemError;
+use crate::error::Usage;
 use crate::qemu_args::forwards;
 use crate::qmp::Client;
 use crate::ssh::{self, Session};
@@ -25,10 +27,11 @@ pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error>
     let rules = forwards(argv.iter().map(String::as_str));
     let rule = rules.into_iter().find(|rule| rule.guest_port == port && rule.protocol == "tcp");
     let Some(rule) = rule else {
-        return Err(Error::Usage {
+        return Err(Usage {
             message: format!("VM `{}` forwards no port to the guest's {port}", subject.name()),
             hint: Some(format!("add hostfwd=tcp:127.0.0.1:PORT-:{port} to its -netdev user")),
-        });
+        }
+        .into());
     };
     tokio::select! {
         () = ssh::answer(rule.address(), &subject.port, subject.is_booting()) => {}
@@ -78,7 +81,9 @@ pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
     loop {
         let mut command = tokio::process::Command::from(session.ssh(std::slice::from_ref(&script)));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let spawn = |error| Error::Spawn { program: "ssh".to_owned(), error, place: None };
+        let spawn = |error| {
+            Error::from(SystemError::Spawn { program: "ssh".to_owned(), error, place: None })
+        };
         let mut ssh = command.kill_on_drop(true).spawn().map_err(spawn)?;
         // Its end tells the guest that nobody waits any more.
         let _stdin = ssh.stdin.take();

@@ -6,9 +6,12 @@ use super::subject::Subject;
 use super::watch::alarm;
 use super::{Condition, Plan, Waited, Watch, guest};
 use crate::Error;
+use crate::error::Usage;
 use crate::events::{self, Told};
 use crate::sys::deadline;
+use crate::vm::VmError;
 use crate::vm::{self, EventLog, History};
+use crate::wait::WaitError;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -122,7 +125,7 @@ impl Watch<'_> {
         loop {
             if let Some(condition) = standing.failed() {
                 let (vm, condition) = (subject.name().to_owned(), condition.to_string());
-                return Err(Error::WaitFailed { vm, condition });
+                return Err(WaitError::Failed { vm, condition }.into());
             }
             if standing.is_enough(plan.any) {
                 let (name, held) = (subject.name().to_owned(), standing.names(true));
@@ -193,11 +196,12 @@ fn ask<'s>(subject: &'s Subject<'_>, at: usize, wanted: &'static str) -> Probe<'
 /// The result, unless QEMU is about to end: its connections break before that can be seen, and it
 /// is for the waiting as a whole to say.
 async fn still(subject: &Subject<'_>, result: Result<bool, Error>) -> Result<bool, Error> {
-    match result {
-        Err(Error::Qmp { .. } | Error::NotRunning { .. }) if subject.is_ending().await => {
+    let broken = result.as_ref().err().and_then(Error::get);
+    match broken {
+        Some(VmError::Qmp { .. } | VmError::NotRunning { .. }) if subject.is_ending().await => {
             std::future::pending().await
         }
-        result => result,
+        _ => result,
     }
 }
 
@@ -215,7 +219,7 @@ async fn has_no_event(subject: &Subject<'_>, name: &str) -> Error {
     };
     let hint = nearest.map(|near| format!("did you mean `{near}`?"));
     let message = format!("VM `{}`: its QEMU has no event `{name}`", subject.name());
-    Error::Usage { message, hint }
+    Error::from(Usage { message, hint })
 }
 
 async fn timed_out(
@@ -226,12 +230,12 @@ async fn timed_out(
 ) -> Error {
     let state = vm::state_of(&subject.vm, history).await.ok();
     let standstill = state.and_then(|state| state.standstill(subject.name()));
-    Error::WaitTimeout {
+    Error::from(WaitError::Timeout {
         vm: subject.name().to_owned(),
         waited: plan.timeout,
         missing: standing.names(false).join(", "),
-        held: standing.names(true).join(", ").into(),
-        detail: standstill.unwrap_or_else(|| subject.obstacle()).into(),
-        excerpt: vm::excerpt(&subject.vm.dir).into(),
-    }
+        held: standing.names(true).join(", "),
+        detail: standstill.unwrap_or_else(|| subject.obstacle()),
+        excerpt: vm::excerpt(&subject.vm.dir),
+    })
 }

@@ -1,6 +1,7 @@
 //! Waiting for things to become true of a running VM, all at once, each by the event itself.
 
 mod condition;
+mod error;
 mod guest;
 mod hold;
 mod login;
@@ -11,6 +12,7 @@ mod subject;
 mod watch;
 
 pub use condition::{Condition, FORMS};
+pub use error::WaitError;
 pub use subject::Subject;
 pub use watch::{Alarms, Watch};
 

@@ -7,6 +7,8 @@ use crate::Error;
 use crate::events::Told;
 use crate::qmp::Event;
 use crate::sys::changes::Changes;
+use crate::vm::VmError;
+use crate::vm::files;
 use crate::vm::{EventLog, History, Milestone, Running, Timeline};
 use inotify::WatchMask;
 use std::time::Duration;
@@ -52,7 +54,7 @@ impl Observer {
         let mut serial = SerialLog::open(&vm.dir, timeline.serial_begins)?;
         // Watched before they are read, so that nothing falls between.
         let log = events.as_ref().map(EventLog::own_path);
-        let paths = [Some(vm.dir.file("serial")), log];
+        let paths = [Some(vm.dir.file(files::SERIAL)), log];
         let paths: Vec<_> = paths.iter().flatten().map(|path| path.as_path()).collect();
         let changes =
             Changes::of(&paths, WatchMask::MODIFY).map_err(|error| unwatched(vm, error))?;
@@ -150,5 +152,5 @@ fn is_kernels_first(line: &str) -> bool {
 }
 
 fn unwatched(vm: &Running, error: std::io::Error) -> Error {
-    Error::System { vm: vm.name.clone(), action: "watch QEMU", error }
+    Error::from(VmError::System { vm: vm.name.clone(), action: "watch QEMU", error })
 }

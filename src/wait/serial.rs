@@ -1,7 +1,9 @@
 //! A VM's serial log as lines, from the start of its boot, as they are written.
 
 use crate::Error;
+use crate::error::SystemError;
 use crate::vm::VmDir;
+use crate::vm::files;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -31,14 +33,15 @@ impl SerialLog {
     /// # Errors
     /// It can't be opened.
     pub fn open(dir: &VmDir, begins: u64) -> Result<SerialLog, Error> {
-        let path = dir.file("serial");
+        let path = dir.file(files::SERIAL);
         let open = || {
             let mut file = File::open(&path)?;
             file.seek(SeekFrom::Start(begins))?;
             Ok(file)
         };
-        let file =
-            open().map_err(|error| Error::File { action: "watch", path: path.clone(), error })?;
+        let file = open().map_err(|error| {
+            Error::from(SystemError::File { action: "watch", path: path.clone(), error })
+        })?;
         let (chunk, line) = (Vec::new(), Vec::new());
         Ok(SerialLog { path, file, chunk, taken: 0, line, has_news: false })
     }
@@ -70,10 +73,8 @@ impl SerialLog {
                 self.has_news = true;
             }
             let more = self.read_on();
-            if !more.map_err(|error| Error::File {
-                action: "read",
-                path: self.path.clone(),
-                error,
+            if !more.map_err(|error| {
+                Error::from(SystemError::File { action: "read", path: self.path.clone(), error })
             })? {
                 return Ok(std::mem::take(&mut self.has_news).then(|| text(&self.line)));
             }

@@ -6,6 +6,8 @@ use crate::config::Instance;
 use crate::sys::changes::Changes;
 use crate::sys::deadline;
 use crate::vm::VmDir;
+use crate::vm::VmError;
+use crate::wait::WaitError;
 use inotify::WatchMask;
 use std::io;
 
@@ -16,10 +18,12 @@ use std::io;
 pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
     let deadline = deadline::after(plan.since, plan.timeout);
     let dir = VmDir::create(instance)?;
-    let system = |error: io::Error| Error::System {
-        vm: instance.name.clone(),
-        action: "watch its directory",
-        error,
+    let system = |error: io::Error| {
+        Error::from(VmError::System {
+            vm: instance.name.clone(),
+            action: "watch its directory",
+            error,
+        })
     };
     let made = WatchMask::CREATE | WatchMask::MOVED_TO;
     let mut changes = Changes::of(&[&instance.dir], made).map_err(system)?;
@@ -33,14 +37,15 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
         }
         let Ok(changed) = tokio::time::timeout_at(deadline, changes.next()).await else {
             let missing: Vec<_> = plan.conditions.iter().map(Condition::to_string).collect();
-            return Err(Error::WaitTimeout {
+            return Err(WaitError::Timeout {
                 vm: instance.name.clone(),
                 waited: plan.timeout,
                 missing: missing.join(", "),
                 held: "".into(),
                 detail: "nobody started it".into(),
                 excerpt: "".into(),
-            });
+            }
+            .into());
         };
         changed.map_err(system)?;
     }

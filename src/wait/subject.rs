@@ -3,7 +3,10 @@
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::ssh::{self, Signs};
+use crate::vm::VmError;
+use crate::vm::files;
 use crate::vm::{self, Ended, History, Milestone, Running, Timeline};
+use crate::wait::WaitError;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -73,7 +76,7 @@ impl<'a> Subject<'a> {
 
     /// Whether the VM was just started, and nothing has been heard of its guest.
     pub(super) fn is_booting(&self) -> bool {
-        let log = std::fs::metadata(self.vm.dir.file("serial"));
+        let log = std::fs::metadata(self.vm.dir.file(files::SERIAL));
         let timeline = self.timeline.borrow();
         timeline.age() < JUST_NOW && log.is_ok_and(|log| log.len() <= timeline.serial_begins)
     }
@@ -129,14 +132,17 @@ impl<'a> Subject<'a> {
         let excerpt = vm::excerpt(&self.vm.dir);
         // A throwaway instance is thrown away.
         let left = left && !self.instance.is_run();
-        Error::Panicked { vm: self.name().to_owned(), reason, excerpt, left }
+        Error::from(WaitError::Panicked { vm: self.name().to_owned(), reason, excerpt, left })
     }
 
     /// The error for a VM that has ended.
     pub(super) fn ended(&self, history: &History) -> Error {
         match Ended::read(&self.vm.dir) {
             Some(ended) if ended.reason == "guest-panic" => self.panicked(history, false),
-            ended => Error::Died { vm: self.name().to_owned(), ended: ended.map(Box::new) },
+            ended => Error::from(VmError::Died {
+                vm: self.name().to_owned(),
+                ended: ended.map(Box::new),
+            }),
         }
     }
 }

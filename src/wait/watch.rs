@@ -3,7 +3,9 @@
 use super::observer::{Observer, Seen};
 use super::subject::Subject;
 use crate::config::{Config, Instance};
+use crate::vm::VmError;
 use crate::vm::{self, PANIC_LINE, Timeline};
+use crate::wait::WaitError;
 use crate::{Error, bundle};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -116,16 +118,18 @@ impl<'a> Watch<'a> {
 
     fn is_crash(&self, error: &Error, since: Instant) -> bool {
         let Subject { vm, instance, .. } = &self.subject;
-        match error {
+        match (error.get(), error.get()) {
             // Of a throwaway instance nothing else will be left.
-            Error::WaitTimeout { .. } => instance.is_run() || self.subject.never_came_up(since),
-            Error::WaitFailed { condition, .. } => {
+            (Some(WaitError::Timeout { .. }), _) => {
+                instance.is_run() || self.subject.never_came_up(since)
+            }
+            (Some(WaitError::Failed { condition, .. }), _) => {
                 *condition == format!("event:{PANIC_EVENT}")
                     || (vm.process.has_ended() && !vm::was_stopped(&vm.dir))
                     || vm::panic_seen(&vm.dir, &self.observer.history).is_some()
             }
-            Error::Died { .. } => !vm::was_stopped(&vm.dir),
-            error => bundle::is_crash(error),
+            (_, Some(VmError::Died { .. })) => !vm::was_stopped(&vm.dir),
+            _ => error.is_crash(),
         }
     }
 }
@@ -146,7 +150,7 @@ pub async fn alarm(
             PANIC_EVENT => true,
             "RESET" if alarms.reset => {
                 let (vm, excerpt) = (subject.name().to_owned(), vm::excerpt(&subject.vm.dir));
-                return Ok(Some(Error::GuestReset { vm, excerpt }));
+                return Ok(Some(Error::from(WaitError::GuestReset { vm, excerpt })));
             }
             "STOP" if alarms.io_error => {
                 let state = observer.history.state(&subject.vm.dir);
@@ -154,7 +158,7 @@ pub async fn alarm(
                     return Ok(None);
                 };
                 let (vm, detail) = (subject.name().to_owned(), state.detail.unwrap_or_default());
-                return Ok(Some(Error::IoError { vm, detail }));
+                return Ok(Some(Error::from(WaitError::IoError { vm, detail })));
             }
             _ => false,
         },

@@ -33,6 +33,7 @@ mod orphan;
 mod permissions;
 mod races;
 mod restart;
+mod rooms;
 mod run;
 mod ssh;
 mod ssh_config;

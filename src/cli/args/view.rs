@@ -1,9 +1,10 @@
 //! Arguments of the verbs that show what is.
 
 use crate::cli::completions;
-use crate::cli::timeline::Limit;
 use crate::text::duration;
+use crate::vm::Milestone;
 use clap::Args;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Show a VM's state, process, ports and files
@@ -58,4 +59,23 @@ pub struct TimelineArgs {
     /// Exit with 1 when this milestone (qmp, serial, kernel, ssh) came later, or not at all
     #[arg(long, value_name = "MILESTONE=TIME")]
     pub max: Vec<Limit>,
+}
+
+/// `MILESTONE=TIME`.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub milestone: Milestone,
+    pub time: Duration,
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Limit, String> {
+        let (name, time) = text.split_once('=').ok_or("write MILESTONE=TIME, such as ssh=20s")?;
+        let mut milestones = Milestone::ALL.into_iter();
+        let milestone = milestones.find(|milestone| milestone.name() == name);
+        let milestone = milestone.ok_or("the milestones are qmp, serial, kernel and ssh")?;
+        Ok(Limit { milestone, time: duration::parse(time)? })
+    }
 }

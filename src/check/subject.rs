@@ -1,0 +1,54 @@
+//! One VM as it is looked at.
+
+use super::ask::Program;
+use super::finding::{Code, Finding};
+use super::table::Table;
+use crate::Place;
+use crate::config::{Config, Vm};
+use crate::qemu_args::{Arg, Opt};
+use crate::ssh::Doubts;
+use crate::sys::process::Process;
+
+/// One VM being looked at.
+pub struct Subject<'a> {
+    pub config: &'a Config,
+    pub vm: &'a Vm,
+    pub program: Program,
+    pub image_tool: Program,
+    pub table: Table,
+    pub options: Vec<Opt<'a>>,
+    /// What is wrong with its SSH options.
+    pub doubts: Doubts,
+    /// The VM's own process: what that holds is not taken by somebody else.
+    pub process: Option<Process>,
+}
+
+impl Subject<'_> {
+    pub fn finding(&self, code: Code, message: String) -> Finding {
+        Finding { vm: self.vm.instance.name.clone(), code, message, hint: None, place: None }
+    }
+
+    /// Something about a part of an argument; the place is that part's if the config shows it.
+    pub fn about(&self, code: Code, arg: &Arg, part: &str, message: String) -> Finding {
+        let source = &self.config.file.source;
+        let place = arg.span.clone().map(|whole| {
+            let shown = &source.text[whole.clone()];
+            let span = match shown.find(part).filter(|_| !part.is_empty()) {
+                Some(at) => whole.start + at..whole.start + at + part.len(),
+                None => whole,
+            };
+            Place { source: source.clone(), span }
+        });
+        Finding { place, ..self.finding(code, message) }
+    }
+
+    /// The options of one of these names that have a value, with it.
+    pub fn with_value<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a Arg)> {
+        let named = self.options.iter().filter(|opt| names.contains(&opt.name));
+        named.filter_map(|opt| Some((opt.name, opt.value?)))
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+}

@@ -1,0 +1,30 @@
+//! Standard error, and text in the colours that are welcome on a stream.
+
+use anstream::AutoStream;
+use anstream::stream::RawStream;
+use anstyle::{AnsiColor, Style};
+use std::fmt::Display;
+use std::io::{self, Write};
+
+pub const RED: Style = AnsiColor::Red.on_default().bold();
+pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+pub const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Tells something beside the result, on standard error.
+pub fn note(text: impl Display) {
+    // Where this can't be told, nothing can.
+    let _ = io::stderr().write_all(&styled(&io::stderr(), text));
+}
+
+/// Tells a failure that is no [`Error`] on standard error.
+pub fn failure(text: impl Display) {
+    note(format_args!("{RED}error{RED:#}: {text}"));
+}
+
+/// A text and a line end, with its colours if they are welcome on that stream.
+pub fn styled(stream: &impl RawStream, text: impl Display) -> Vec<u8> {
+    let mut buffer = AutoStream::new(Vec::new(), AutoStream::choice(stream));
+    // Memory takes it all.
+    let _ = writeln!(buffer, "{text}");
+    buffer.into_inner()
+}

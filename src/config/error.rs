@@ -1,0 +1,112 @@
+//! Why there is no usable config.
+
+use crate::error::faults;
+use crate::text::source::{Diagnostic, Source};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why there is no usable config.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no config file at all.
+    #[error("there is no config file")]
+    NotFound {
+        /// Where the search for `qqmgr.toml` began.
+        from: PathBuf,
+        /// The user's own config file, which isn't there either.
+        user_file: Option<PathBuf>,
+    },
+    /// The file that the search has found may be a stranger's.
+    #[error("the config file {path:?} is not used: {reason}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The current directory can't be told.
+    #[error("the current directory can't be read: {0}")]
+    CurrentDir(#[source] std::io::Error),
+    /// The file can't be read.
+    #[error("can't read the config file {path:?}: {error}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The file is wrong.
+    #[error("{}", summary(diagnostics))]
+    Invalid {
+        /// The file.
+        source_file: Arc<Source>,
+        /// All that is wrong with it; never empty.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The file has no such VM.
+    #[error("there is no VM `{name}` in {path:?}")]
+    NoSuchVm {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest name that there is.
+        nearest: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
+        /// The config file.
+        path: PathBuf,
+    },
+}
+
+faults!(Error {
+    Error::NotFound { .. } => "config_not_found", Config;
+    Error::CurrentDir(_) | Error::Unreadable { .. } => "config_unreadable", Config;
+    Error::Foreign { .. } => "config_refused", Config;
+    Error::Invalid { .. } => "config_invalid", Config;
+    Error::NoSuchVm { .. } => "vm_not_found", State;
+}
+fn hint(&self) -> Option<String> {
+    match self {
+        Error::NotFound { from, user_file } => {
+            let users = user_file.as_ref().map(|path| format!(" or {}", path.display()));
+            Some(format!(
+                "write a qqmgr.toml (`qqmgr init`) in {} or a directory above it{}, or name one with -c",
+                from.display(),
+                users.unwrap_or_default()
+            ))
+        }
+        Error::Invalid { diagnostics, .. } => diagnostics.first()?.hint.clone(),
+        Error::NoSuchVm { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
+        Error::NoSuchVm { known, .. } if known.is_empty() => {
+            Some("the file describes no VM at all".into())
+        }
+        Error::NoSuchVm { known, .. } if known.len() <= 10 => {
+            Some(format!("there are: {}", known.join(", ")))
+        }
+        Error::NoSuchVm { .. } => Some("`qqmgr list` shows all of them".into()),
+        Error::Foreign { path, .. } => {
+            let path = path.display().to_string();
+            let path = shlex::try_quote(&path).ok()?;
+            Some(format!("if you trust it, name it: qqmgr -c {path}"))
+        }
+        Error::CurrentDir(_) | Error::Unreadable { .. } => None,
+    }
+}
+
+fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
+    match self {
+        Error::Invalid { source_file, diagnostics } => {
+            Some((source_file.clone(), diagnostics.clone()))
+        }
+        _ => None,
+    }
+});
+
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    match diagnostics {
+        [only] => only.message.clone(),
+        [first, ..] => format!("{} (and {} more)", first.message, diagnostics.len() - 1),
+        [] => String::new(),
+    }
+}

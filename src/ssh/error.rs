@@ -1,0 +1,38 @@
+//! Why a guest is not reached by SSH, or a file not copied.
+
+use crate::error::{colon, faults};
+
+/// Why a guest is not reached by SSH, or a file not copied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SshError {
+    /// The port for SSH is picked at each start, and the VM was not started.
+    #[error("VM `{vm}` is not running, and its SSH port is picked when it starts")]
+    PortUnknown {
+        /// The VM.
+        vm: String,
+    },
+    /// A file was not copied into or out of the guest.
+    #[error("VM `{vm}`: `{what}` was not copied{}", colon(reason))]
+    NotCopied {
+        /// The VM.
+        vm: String,
+        /// The file.
+        what: String,
+        /// What scp said, made harmless.
+        reason: String,
+    },
+}
+
+faults!(SshError {
+    SshError::PortUnknown { .. } => "ssh_port_unknown", State;
+    SshError::NotCopied { .. } => "not_copied", Failed;
+}
+fn hint(&self) -> Option<String> {
+    match self {
+        SshError::PortUnknown { vm } => {
+            Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
+        }
+        SshError::NotCopied { .. } => None,
+    }
+});

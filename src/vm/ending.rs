@@ -1,0 +1,113 @@
+//! How a VM's end is noted, and found out later: it follows from the log of its events, from
+//! qqmgr's own record of who asked, and where there is neither from QEMU's last words.
+
+use super::dir::VmDir;
+use super::ended::{By, Ended, Method, now};
+use super::explain::last_words;
+use super::files;
+use super::history::History;
+use super::panic;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// What qqmgr notes of an end that it brings about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Which verb.
+    pub by: By,
+    /// When, in seconds since 1970: as it begins, then as it is done.
+    pub at: f64,
+    /// How, when it is done.
+    pub method: Option<Method>,
+    /// What QEMU said of it.
+    pub detail: Option<String>,
+}
+
+impl Record {
+    /// A record that begins now.
+    pub fn new(by: By) -> Record {
+        Record { by, at: now(), method: None, detail: None }
+    }
+
+    /// The record of the VM's latest life.
+    pub fn read(dir: &VmDir) -> Option<Record> {
+        serde_json::from_slice(&std::fs::read(dir.file(files::END)).ok()?).ok()
+    }
+
+    /// Writes it into its file, which whoever stops the VM has open: its lock, which says that
+    /// the stop goes on, ends with any other descriptor of ours.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, file: &OwnedFd) -> io::Result<()> {
+        let json = serde_json::to_vec(self)?;
+        rustix::fs::ftruncate(file, 0)?;
+        rustix::io::pwrite(file, &json, 0)?;
+        Ok(())
+    }
+}
+
+impl Ended {
+    /// How the VM in `dir`, which has no process, has ended; `None` if it was never started.
+    pub fn read(dir: &VmDir) -> Option<Ended> {
+        let launched = std::fs::metadata(dir.file(files::LAUNCH)).and_then(|file| file.modified());
+        let launched = launched.ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let mut history = History::read_last(dir).unwrap_or_default();
+        // That of a life before this one is not this one's.
+        history.shutdown = history.shutdown.filter(|shutdown| shutdown.at >= launched);
+        let ended = Ended::of(dir, &history, Record::read(dir));
+        Some(Ended { bundle: bundle(dir, launched), ..ended })
+    }
+
+    fn of(dir: &VmDir, history: &History, record: Option<Record>) -> Ended {
+        let panicked = panic::seen(dir, history);
+        let shutdown = history.shutdown.clone();
+        let ended = |by, at: Option<f64>, reason: &str, detail: Option<String>| {
+            let detail = detail.filter(|detail| !detail.is_empty());
+            Ended { at, by, reason: reason.to_owned(), detail, bundle: None }
+        };
+        let at = shutdown.as_ref().map(|shutdown| shutdown.at.as_secs_f64());
+        let reason = shutdown.as_ref().map_or("", |shutdown| shutdown.reason.as_str());
+        match (record, reason) {
+            (Some(record), _) if record.by == By::Start => {
+                ended(By::Start, Some(record.at), "exited", record.detail)
+            }
+            (_, "guest-panic") => ended(By::Guest, at, reason, panicked),
+            (Some(record), _) => {
+                let at = at.or(Some(record.at));
+                let how = if reason.is_empty() { word(record.method) } else { reason };
+                ended(record.by, at, how, record.detail)
+            }
+            (None, _) if panicked.is_some() => ended(By::Guest, at, "guest-panic", panicked),
+            (None, "guest-shutdown" | "guest-reset") => ended(By::Guest, at, reason, None),
+            (None, "host-qmp-quit") => ended(By::Qmp, at, reason, None),
+            (None, "host-signal") => ended(By::Signal, at, reason, Some(last_words(dir))),
+            (None, "") => ended(By::Qemu, None, "died", Some(last_words(dir))),
+            (None, _) => ended(By::Qemu, at, reason, Some(last_words(dir))),
+        }
+    }
+}
+
+fn word(method: Option<Method>) -> &'static str {
+    match method {
+        Some(Method::Powerdown) => "guest-shutdown",
+        Some(Method::Quit) => "host-qmp-quit",
+        Some(Method::Sigterm) => "sigterm",
+        Some(Method::Sigkill) => "sigkill",
+        None => "exited",
+    }
+}
+
+/// The newest crash bundle of a life that began at `launched`: its name is the time.
+fn bundle(dir: &VmDir, launched: Duration) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(dir.file(files::CRASHES)).ok()?.flatten();
+    let newest = entries.max_by_key(|entry| entry.file_name())?;
+    let name = newest.file_name().into_string().ok()?;
+    let (seconds, micros) = name.split_once('-')?;
+    let micros = Duration::from_micros(micros.parse().ok()?);
+    let made = Duration::from_secs(seconds.parse().ok()?) + micros;
+    (made >= launched).then(|| newest.path())
+}

@@ -1,0 +1,244 @@
+//! Why something can't be done with a VM.
+
+use super::ended::Ended;
+use crate::error::{Place, colon, faults};
+use crate::qmp;
+use crate::text::duration;
+use crate::text::source::{Diagnostic, Source};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why something can't be done with a VM.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VmError {
+    /// The VM has to be running.
+    #[error("VM `{vm}` is not running{}", how(ended))]
+    NotRunning {
+        /// The VM.
+        vm: String,
+        /// How it has ended, if it was ever started.
+        ended: Option<Box<Ended>>,
+    },
+    /// The VM ended while it was needed.
+    #[error("VM `{vm}` ended while it was waited for{}", how(ended))]
+    Died {
+        /// The VM.
+        vm: String,
+        /// How.
+        ended: Option<Box<Ended>>,
+    },
+    /// QEMU lives, but the directory with its sockets does not.
+    #[error("VM `{vm}` is running (pid {pid}), but its runtime directory was removed")]
+    Orphaned {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
+    /// QEMU lives, but not where it can be seen.
+    #[error("VM `{vm}` runs in another container or pid namespace")]
+    Elsewhere {
+        /// The VM.
+        vm: String,
+    },
+    /// There are no logs, since the VM has never run.
+    #[error("VM `{vm}` has never been started")]
+    NeverStarted {
+        /// The VM.
+        vm: String,
+    },
+    /// The VM has to be stopped.
+    #[error("VM `{vm}` is running (pid {pid})")]
+    AlreadyRunning {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
+    /// A system call failed that should not have.
+    #[error("VM `{vm}`: can't {action}: {error}")]
+    System {
+        /// The VM.
+        vm: String,
+        /// What was tried, as verb.
+        action: &'static str,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// Another qqmgr works on the VM for too long.
+    #[error("VM `{vm}`: another qqmgr has been starting or stopping it for {}", duration::format(*waited))]
+    Locked {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// QEMU ended before it answered.
+    #[error("VM `{vm}` did not start: QEMU {status}{}", colon(stderr))]
+    QemuFailed {
+        /// The VM.
+        vm: String,
+        /// How QEMU ended, such as `exited with code 1`.
+        status: String,
+        /// What QEMU said, made harmless.
+        stderr: String,
+        /// The config's line that QEMU complained about, where that can be told.
+        place: Option<Place>,
+    },
+    /// Somebody stopped the VM before it was up.
+    #[error("VM `{vm}` was stopped while it started")]
+    Stopped {
+        /// The VM.
+        vm: String,
+    },
+    /// The port for SSH is somebody else's.
+    #[error("VM `{vm}` did not start: its SSH port {port} is taken by {owner}")]
+    PortTaken {
+        /// The VM.
+        vm: String,
+        /// The port on the host.
+        port: u16,
+        /// The VM or process that listens on it.
+        owner: String,
+    },
+    /// QEMU did not answer in time.
+    #[error("VM `{vm}` did not start: QEMU did not answer on QMP within {}{}", duration::format(*waited), colon(stderr))]
+    StartTimeout {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+        /// What QEMU said, made harmless.
+        stderr: String,
+    },
+    /// QMP did not answer in time.
+    #[error("VM `{vm}` (pid {pid}): {}", no_answer(*waited, *held))]
+    QmpTimeout {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+        /// How long we waited.
+        waited: Duration,
+        /// Whether another client is connected to the socket.
+        held: bool,
+    },
+    /// QMP answered something else than it should, or hung up.
+    #[error("VM `{vm}` (pid {pid}): {error}")]
+    Qmp {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+        /// What happened.
+        #[source]
+        error: qmp::Error,
+    },
+    /// A reset would end the VM.
+    #[error("VM `{vm}` can't be reset: it was started with `{option}`, which would end it")]
+    ResetEnds {
+        /// The VM.
+        vm: String,
+        /// The option of QEMU's.
+        option: String,
+    },
+    /// QEMU took the order to reset, but did not.
+    #[error("VM `{vm}` was not reset within {}", duration::format(*waited))]
+    NotReset {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// Even SIGKILL did not end it.
+    #[error("VM `{vm}`: process {pid} is still there after SIGKILL")]
+    Unkillable {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+    },
+}
+
+faults!(VmError {
+    VmError::NotRunning { .. } => "vm_not_running", State;
+    VmError::Died { .. } => "vm_died", Failed;
+    VmError::Orphaned { .. } => "runtime_dir_removed", State;
+    VmError::Elsewhere { .. } => "vm_elsewhere", State;
+    VmError::NeverStarted { .. } => "vm_never_started", State;
+    VmError::AlreadyRunning { .. } => "vm_running", State;
+    VmError::System { .. } => "system", Failed;
+    VmError::Locked { .. } => "vm_locked", Timeout;
+    VmError::QemuFailed { .. } => "qemu_failed", Failed;
+    VmError::Stopped { .. } => "vm_stopped", Failed;
+    VmError::PortTaken { .. } => "ssh_port_taken", Failed;
+    VmError::StartTimeout { .. } => "start_timeout", Timeout;
+    VmError::QmpTimeout { held: true, .. } => "qmp_held", Timeout;
+    VmError::QmpTimeout { .. } => "qmp_timeout", Timeout;
+    VmError::Qmp { .. } => "qmp_failed", Failed;
+    VmError::ResetEnds { .. } => "reset_refused", State;
+    VmError::NotReset { .. } => "reset_timeout", Timeout;
+    VmError::Unkillable { .. } => "vm_unkillable", Timeout;
+}
+fn hint(&self) -> Option<String> {
+    Some(match self {
+        VmError::NotRunning { vm, .. } | VmError::NeverStarted { vm } => {
+            format!("start it: qqmgr start {vm}")
+        }
+        VmError::ResetEnds { vm, .. } => format!("start it again: qqmgr restart {vm}"),
+        VmError::Elsewhere { vm } => {
+            format!("where it was started, it can be used, or stopped: qqmgr stop {vm}")
+        }
+        VmError::Orphaned { vm, .. } => format!("nothing else can be done with it: qqmgr stop {vm}"),
+        VmError::AlreadyRunning { vm, .. } => {
+            format!("stop it: qqmgr stop {vm}; or debug its guest: qqmgr gdb --guest {vm}")
+        }
+        VmError::PortTaken { .. } => {
+            "write `port = \"auto\"` and `{{.vm.ssh.port}}` in `cmd` for a free one".into()
+        }
+        VmError::QmpTimeout { held: true, .. } => {
+            "QEMU serves one client at a time on qmp.socket; end the other one".into()
+        }
+        VmError::QmpTimeout { vm, .. } | VmError::Qmp { vm, .. } => {
+            format!("if it hangs for good: qqmgr stop --force {vm}")
+        }
+        _ => return None,
+    })
+}
+
+fn is_crash(&self) -> bool {
+    matches!(
+        self,
+        VmError::QemuFailed { .. } | VmError::StartTimeout { .. } | VmError::Died { .. }
+    )
+}
+
+fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
+    match self {
+        VmError::QemuFailed { place: Some(place), .. } => Some(place.of(self)),
+        _ => None,
+    }
+}
+
+fn ended(&self) -> Option<serde_json::Value> {
+    match self {
+        VmError::NotRunning { ended, .. } | VmError::Died { ended, .. } => {
+            serde_json::to_value(ended.as_ref()?).ok()
+        }
+        _ => None,
+    }
+});
+
+/// How a VM ended, if that is known.
+fn how(ended: &Option<Box<Ended>>) -> String {
+    ended.as_ref().map_or_else(String::new, |ended| colon(&ended.to_string()))
+}
+
+/// How QMP failed to answer.
+pub(super) fn no_answer(waited: Duration, held: bool) -> String {
+    let who = if held { ": another client holds the socket" } else { "" };
+    format!("QMP did not answer within {}{who}", duration::format(waited))
+}

@@ -1,0 +1,101 @@
+//! Why a wait has failed.
+
+use crate::error::{colon, faults};
+use crate::text::duration;
+use std::time::Duration;
+
+/// Why a wait has failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// What was waited for did not come in time.
+    #[error("VM `{vm}`: waited {} for {missing}{}{}", duration::format(*waited), also_held(held), colon(detail))]
+    Timeout {
+        /// The VM.
+        vm: String,
+        /// How long we waited.
+        waited: Duration,
+        /// The conditions that did not hold.
+        missing: String,
+        /// Those that did.
+        held: String,
+        /// What else is known: what keeps the guest, or what ssh said.
+        detail: String,
+        /// The end of the serial log, made harmless.
+        excerpt: String,
+    },
+    /// Something holds that must not.
+    #[error("VM `{vm}`: {condition} holds, which was not to be")]
+    Failed {
+        /// The VM.
+        vm: String,
+        /// The condition.
+        condition: String,
+    },
+    /// The guest's kernel panicked.
+    #[error("VM `{vm}`: the guest panicked{}", colon(reason))]
+    Panicked {
+        /// The VM.
+        vm: String,
+        /// The kernel's reason, made harmless.
+        reason: String,
+        /// What the serial log tells of it, made harmless.
+        excerpt: String,
+        /// Whether QEMU goes on.
+        left: bool,
+    },
+    /// The guest began anew in the middle of what it had to do.
+    #[error("VM `{vm}`: the guest was reset")]
+    GuestReset {
+        /// The VM.
+        vm: String,
+        /// The end of the serial log, made harmless.
+        excerpt: String,
+    },
+    /// QEMU has stopped the guest, whose disk failed.
+    #[error("VM `{vm}`: QEMU stopped the guest{}", colon(detail))]
+    IoError {
+        /// The VM.
+        vm: String,
+        /// Which disk, and why.
+        detail: String,
+    },
+}
+
+faults!(WaitError {
+    WaitError::Timeout { .. } => "wait_timeout", Timeout;
+    WaitError::Failed { .. } => "wait_failed", Failed;
+    WaitError::Panicked { .. } => "guest_panicked", Failed;
+    WaitError::GuestReset { .. } => "guest_reset", Failed;
+    WaitError::IoError { .. } => "guest_io_error", Failed;
+}
+fn hint(&self) -> Option<String> {
+    match self {
+        WaitError::Timeout { vm, .. } | WaitError::Panicked { vm, left: true, .. } => {
+            Some(format!("the VM is left as it is: qqmgr status {vm}"))
+        }
+        _ => None,
+    }
+}
+
+fn is_crash(&self) -> bool {
+    matches!(
+        self,
+        WaitError::Panicked { .. } | WaitError::GuestReset { .. } | WaitError::IoError { .. }
+    )
+}
+
+fn excerpt(&self) -> Option<(&'static str, &str)> {
+    match self {
+        WaitError::Panicked { excerpt, .. } => Some(("the serial log says:", excerpt)),
+        WaitError::GuestReset { excerpt, .. } | WaitError::Timeout { excerpt, .. } => {
+            Some(("the serial log ends:", excerpt))
+        }
+        _ => None,
+    }
+});
+
+/// The conditions that did hold.
+fn also_held(held: &str) -> String {
+    if held.is_empty() { String::new() } else { format!("; {held} held") }
+}
