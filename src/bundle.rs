@@ -2,13 +2,11 @@
 
 use crate::Error;
 use crate::config::{Config, Instance};
-use crate::error::{Exit, Fault, SystemError};
+use crate::error::{Exit, Fault, cant};
 use crate::events::Told;
 use crate::qmp::Event;
 use crate::sys::private_dir;
-use crate::vm::VmError;
-use crate::vm::files;
-use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, find_running};
+use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, VmError, files, find_running};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -41,12 +39,12 @@ const FILES: [(&str, &str); 4] = [
     (files::TIMELINE, "when the boot passed its milestones, in seconds since QEMU was spawned"),
 ];
 
-/// A VM that died or never came up, and where all that is known of it was put.
+/// A VM that died or never came up, and where all that is known of it was put, or why it was not.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Crashed {
     error: Error,
-    bundle: PathBuf,
+    bundle: Result<PathBuf, Error>,
 }
 
 impl Fault for Crashed {
@@ -54,8 +52,8 @@ impl Fault for Crashed {
         self.error.fault().answer()
     }
 
-    fn bundled(&self) -> Option<(&Path, &Error)> {
-        Some((&self.bundle, &self.error))
+    fn bundled(&self) -> Option<(&Error, Result<&Path, &Error>)> {
+        Some((&self.error, self.bundle.as_deref()))
     }
 }
 
@@ -66,11 +64,8 @@ pub async fn of_start(config: &Config, instance: &Instance, error: Error) -> Err
 
 /// Writes a bundle for a crash, and returns the error that names it.
 pub async fn wrap(config: &Config, instance: &Instance, error: Error) -> Error {
-    match write(config, instance, &error).await {
-        Ok(bundle) => Crashed { error, bundle }.into(),
-        // The error matters more than its bundle.
-        Err(_) => error,
-    }
+    let bundle = write(config, instance, &error).await;
+    Crashed { error, bundle }.into()
 }
 
 async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<PathBuf, Error> {
@@ -80,8 +75,7 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     let parent = instance.vm_dir().join(files::CRASHES);
     private_dir::make(&parent)?;
     let bundle = new_directory(&parent)?;
-    let failed =
-        |error| Error::from(SystemError::File { action: "write", path: bundle.clone(), error });
+    let failed = cant("write", &bundle);
     // One that isn't there is not copied.
     let is_cut =
         FILES.map(|(name, _)| copy_end(&dir.file(name), &bundle.join(name)).unwrap_or(false));

@@ -60,9 +60,9 @@ pub trait Fault: std::error::Error + Any + Send + Sync {
         false
     }
 
-    /// The crash bundle that was written, and the failure that it is of: all that is not told here
-    /// is told there.
-    fn bundled(&self) -> Option<(&Path, &Error)> {
+    /// The failure that a crash bundle is of, which tells all else, and the bundle, or why it was not
+    /// written.
+    fn bundled(&self) -> Option<(&Error, Result<&Path, &Error>)> {
         None
     }
 }
@@ -110,7 +110,7 @@ impl std::error::Error for Error {
 impl Error {
     /// What it is, whether there is a crash bundle of it or not.
     pub(crate) fn fault(&self) -> &dyn Fault {
-        self.0.bundled().map_or(&*self.0, |(_, error)| error.fault())
+        self.0.bundled().map_or(&*self.0, |(error, _)| error.fault())
     }
 
     /// The fault itself, if it is one of this kind.
@@ -162,7 +162,12 @@ impl Error {
 
     /// The crash bundle that was written.
     pub fn bundle(&self) -> Option<&Path> {
-        self.0.bundled().map(|(bundle, _)| bundle)
+        self.0.bundled()?.1.ok()
+    }
+
+    /// Why a crash bundle was not written that should have been.
+    pub fn bundle_error(&self) -> Option<&Error> {
+        self.0.bundled()?.1.err()
     }
 }
 
@@ -267,6 +272,11 @@ fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
         _ => None,
     }
 });
+
+/// The error for a file or directory with which something can't be done, from its reason.
+pub(crate) fn cant(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Error + Copy {
+    move |error| SystemError::File { action, path: path.to_owned(), error }.into()
+}
 
 /// What is added to a message if there is anything to add.
 pub(crate) fn colon(text: &str) -> String {

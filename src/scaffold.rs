@@ -1,10 +1,10 @@
 //! A config file to start from.
 
-use crate::error::Usage;
-use crate::error::{SystemError, faults};
+use crate::error::{Usage, cant, faults};
 use crate::{Error, config};
-use std::fs::File;
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -46,18 +46,24 @@ pub async fn write(path: &Path, vm: &str) -> Result<PathBuf, Error> {
     let host = Machine::of_this_host();
     let works = host.kvm_works().await;
     if let Some(dir) = path.parent() {
-        let failed =
-            |error| Error::from(SystemError::File { action: "make", path: dir.to_owned(), error });
+        let failed = cant("make", dir);
         std::fs::create_dir_all(dir).map_err(failed)?;
     }
     let write = || -> io::Result<PathBuf> {
-        let mut file = File::create_new(path)?;
-        file.write_all(text(vm, &host, works).as_bytes())?;
+        // In its place when it is whole: half of one, on a full disk, would be in the way.
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let mode = Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new()
+            .prefix(".qqmgr")
+            .permissions(mode)
+            .tempfile_in(dir.unwrap_or(Path::new(".")))?;
+        file.as_file_mut().write_all(text(vm, &host, works).as_bytes())?;
+        file.persist_noclobber(path)?;
         path.canonicalize()
     };
     write().map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Error::from(FileExists { path: path.to_owned() }),
-        _ => Error::from(SystemError::File { action: "write", path: path.to_owned(), error }),
+        _ => cant("write", path)(error),
     })
 }
 

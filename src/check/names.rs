@@ -4,8 +4,7 @@ use super::ask::{Qemus, Question};
 use super::finding::{Code, Finding};
 use super::subject::Subject;
 use super::table;
-use crate::qemu_args::Arg;
-use crate::qemu_args::Properties;
+use crate::qemu_args::{Arg, Properties};
 use crate::text::suggest;
 use std::collections::HashSet;
 

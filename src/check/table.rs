@@ -1,8 +1,7 @@
 //! QEMU's options, from its own help: their names, and which of them take a value.
 
 use super::ask::{Program, Qemus, Question};
-use crate::qemu_args::Arg;
-use crate::qemu_args::option_name;
+use crate::qemu_args::{Arg, option_name};
 use std::collections::BTreeMap;
 
 /// Where the help's descriptions begin (QEMU, qemu-options.hx).

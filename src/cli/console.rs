@@ -7,12 +7,13 @@ use crate::config::Instance;
 use crate::console::{
     self, Awaited, ConsoleError, EndedBy, Ends, Failed, Hold, Port, Relay, Terminal,
 };
-use crate::error::SystemError;
+use crate::error::{SystemError, cant};
 use crate::sys::signals::Signals;
 use crate::vm;
 use crate::vm::VmError;
 use serde::Serialize;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::AsyncWrite;
@@ -143,10 +144,7 @@ impl Session {
         };
         match result {
             Ok(by) => Ok(Ok(by)),
-            Err(Failed::Input(error)) => {
-                Err(SystemError::File { action: "read", path: "standard input".into(), error }
-                    .into())
-            }
+            Err(Failed::Input(error)) => Err(cant("read", Path::new("standard input"))(error)),
             Err(Failed::Output(error)) => {
                 stdout::failed(error);
                 Ok(Err(ExitCode::SUCCESS))

@@ -3,8 +3,7 @@
 use super::args::view::EventsArgs;
 use super::{Context, output, stdout};
 use crate::config::Instance;
-use crate::events::EventsError;
-use crate::events::{self, EventStream, Filter, Told};
+use crate::events::{self, EventStream, EventsError, Filter, Told};
 use crate::qmp::Event;
 use crate::sys::deadline;
 use crate::text::sanitize::harmless;

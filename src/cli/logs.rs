@@ -3,7 +3,7 @@
 use super::args::attach::LogArgs;
 use super::{Context, output, stdout};
 use crate::Error;
-use crate::error::SystemError;
+use crate::error::cant;
 use crate::logs::{self, Follower, Log, Next};
 use crate::text::sanitize::Sanitizer;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
@@ -62,8 +62,7 @@ pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode,
     }
     let mut file = logs::open(&instance, log, args.lines)?;
     let path = instance.dir.join(log.file_name());
-    let failed =
-        |error| Error::from(SystemError::File { action: "read", path: path.clone(), error });
+    let failed = cant("read", &path);
     if !context.json {
         copy(&mut file).map_err(failed)?;
         return Ok(ExitCode::SUCCESS);

@@ -2,7 +2,7 @@
 
 use super::{Cli, Context, output};
 use crate::Error;
-use crate::error::SystemError;
+use crate::error::cant;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use serde::Serialize;
@@ -25,9 +25,7 @@ pub fn run(context: &Context, dir: &Path) -> Result<ExitCode, Error> {
         verbs.chain([&command]).map(|command| write_page(command.clone(), &dir)).collect()
     };
     let path = dir.to_owned();
-    let files = write().map_err(|error| {
-        Error::from(SystemError::File { action: "write manual pages to", path, error })
-    })?;
+    let files = write().map_err(cant("write manual pages to", &path))?;
     if context.json {
         output::document(&Report { files });
     }

@@ -4,15 +4,14 @@ use super::args::attach::MonitorArgs;
 use super::{Context, console, output};
 use crate::Error;
 use crate::console::{ConsoleError, Port};
-use crate::error::SystemError;
-use crate::error::Usage;
+use crate::error::{Usage, cant};
 use crate::qmp::Client;
 use crate::text::sanitize::Sanitizer;
-use crate::vm::VmError;
-use crate::vm::{self, Running};
+use crate::vm::{self, Running, VmError};
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -72,9 +71,7 @@ struct Monitor {
 impl Monitor {
     /// Gives the commands on standard input, a line each, and shows the answers as they come.
     async fn script(&self, json: bool) -> Result<ExitCode, Error> {
-        let unreadable = |error| {
-            Error::from(SystemError::File { action: "read", path: "standard input".into(), error })
-        };
+        let unreadable = cant("read", Path::new("standard input"));
         let mut input = BufReader::new(tokio::io::stdin());
         let mut line = Vec::new();
         let mut code = ExitCode::SUCCESS;

@@ -79,6 +79,8 @@ struct JsonErrorBody<'a> {
     ended: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle_error: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<JsonDiagnostic>,
 }
@@ -129,8 +131,16 @@ fn tell(error: &Error, worded: impl Fn(&str) -> String) {
             note(format_args!("{RED}error{RED:#}: {message}{more}"));
         }
     }
-    if let Some(bundle) = error.bundle() {
+    bundle(error.bundle(), error.bundle_error().map(Error::to_string).as_deref());
+}
+
+/// Tells where the crash bundle of a failure is, or why there is none.
+pub fn bundle(bundle: Option<&Path>, failure: Option<&str>) {
+    if let Some(bundle) = bundle {
         note(format_args!("crash bundle: {}", bundle.display()));
+    }
+    if let Some(failure) = failure {
+        note(format_args!("no crash bundle was written: {failure}"));
     }
 }
 
@@ -176,6 +186,7 @@ fn json_body(error: &Error) -> JsonErrorBody<'_> {
         excerpt: error.excerpt().map(|(_, excerpt)| excerpt),
         ended: error.ended(),
         bundle: error.bundle(),
+        bundle_error: error.bundle_error().map(Error::to_string),
         errors: errors.unwrap_or_default(),
     }
 }

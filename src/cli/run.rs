@@ -39,9 +39,7 @@ fn tell(ran: &Ran) {
         },
         (None, None) => {}
     }
-    if let Some(bundle) = &ran.bundle {
-        output::note(format_args!("crash bundle: {}", bundle.display()));
-    }
+    output::bundle(ran.bundle.as_deref(), ran.bundle_error.as_deref());
     if let Some(name) = &ran.kept {
         output::note(format_args!("kept running: qqmgr ssh {name}, then qqmgr stop {name}"));
     }

@@ -37,6 +37,9 @@ impl fmt::Display for Status {
         if let Some(lease) = &self.lease {
             line("lease", &lease.to_string())?;
         }
+        if let Some(error) = &self.keeper_error {
+            line("keeper", error)?;
+        }
         if let Some(ended) = &self.ended {
             let age = ended.age().map(|age| output::seconds(age.as_secs_f64()));
             let age = age.map(|age| format!(", {age} ago"));

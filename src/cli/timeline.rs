@@ -3,8 +3,7 @@
 use super::args::view::{Limit, TimelineArgs};
 use super::{Context, output};
 use crate::Error;
-use crate::vm::VmError;
-use crate::vm::{Milestone, Timeline, VmDir};
+use crate::vm::{Milestone, Timeline, VmDir, VmError};
 use serde::Serialize;
 use std::fmt;
 use std::process::ExitCode;

@@ -6,7 +6,7 @@
 use super::error::ConsoleError;
 use super::port::Port;
 use crate::Error;
-use crate::error::SystemError;
+use crate::error::cant;
 use crate::sys::process::{self, Process};
 use rustix::fs::FlockOperation;
 use rustix::process::Signal;
@@ -41,9 +41,7 @@ impl Refusal {
             Refusal::Held(pid) => {
                 ConsoleError::Held { vm: vm.to_owned(), port, pid: Some(pid) }.into()
             }
-            Refusal::Failed(path, error) => {
-                Error::from(SystemError::File { action: "lock", path, error })
-            }
+            Refusal::Failed(path, error) => cant("lock", &path)(error),
         }
     }
 }

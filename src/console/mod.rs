@@ -17,8 +17,7 @@ pub use terminal::Terminal;
 
 use crate::Error;
 use crate::config::Instance;
-use crate::vm::VmError;
-use crate::vm::{Running, running};
+use crate::vm::{Running, VmError, running};
 use claim::Claim;
 use std::time::Duration;
 use tokio::net::UnixStream;

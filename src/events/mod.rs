@@ -13,8 +13,7 @@ use crate::config::Instance;
 use crate::qmp::{Event, Record};
 use crate::sys::changes::Changes;
 use crate::sys::process::Process;
-use crate::vm::VmError;
-use crate::vm::{EventLog, History, Line, Running, VmDir, running};
+use crate::vm::{EventLog, History, Line, Running, VmDir, VmError, running};
 use inotify::WatchMask;
 
 /// What comes out of the log.

@@ -3,15 +3,17 @@
 use super::{LOCK, READY, Role, Word, holder};
 use crate::Error;
 use crate::config::Instance;
-use crate::error::SystemError;
+use crate::error::{SystemError, cant};
 use crate::ssh;
 use crate::sys::process::{self, Identity, Process};
-use crate::vm::VmError;
-use crate::vm::{self, Lease, Lock, VmDir};
+use crate::vm::files;
+use crate::vm::{self, Lease, Lock, VmDir, VmError};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::Instant;
@@ -40,9 +42,20 @@ pub async fn keep() -> Result<(), Error> {
     else {
         return Ok(());
     };
-    match lease {
+    let kept = match lease {
         Some(lease) => keep_lease(&instance, lease, told).await,
         None => keep_run(&instance, told).await,
+    };
+    kept.inspect_err(|error| note(&instance, error))
+}
+
+/// Notes what could not be done for whoever looks: there is nobody to tell. That can fail only where
+/// the VM's directory is gone or of no use, which is told to everybody else.
+fn note(instance: &Instance, error: &Error) {
+    if let Ok(Some(dir)) = VmDir::open(instance) {
+        let mut log = File::options();
+        let log = log.create(true).append(true).mode(0o600).open(dir.file(files::KEEPER_LOG));
+        let _ = log.and_then(|mut log| writeln!(log, "{} {error}", jiff::Timestamp::now()));
     }
 }
 
@@ -140,8 +153,7 @@ async fn make_kept(instance: &Instance) -> Result<(OwnedFd, VmDir), Error> {
 /// Locks what says that a keeper lives, until it is closed.
 fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
     let path = dir.file(LOCK);
-    process::hold(&path)
-        .map_err(|error| Error::from(SystemError::File { action: "lock", path, error }))
+    process::hold(&path).map_err(cant("lock", &path))
 }
 
 /// Kills what nobody needs any more, and waits until it is gone.

@@ -11,7 +11,7 @@ pub use keep::keep;
 pub use keeper::{Keeper, while_starting};
 
 use crate::config::Instance;
-use crate::error::SystemError;
+use crate::error::cant;
 use crate::sys::process::Process;
 use crate::vm::{self, By, From, Lease, Stopped, VmDir};
 use crate::{Error, ssh};
@@ -72,6 +72,5 @@ pub async fn end(process: &Process, instance: &Instance) -> Result<Stopped, Erro
 
 fn holder(dir: &VmDir) -> Result<Option<Process>, Error> {
     let path = dir.file(LOCK);
-    Process::holding(&path)
-        .map_err(|error| Error::from(SystemError::File { action: "read", path, error }))
+    Process::holding(&path).map_err(cant("read", &path))
 }

@@ -7,10 +7,8 @@ pub use follow::{Follower, Next};
 
 use crate::Error;
 use crate::config::Instance;
-use crate::error::SystemError;
-use crate::vm::VmDir;
-use crate::vm::VmError;
-use crate::vm::files;
+use crate::error::cant;
+use crate::vm::{VmDir, VmError, files};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -81,5 +79,5 @@ fn at_last_lines(mut file: File, lines: Lines) -> io::Result<File> {
 }
 
 fn unreadable(path: PathBuf, error: io::Error) -> Error {
-    Error::from(SystemError::File { action: "read", path, error })
+    cant("read", &path)(error)
 }

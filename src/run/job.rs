@@ -1,8 +1,7 @@
 //! What is to be run, and what of it can be looked at before anything is.
 
 use crate::Error;
-use crate::error::SystemError;
-use crate::error::Usage;
+use crate::error::{Usage, cant};
 use rustix::fs::{Access, access};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -77,9 +76,7 @@ impl Job {
             }
             .into());
         }
-        let failed = |action, path: &OsStr, error| {
-            Error::from(SystemError::File { action, path: path.into(), error })
-        };
+        let failed = |action, path: &OsStr, error| cant(action, Path::new(path))(error);
         for Copy { from, .. } in &self.put {
             let readable = access(from.as_os_str(), Access::READ_OK);
             readable.map_err(|error| failed("copy", from, error.into()))?;

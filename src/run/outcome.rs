@@ -58,6 +58,8 @@ pub struct Ran {
     pub diagnostics: Option<(Arc<Source>, Vec<Diagnostic>)>,
     /// The crash bundle.
     pub bundle: Option<PathBuf>,
+    /// Why it was not written, if it should have been.
+    pub bundle_error: Option<String>,
     /// The instance again, if it was left running.
     pub kept: Option<String>,
     /// How long it took in all, in seconds.
@@ -90,6 +92,7 @@ impl End {
             location: None,
             diagnostics: None,
             bundle: None,
+            bundle_error: None,
             kept: None,
             seconds: 0.0,
             stdout,
@@ -114,6 +117,7 @@ impl End {
             }
             End::Failure(error) => {
                 ran.bundle = error.bundle().map(Path::to_owned);
+                ran.bundle_error = error.bundle_error().map(Error::to_string);
                 ran.excerpt = error.excerpt().map(|(_, excerpt)| excerpt.to_owned());
                 ran.location = error.location();
                 ran.diagnostics = error.diagnostics();

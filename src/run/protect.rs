@@ -3,8 +3,7 @@
 
 use crate::Error;
 use crate::config::{Config, Diagnostic, Instance, Vm};
-use crate::qemu_args::Arg;
-use crate::qemu_args::{Properties, forwards, option_name};
+use crate::qemu_args::{Arg, Properties, forwards, option_name};
 
 /// A port for a config that is only looked at.
 const ANY_PORT: u16 = 1;

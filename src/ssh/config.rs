@@ -4,8 +4,7 @@
 use crate::Error;
 use crate::config::Ssh;
 use crate::sys::short_socket;
-use crate::vm::VmDir;
-use crate::vm::files;
+use crate::vm::{VmDir, files};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Directories that are the user's alone: made so, or refused.
 
 use crate::Error;
-use crate::error::SystemError;
+use crate::error::{SystemError, cant};
 use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use std::path::Path;
 pub fn make(path: &Path) -> Result<bool, Error> {
     match try_make(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        made => made.map(|()| true).map_err(|error| unmade(path, error)),
+        made => made.map(|()| true).map_err(cant("make", path)),
     }
 }
 
@@ -24,15 +24,11 @@ pub fn make(path: &Path) -> Result<bool, Error> {
 /// # Errors
 /// There is something already, or it can't be made.
 pub fn make_new(path: &Path) -> Result<(), Error> {
-    try_make(path).map_err(|error| unmade(path, error))
+    try_make(path).map_err(cant("make", path))
 }
 
 fn try_make(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).create(path)
-}
-
-fn unmade(path: &Path, error: io::Error) -> Error {
-    SystemError::File { action: "make", path: path.to_owned(), error }.into()
 }
 
 /// Opens a directory, closing it to others; `None` where there is nothing.
@@ -40,11 +36,6 @@ fn unmade(path: &Path, error: io::Error) -> Error {
 /// # Errors
 /// It is a symlink or no directory, or belongs to somebody else.
 pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
-    let failed = |action| {
-        move |error: rustix::io::Errno| {
-            Error::from(SystemError::File { action, path: path.to_owned(), error: error.into() })
-        }
-    };
     let refused =
         |reason: String| Error::from(SystemError::UnsafeDir { path: path.to_owned(), reason });
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -54,14 +45,15 @@ pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
             return Err(refused("is not a directory, or a symlink to one".into()));
         }
-        Err(error) => return Err(failed("open")(error)),
+        Err(error) => return Err(cant("open", path)(error.into())),
     };
-    let stat = rustix::fs::fstat(&fd).map_err(failed("read"))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|error| cant("read", path)(error.into()))?;
     if stat.st_uid != rustix::process::geteuid().as_raw() {
         return Err(refused(format!("belongs to the user with id {}", stat.st_uid)));
     }
     if Mode::from_raw_mode(stat.st_mode) != Mode::RWXU {
-        rustix::fs::fchmod(&fd, Mode::RWXU).map_err(failed("close to others"))?;
+        rustix::fs::fchmod(&fd, Mode::RWXU)
+            .map_err(|error| cant("close to others", path)(error.into()))?;
     }
     Ok(Some(fd))
 }

@@ -4,7 +4,7 @@ use super::error::VmError;
 use super::files::{self, OF_ONE_LIFE};
 use crate::Error;
 use crate::config::{DIR_PREFIX, Instance, RUNS, RUNTIME_DIR};
-use crate::error::SystemError;
+use crate::error::cant;
 use crate::sys::private_dir;
 use crate::sys::process::{Elsewhere, Process};
 use crate::sys::short_socket::{self, LONGEST_PATH};
@@ -79,14 +79,7 @@ impl VmDir {
             }
         }
         private_dir::make(path)?;
-        let gone = || {
-            Error::from(SystemError::File {
-                action: "open",
-                path: path.to_owned(),
-                error: io::ErrorKind::NotFound.into(),
-            })
-        };
-        VmDir::at(path)?.ok_or_else(gone)
+        VmDir::at(path)?.ok_or_else(|| cant("open", path)(io::ErrorKind::NotFound.into()))
     }
 
     /// Makes the directory of a throwaway instance, for who has the right to.
@@ -105,8 +98,7 @@ impl VmDir {
     /// Something can't be removed.
     pub fn remove_all(self) -> Result<(), Error> {
         let path = self.path;
-        std::fs::remove_dir_all(&path)
-            .map_err(|error| Error::from(SystemError::File { action: "remove", path, error }))
+        std::fs::remove_dir_all(&path).map_err(cant("remove", &path))
     }
 
     /// The path of a file in it.
@@ -136,7 +128,7 @@ impl VmDir {
                 Err(error) if Elsewhere::is(&error) => {
                     return Err(VmError::Elsewhere { vm: self.vm_name() }.into());
                 }
-                Err(error) => return Err(SystemError::File { action: "read", path, error }.into()),
+                Err(error) => return Err(cant("read", &path)(error)),
             }
         }
         Ok(None)
@@ -177,6 +169,15 @@ impl VmDir {
         }
     }
 
+    /// Waits for the right to change a record in it that others change too, for as long as what is
+    /// returned; nobody has it for longer than that takes.
+    pub fn turn(&self) -> Option<OwnedFd> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let own = rustix::fs::openat(&self.fd, ".", flags, Mode::empty()).ok()?;
+        rustix::fs::flock(&own, FlockOperation::LockExclusive).ok()?;
+        Some(own)
+    }
+
     /// Puts a file of ours in place, whole or not at all.
     ///
     /// # Errors
@@ -191,7 +192,7 @@ impl VmDir {
         };
         match write() {
             Ok(()) => Ok(path),
-            Err(error) => Err(SystemError::File { action: "write", path, error }.into()),
+            Err(error) => Err(cant("write", &path)(error)),
         }
     }
 
@@ -200,13 +201,8 @@ impl VmDir {
     /// # Errors
     /// It can't be written.
     pub fn write_record(&self, name: &str, record: &impl Serialize) -> Result<(), Error> {
-        let json = serde_json::to_vec(record).map_err(|error| {
-            Error::from(SystemError::File {
-                action: "write",
-                path: self.file(name),
-                error: error.into(),
-            })
-        })?;
+        let json = serde_json::to_vec(record).map_err(io::Error::from);
+        let json = json.map_err(cant("write", &self.file(name)))?;
         self.write(name, &json).map(drop)
     }
 
@@ -224,9 +220,7 @@ impl VmDir {
             }
             File::options().create_new(true).write(true).mode(0o600).open(&path)
         };
-        begin().map_err(|error| {
-            Error::from(SystemError::File { action: "begin", path: path.clone(), error })
-        })
+        begin().map_err(cant("begin", &path))
     }
 
     /// Removes what a process that is gone has left; the logs stay.

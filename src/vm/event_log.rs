@@ -7,7 +7,7 @@
 use super::dir::VmDir;
 use super::files::{EVENTS_IN, EVENTS_OUT, EVENTS_PREVIOUS};
 use crate::Error;
-use crate::error::SystemError;
+use crate::error::cant;
 use crate::qmp::LineReader;
 use memchr::memchr;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, flock};
@@ -49,8 +49,7 @@ impl VmDir {
     /// A file can't be made or moved.
     pub fn begin_event_log(&self) -> Result<OwnedFd, Error> {
         let path = self.file(EVENTS_OUT);
-        self.make_event_log()
-            .map_err(|error| Error::from(SystemError::File { action: "begin", path, error }))
+        self.make_event_log().map_err(cant("begin", &path))
     }
 
     /// Whether the VM's latest life has such a log.
@@ -138,7 +137,7 @@ impl EventLog {
                 Ok(Some(log))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(SystemError::File { action: "read", path, error }.into()),
+            Err(error) => Err(cant("read", &path)(error)),
         }
     }
 
@@ -154,9 +153,7 @@ impl EventLog {
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>, Error> {
         while !self.lines.has_line() {
             let more = self.read_on();
-            let failed = |error| {
-                Error::from(SystemError::File { action: "read", path: self.path.clone(), error })
-            };
+            let failed = cant("read", &self.path);
             if !more.map_err(failed)? {
                 return Ok(None);
             }

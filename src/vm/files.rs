@@ -15,6 +15,9 @@ pub const RUNS_LOCK: &str = "runs.lock";
 /// The record of an end that qqmgr brings about, locked for as long as that takes.
 pub const END: &str = "end.json";
 
+/// What the keeper of the VM's lease could not do.
+pub const KEEPER_LOG: &str = "keeper.log";
+
 /// The lease.
 pub const LEASE: &str = "lease.json";
 

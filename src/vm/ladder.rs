@@ -17,7 +17,7 @@ const QMP_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the kernel may take to end what was sent SIGKILL, on a machine that is busy.
-const LAST_GRACE: Duration = Duration::from_secs(30);
+pub(super) const LAST_GRACE: Duration = Duration::from_secs(30);
 
 /// A guest that is still booting misses the power button: it is pressed again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);

@@ -55,6 +55,7 @@ impl Launch {
     pub fn begin(&self, dir: &VmDir) -> Result<(Timeline, OwnedFd), Error> {
         dir.clean();
         dir.remove(files::END);
+        dir.remove(files::KEEPER_LOG);
         dir.write_record(files::LAUNCH, self)?;
         let timeline = Timeline::begin();
         timeline.write(dir)?;

@@ -5,7 +5,7 @@ use super::error::VmError;
 use super::files;
 use crate::Error;
 use crate::config::{Instance, RUNS};
-use crate::error::SystemError;
+use crate::error::cant;
 use crate::sys::flock;
 use crate::sys::process;
 use std::os::fd::OwnedFd;
@@ -28,8 +28,7 @@ impl VmDir {
 
     async fn lock_file(&self, name: &str, vm: &str, deadline: Instant) -> Result<Lock, Error> {
         let path = self.file(name);
-        let failed =
-            |error| Error::from(SystemError::File { action: "lock", path: path.clone(), error });
+        let failed = cant("lock", &path);
         let file = process::open_lock(&path).map_err(failed)?;
         let started = Instant::now();
         match tokio::time::timeout_at(deadline, flock::exclusive(file)).await {

@@ -21,6 +21,7 @@ mod port;
 mod registry;
 mod restart;
 mod spawn;
+mod spawned;
 mod start;
 mod state;
 mod status;

@@ -6,8 +6,7 @@ use super::launch::Launch;
 use super::liveness::Liveness;
 use crate::Error;
 use crate::config::{Config, DIR_PREFIX, Instance, RUNS, is_vm_name};
-use crate::error::SystemError;
-use crate::error::Usage;
+use crate::error::{SystemError, Usage, cant};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -176,8 +175,6 @@ fn names_in(dir: &Path) -> Result<Vec<String>, Error> {
     };
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.map_err(|error| {
-            Error::from(SystemError::File { action: "read", path: dir.to_owned(), error })
-        }),
+        read => read.map_err(cant("read", dir)),
     }
 }

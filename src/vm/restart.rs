@@ -12,8 +12,7 @@ use super::stop::{Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};
 use crate::Error;
 use crate::config::{Config, Instance};
-use crate::qemu_args::Properties;
-use crate::qemu_args::option_name;
+use crate::qemu_args::{Properties, option_name};
 use std::time::Duration;
 
 /// How long QEMU may take to reset the machine.

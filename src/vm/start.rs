@@ -11,19 +11,18 @@ use super::history::History;
 use super::launch::Launch;
 use super::liveness::{Running, find_running};
 use super::lock::Lock;
+use super::spawned::Spawned;
 use super::timeline::Milestone;
 use super::{explain, port, spawn, stop};
 use crate::Error;
 use crate::config::{self, Config, Instance, Port, Vm, reserved_option};
-use crate::error::SystemError;
-use crate::error::Usage;
+use crate::error::{SystemError, Usage};
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
-use crate::sys::process::Process;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::Signal;
 use serde::Serialize;
 use std::io;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -168,22 +167,22 @@ impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         let launch = Launch::new(self.config, vm, line, &self.options.extra);
         let (mut timeline, commands) = launch.begin(self.dir)?;
-        let mut command = spawn::command(vm, self.dir, line, &commands, self.options.die_with_us)?;
-        let mut child = command.spawn().map_err(|error| SystemError::Spawn {
+        let command = spawn::command(vm, self.dir, line, &commands, self.options.die_with_us)?;
+        let spawned = Spawned::spawn(command).await.map_err(|error| SystemError::Spawn {
             program: line.bin.clone(),
             error,
             place: explain::place_of_bin(self.config, vm),
-        })?;
-        let result = self.come_up(vm, line, &mut child).await;
+        });
+        let mut qemu = spawned?;
+        let result = self.come_up(vm, line, &mut qemu).await;
         match &result {
             Ok(_) => {
                 self.dir.tighten();
-                timeline.pass(Milestone::Qmp);
                 // It has started all the same if this can't be noted.
-                let _ = timeline.write(self.dir);
+                let _ = timeline.note(self.dir, Milestone::Qmp);
             }
             Err(error) => {
-                self.undo(&mut child).await;
+                self.undo(&mut qemu).await;
                 self.note(error);
             }
         }
@@ -195,18 +194,17 @@ impl Attempt<'_> {
         &self,
         vm: &Vm,
         line: &CommandLine,
-        child: &mut Child,
+        qemu: &mut Spawned,
     ) -> Result<Started, Error> {
         let system = |action| {
             move |error| {
                 Error::from(VmError::System { vm: vm.instance.name.clone(), action, error })
             }
         };
-        let process = Process::of_child(child).map_err(system("watch QEMU"))?;
         let answered = tokio::select! {
             biased;
             result = first_answer(self.dir) => result,
-            ended = process.ended() => Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed)),
+            ended = qemu.process.ended() => Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed)),
             () = tokio::time::sleep_until(self.deadline) => {
                 return Err(VmError::StartTimeout {
                     vm: vm.instance.name.clone(),
@@ -218,7 +216,7 @@ impl Attempt<'_> {
         match answered {
             Ok(_client) => {
                 // A wrapper that does not exec QEMU is its parent: the pidfile tells them apart.
-                let pid = self.dir.process()?.map_or(process.pid(), |process| process.pid());
+                let pid = self.dir.process()?.map_or(qemu.process.pid(), |process| process.pid());
                 let name = vm.instance.name.clone();
                 let mut warnings: Vec<_> =
                     explain::last_words(self.dir).lines().map(str::to_owned).collect();
@@ -228,20 +226,16 @@ impl Attempt<'_> {
                 let (ssh_port, ignored_args, already_running) = (vm.ssh.port, Vec::new(), false);
                 Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings })
             }
-            Err(error) => {
-                match self.end_of(child, &process).await.map_err(system("wait for QEMU"))? {
-                    Some(_) if stop::was_stopped(self.dir) => {
-                        Err(VmError::Stopped { vm: vm.instance.name.clone() }.into())
-                    }
-                    Some(status) => {
-                        Err(explain::qemu_failed(self.config, vm, self.dir, line, status))
-                    }
-                    None => {
-                        let (vm, pid) = (vm.instance.name.clone(), process.pid());
-                        Err(VmError::Qmp { vm, pid, error }.into())
-                    }
+            Err(error) => match self.end_of(qemu).await.map_err(system("wait for QEMU"))? {
+                Some(_) if stop::was_stopped(self.dir) => {
+                    Err(VmError::Stopped { vm: vm.instance.name.clone() }.into())
                 }
-            }
+                Some(status) => Err(explain::qemu_failed(self.config, vm, self.dir, line, status)),
+                None => {
+                    let (vm, pid) = (vm.instance.name.clone(), qemu.process.pid());
+                    Err(VmError::Qmp { vm, pid, error }.into())
+                }
+            },
         }
     }
 
@@ -272,38 +266,30 @@ impl Attempt<'_> {
     }
 
     /// How QEMU ended, if it ends at all now that QMP is broken.
-    async fn end_of(&self, child: &mut Child, process: &Process) -> io::Result<Option<ExitStatus>> {
+    async fn end_of(&self, qemu: &mut Spawned) -> io::Result<Option<ExitStatus>> {
         let grace = Duration::from_secs(1);
-        match tokio::time::timeout(grace, process.ended()).await {
-            Ok(ended) => ended.and_then(|()| end_group(child)).map(Some),
+        match tokio::time::timeout(grace, qemu.process.ended()).await {
+            Ok(ended) => {
+                ended?;
+                qemu.end().await
+            }
             Err(_) => Ok(None),
         }
     }
 
     /// Leaves nothing of a QEMU that did not come up, nor of what it started itself.
-    async fn undo(&self, child: &mut Child) {
-        let _ = end_group(child);
+    async fn undo(&self, qemu: &mut Spawned) {
+        // What does not end is still the VM, with all that is known of it.
+        let _ = qemu.end().await;
         // A wrapper may have given QEMU a session of its own.
         while let Ok(Some(process)) = self.dir.process() {
             let _ = process.signal(Signal::KILL);
             if !matches!(tokio::time::timeout(PATIENCE, process.ended()).await, Ok(Ok(()))) {
-                // What does not end is still the VM, with all that is known of it.
                 return;
             }
         }
         self.dir.clean();
     }
-}
-
-/// Kills what we have spawned with all that it started itself; how it ended.
-fn end_group(child: &mut Child) -> io::Result<ExitStatus> {
-    let group = Pid::from_child(child);
-    let ours = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    if rustix::process::waitid(WaitId::Pid(group), ours).is_ok() {
-        // Not waited for, so the pid is still its own, and it leads its own group.
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-    }
-    child.wait()
 }
 
 /// Connects to QMP as soon as QEMU listens and shakes hands.

@@ -3,6 +3,7 @@
 use super::dir::VmDir;
 use super::ended::Ended;
 use super::error::VmError;
+use super::explain;
 use super::files;
 use super::history::History;
 use super::launch::Launch;
@@ -31,6 +32,9 @@ const LIST_PATIENCE: Duration = Duration::from_millis(800);
 /// How long QEMU takes to end when it has said that it does.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
+/// As much of what a keeper has noted is looked at, in bytes.
+const LONGEST_NOTE: u64 = 1024;
+
 /// As many descriptors it takes to ask a VM.
 const DESCRIPTORS: usize = 5;
 
@@ -57,6 +61,8 @@ pub struct Status {
     pub stopping: bool,
     /// When it is to end by itself.
     pub lease: Option<LeaseStatus>,
+    /// When the keeper of its lease failed last, and at what.
+    pub keeper_error: Option<String>,
     /// How it ended, of one that has no process and was started once.
     pub ended: Option<Ended>,
     /// Whether the config has its definition: it may have been renamed or removed meanwhile.
@@ -111,6 +117,7 @@ impl Status {
             forwards: Vec::new(),
             stopping: false,
             lease: None,
+            keeper_error: None,
             configured: instance.is_defined(),
             dir: instance.dir.clone(),
             pid_file: file(files::PID),
@@ -217,6 +224,16 @@ async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<
     let Some(dir) = VmDir::open(instance)? else {
         return Ok((Status::without_files(instance), None));
     };
+    let keeper = explain::end_of(&dir, files::KEEPER_LOG, LONGEST_NOTE);
+    let (status, error) = ask_process(instance, dir, patience).await?;
+    Ok((Status { keeper_error: keeper.lines().last().map(str::to_owned), ..status }, error))
+}
+
+async fn ask_process(
+    instance: &Instance,
+    dir: VmDir,
+    patience: Duration,
+) -> Result<(Status, Option<Error>), Error> {
     let process = match dir.settled_process().await {
         Err(error) if matches!(error.get(), Some(VmError::Elsewhere { .. })) => {
             let state = State::elsewhere().name;

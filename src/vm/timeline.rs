@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A machine that resets may do so again from its firmware, for the same boot.
 pub const ONE_RESET: Duration = Duration::from_secs(2);
 
+/// No two boots begin within so many seconds.
+const ONE_SPAWN: f64 = 0.001;
+
 /// A milestone of a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Milestone {
@@ -105,6 +108,24 @@ impl Timeline {
         }
     }
 
+    /// Notes in the record that a milestone is passed now, unless it was before; nothing is noted
+    /// any more of a boot before a reset. What others have noted meanwhile is taken over.
+    ///
+    /// # Errors
+    /// The record can't be written.
+    pub fn note(&mut self, dir: &VmDir, milestone: Milestone) -> Result<(), Error> {
+        // Others read, change and write it too: it is theirs or ours in turn.
+        let _turn = dir.turn();
+        let latest = Timeline::read(dir).unwrap_or_default();
+        // One of them may have been through JSON.
+        if (latest.spawned_at - self.spawned_at).abs() < ONE_SPAWN {
+            *self = latest;
+            self.pass(milestone);
+            self.write(dir)?;
+        }
+        Ok(())
+    }
+
     /// Notes that a milestone is passed now, unless it was before.
     pub fn pass(&mut self, milestone: Milestone) {
         let since = (self.age() * 1000.0).round() / 1000.0;
@@ -128,4 +149,27 @@ impl Timeline {
 
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_loses_what_others_note() {
+        for _ in 0..50 {
+            let place = tempfile::tempdir().unwrap();
+            let dir = || VmDir::at(place.path()).unwrap().unwrap();
+            let begun = Timeline::begin();
+            begun.write(&dir()).unwrap();
+            std::thread::scope(|scope| {
+                for milestone in Milestone::ALL {
+                    let mut timeline = begun.clone();
+                    scope.spawn(move || timeline.note(&dir(), milestone).unwrap());
+                }
+            });
+            let noted = Timeline::read(&dir()).unwrap();
+            assert!(Milestone::ALL.iter().all(|it| noted.at(*it).is_some()), "{noted:?}");
+        }
+    }
 }

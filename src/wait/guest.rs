@@ -2,8 +2,7 @@
 
 use super::Subject;
 use crate::Error;
-use crate::error::SystemError;
-use crate::error::Usage;
+use crate::error::{SystemError, Usage};
 use crate::qemu_args::forwards;
 use crate::qmp::Client;
 use crate::ssh::{self, Session};

@@ -1,9 +1,8 @@
 //! A VM's serial log as lines, from the start of its boot, as they are written.
 
 use crate::Error;
-use crate::error::SystemError;
-use crate::vm::VmDir;
-use crate::vm::files;
+use crate::error::cant;
+use crate::vm::{VmDir, files};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -39,9 +38,7 @@ impl SerialLog {
             file.seek(SeekFrom::Start(begins))?;
             Ok(file)
         };
-        let file = open().map_err(|error| {
-            Error::from(SystemError::File { action: "watch", path: path.clone(), error })
-        })?;
+        let file = open().map_err(cant("watch", &path))?;
         let (chunk, line) = (Vec::new(), Vec::new());
         Ok(SerialLog { path, file, chunk, taken: 0, line, has_news: false })
     }
@@ -73,9 +70,7 @@ impl SerialLog {
                 self.has_news = true;
             }
             let more = self.read_on();
-            if !more.map_err(|error| {
-                Error::from(SystemError::File { action: "read", path: self.path.clone(), error })
-            })? {
+            if !more.map_err(cant("read", &self.path))? {
                 return Ok(std::mem::take(&mut self.has_news).then(|| text(&self.line)));
             }
         }

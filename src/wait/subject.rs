@@ -3,9 +3,7 @@
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::ssh::{self, Signs};
-use crate::vm::VmError;
-use crate::vm::files;
-use crate::vm::{self, Ended, History, Milestone, Running, Timeline};
+use crate::vm::{self, Ended, History, Milestone, Running, Timeline, VmError, files};
 use crate::wait::WaitError;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -83,15 +81,7 @@ impl<'a> Subject<'a> {
 
     /// Notes that a milestone is passed now, unless it was before.
     pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
-        let mut timeline = self.timeline.borrow_mut();
-        let latest = Timeline::read(&self.vm.dir).unwrap_or_default();
-        // Of a boot before a reset nothing is to be noted any more.
-        if latest.spawned_at == timeline.spawned_at {
-            *timeline = latest;
-            timeline.pass(milestone);
-            timeline.write(&self.vm.dir)?;
-        }
-        Ok(())
+        self.timeline.borrow_mut().note(&self.vm.dir, milestone)
     }
 
     /// Begins the timeline again, as the machine was just reset; whoever did so may have done that.

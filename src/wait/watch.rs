@@ -3,8 +3,7 @@
 use super::observer::{Observer, Seen};
 use super::subject::Subject;
 use crate::config::{Config, Instance};
-use crate::vm::VmError;
-use crate::vm::{self, PANIC_LINE, Timeline};
+use crate::vm::{self, PANIC_LINE, Timeline, VmError};
 use crate::wait::WaitError;
 use crate::{Error, bundle};
 use std::time::Duration;

@@ -134,6 +134,21 @@ fn a_guest_that_did_not_come_up() {
 }
 
 #[test]
+fn a_bundle_that_can_not_be_written() {
+    let lab = Lab::new(&vm("a", "-machine nonsense"));
+    lab.qqmgr("start a").run().code(1);
+    fs::remove_dir_all(lab.vm_file("a", "crashes")).unwrap();
+    fs::write(lab.vm_file("a", "crashes"), "").unwrap();
+    let outcome = lab.qqmgr("start a").run();
+    let stderr = String::from_utf8_lossy(&outcome.code(1).stderr).into_owned();
+    let last = stderr.lines().last().unwrap();
+    assert!(last.starts_with("no crash bundle was written: can't make "), "{outcome}");
+    let json = lab.qqmgr("start a --json").run().code(1).stderr("").json();
+    assert_eq!(json["error"]["code"], "qemu_failed");
+    assert!(json["error"]["bundle_error"].as_str().unwrap().starts_with("can't make "), "{json}");
+}
+
+#[test]
 fn no_bundle_where_nothing_crashed() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("wait a --for ssh").run().code(4);

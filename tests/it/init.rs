@@ -54,6 +54,19 @@ fn uses_kvm_where_it_does_no_harm() {
     assert!(lab.read("qqmgr.toml").contains(",accel=kvm:tcg -cpu max "));
 }
 
+/// As on a disk that is full.
+#[test]
+fn leaves_no_half_of_a_file() {
+    let lab = Lab::empty();
+    let line = "trap '' XFSZ; ulimit -f 0; exec \"$0\" init";
+    let full = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
+    full.expect(1, "", "error: can't write \"qqmgr.toml\": File too large (os error 27)\n");
+    let files = std::fs::read_dir(lab.path("")).unwrap().map(|file| file.unwrap().file_name());
+    let left: Vec<_> = files.filter(|name| name.to_string_lossy().contains("qqmgr")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    lab.qqmgr("init").run().code(0);
+}
+
 #[test]
 fn never_writes_over_another_file() {
     let lab = Lab::new("mine");

@@ -30,6 +30,33 @@ fn a_vm_of_another_pid_namespace_is_left_alone() {
     lab.qqmgr("stop a --force").run().code(0);
 }
 
+/// A lease that can't end its VM, as somebody has put another pidfile in place.
+#[test]
+fn a_keeper_that_fails_is_heard_of() {
+    let lab = Lab::new(&(vm("a", NO_GUEST) + &vm("b", NO_GUEST)));
+    let script = "sleep 1000 & \"$0\" start a --owner-pid $! && until test -e go; do sleep 0.1; done && kill $! && sleep 1000";
+    let own = ["--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"];
+    let there = lab.program("unshare").args(own).args([script, env!("CARGO_BIN_EXE_qqmgr")]);
+    let mut there = there.in_pipe();
+    there.shows("a: started");
+    lab.qqmgr("start b").run().code(0);
+    std::fs::rename(lab.vm_file("b", "pid"), lab.vm_file("a", "pid")).unwrap();
+    lab.write("go", "");
+    let noted = until("the keeper gives up", || {
+        lab.qqmgr("list --json").run().json()[0]["keeper_error"].as_str().map(str::to_owned)
+    });
+    assert!(noted.ends_with("VM `a` runs in another container or pid namespace"), "{noted}");
+    drop(there);
+    // What is left is that of `b`, by its launch record.
+    until("all the others are gone", || (lab.processes().len() == 1).then_some(()));
+    std::fs::remove_file(lab.vm_file("a", "pid")).unwrap();
+    let text = lab.qqmgr("status a").run().code(0).text();
+    assert!(text.contains(&format!("\n  keeper   {noted}\n")), "{text}");
+    lab.qqmgr("start a").run().code(0);
+    assert!(lab.qqmgr("status a --json").run().code(0).json()["keeper_error"].is_null());
+    lab.qqmgr("kill a b").run().code(0);
+}
+
 #[test]
 fn a_console_that_is_held_elsewhere() {
     let lab = Lab::new(&vm("a", NO_GUEST));

@@ -10,7 +10,7 @@ const FILES: &str = "  pidfile  [DIR]/.qqmgr/vm.a/pid
   stderr   [DIR]/.qqmgr/vm.a/stderr
 ";
 
-const FILES_JSON: &str = "\"stopping\":false,\"lease\":null,\"ended\":null,\"configured\":true,\
+const FILES_JSON: &str = "\"stopping\":false,\"lease\":null,\"keeper_error\":null,\"ended\":null,\"configured\":true,\
     \"dir\":\"[DIR]/.qqmgr/vm.a\",\
     \"pid_file\":\"[DIR]/.qqmgr/vm.a/pid\",\
     \"serial_file\":\"[DIR]/.qqmgr/vm.a/serial\",\
