@@ -9,7 +9,6 @@ use qqmgr::vm::{self, By, From, StartOptions};
 use qqmgr::wait::{self, Condition, Plan};
 use std::error::Error;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -17,7 +16,7 @@ const BOOT: Duration = Duration::from_secs(60);
 const POWER_DOWN: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]
-async fn boot_and_stop() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let [file, name, command @ ..] = args.as_slice() else {
         return Err("which config file, which VM, which command?".into());
@@ -34,14 +33,6 @@ async fn boot_and_stop() -> Result<(), Box<dyn Error>> {
     let stopped = vm::stop(&instance, From::Powerdown(POWER_DOWN), By::Stop).await?;
     println!("{name} was stopped by {:?}", stopped.method);
     result
-}
-
-fn main() -> Result<ExitCode, Box<dyn Error>> {
-    // What waits for the VM listens to QEMU's events, through a relay: this program once more.
-    if let Some(code) = qqmgr::cli::helper() {
-        return Ok(code);
-    }
-    boot_and_stop().map(|()| ExitCode::SUCCESS)
 }
 
 async fn log_in_and_run(

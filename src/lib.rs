@@ -1,7 +1,8 @@
 //! Quick QEMU Manager as a library: the config file, the virtual machines and QMP.
 //!
 //! - [`config`] reads a `qqmgr.toml`: which VMs there are, and what each is made of.
-//! - [`vm`] starts, stops and looks at them.
+//! - [`vm`] starts, stops and looks at them; its [`Registry`](vm::Registry) finds them by name.
+//! - [`ops`] does that with all that belongs to it: leases, waits, crash bundles.
 //! - [`check`] tells what is wrong with them before they are launched.
 //! - [`wait`] waits for what is to come true of a running one, and [`run`] runs a command in a
 //!   throwaway instance.
@@ -11,9 +12,10 @@
 //! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the others.
 //!
 //! What waits is `async` and runs on [tokio](https://docs.rs/tokio); a current-thread runtime with
-//! I/O and time enabled will do. No function prints, exits or reads the program's arguments, and
-//! every [`Error`] can tell its stable [code](Error::code), what to do about it, and the place
-//! in the config file that it is about.
+//! I/O and time enabled will do, and so will one with many threads. No function prints, exits or
+//! reads the program's arguments, and every [`Error`] can tell its stable [code](Error::code), what
+//! to do about it, the place in the config file that it is about, and [which](Error::get) fault of
+//! which capability it is.
 //!
 //! A config becomes a command line, which a start would execute:
 //!
@@ -89,6 +91,31 @@ pub use error::{Error, Exit, Fault, Place, SystemError, Usage};
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    /// What waits can be spawned on a runtime with many threads.
+    #[test]
+    fn futures_can_be_sent() {
+        fn sent<F: Future + Send>(_: impl FnOnce(&'static Sent) -> F) {}
+        struct Sent {
+            config: config::Config,
+            instance: config::Instance,
+            options: vm::StartOptions,
+            plan: wait::Plan,
+            job: run::Job,
+            up: ops::Up,
+        }
+        sent(|it| vm::start(&it.config, &it.instance, &it.options));
+        sent(|it| vm::stop(&it.instance, vm::From::Quit, vm::By::Stop));
+        sent(|it| vm::restart(&it.config, &it.instance, it.plan.timeout));
+        sent(|it| vm::status(&it.instance));
+        sent(|it| vm::list(std::slice::from_ref(&it.instance)));
+        sent(|it| wait::wait(&it.config, &it.instance, &it.plan));
+        sent(|it| run::run(&it.config, "a", &it.job));
+        sent(|it| ops::up(&it.config, &it.instance, &it.up, async |_: &_| {}));
+        sent(|it| ops::down(&it.instance, vm::From::Quit, vm::By::Stop));
+        sent(|it| check::check(&it.config, std::slice::from_ref(&it.instance)));
+        sent(|it| console::hold(&it.instance, console::Port::Serial, false));
+    }
 
     #[test]
     fn the_json_reference_lists_every_code() {

@@ -3,10 +3,13 @@
 use crate::error::SystemError;
 use crate::sys::helper;
 use crate::{Error, lease};
+use std::path::Path;
 use std::process::ExitCode;
 
-/// Does a helper's work, if this process was started as one.
+/// Does a helper's work, if this process was started as one; else says that its own helpers are this
+/// program.
 pub fn helper() -> Option<ExitCode> {
+    helper::program_is(Path::new("/proc/self/exe"));
     let mut args = std::env::args_os();
     let name = args.next()?.into_string().ok()?;
     if name != lease::KEEPER {

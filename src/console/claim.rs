@@ -8,8 +8,10 @@ use super::port::Port;
 use crate::Error;
 use crate::error::cant;
 use crate::sys::process::{self, Process};
+use crate::sys::shared::Shared;
 use rustix::fs::FlockOperation;
 use rustix::process::Signal;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -19,11 +21,32 @@ use std::time::Duration;
 /// How long a holder may take to restore its terminal and leave.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The right to be attached, until dropped. A process must not open the file a second time: to
-/// close it again would give up the lock (fcntl_locking(2)).
+/// What this process is attached to. It must not open a file a second time: to close that would give
+/// up the lock, which is the process's (fcntl_locking(2)).
+static OURS: Shared<BTreeSet<PathBuf>> = Shared::new(BTreeSet::new());
+
+/// The right to be attached, until dropped.
 #[derive(Debug)]
 pub struct Claim {
     file: File,
+    // Dropped after the file is closed.
+    _name: Name,
+}
+
+/// The only use of a file in this process, until dropped.
+#[derive(Debug)]
+struct Name(PathBuf);
+
+impl Name {
+    fn take(path: &Path) -> Option<Name> {
+        OURS.lock().insert(path.to_owned()).then(|| Name(path.to_owned()))
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        OURS.lock().remove(&self.0);
+    }
 }
 
 /// Why there is no claim.
@@ -50,9 +73,10 @@ impl Claim {
     /// Takes the lock on the file at `path`; with `force` ends the process that has it.
     pub async fn take(path: &Path, force: bool) -> Result<Claim, Refusal> {
         let failed = |error: io::Error| Refusal::Failed(path.to_owned(), error);
+        let name = Name::take(path).ok_or(Refusal::Held(std::process::id()))?;
         loop {
-            if let Some(claim) = Claim::try_take(path).map_err(failed)? {
-                return Ok(claim);
+            if let Some(file) = try_lock(path).map_err(failed)? {
+                return Ok(Claim { file, _name: name });
             }
             // Gone in between: then it is ours to take.
             let Some(holder) = Process::holding(path).map_err(failed)? else { continue };
@@ -71,14 +95,14 @@ impl Claim {
         let pid = std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()?;
         (pid != std::process::id()).then_some(pid)
     }
+}
 
-    fn try_take(path: &Path) -> io::Result<Option<Claim>> {
-        let file = File::from(process::open_lock(path)?);
-        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => sign(&file).map(|()| Some(Claim { file })),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = File::from(process::open_lock(path)?);
+    match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => sign(&file).map(|()| Some(file)),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -64,7 +64,8 @@ impl Keeper {
     async fn start(instance: &Instance, lease: Option<Lease>) -> Result<Keeper, Error> {
         let start = async || {
             let mut command = Command::from(helper::command(KEEPER, &instance.dir));
-            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+            let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            let mut child = child.map_err(not_run)?;
             let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
             let mut pipe = child.stdin.take().ok_or_else(broken)?;
             let answer = child.stdout.take().ok_or_else(broken)?;
@@ -119,6 +120,11 @@ async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Err
             _ => failed(instance, error),
         },
     }
+}
+
+fn not_run(error: io::Error) -> io::Error {
+    let program = helper::program().display();
+    io::Error::new(error.kind(), format!("can't run `{program}`: {error}"))
 }
 
 fn failed(instance: &Instance, error: io::Error) -> Error {

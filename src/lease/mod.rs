@@ -12,11 +12,19 @@ pub use keeper::{Keeper, while_starting};
 
 use crate::config::Instance;
 use crate::error::cant;
+use crate::sys::helper;
 use crate::sys::process::Process;
 use crate::vm::{self, By, From, Lease, Stopped, VmDir};
 use crate::{Error, ssh};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::time::Duration;
+
+/// Says where the `qqmgr` program is that a program which uses this library has keep its leases;
+/// else it is looked for in `$PATH`.
+pub fn keeper_is(qqmgr: &Path) {
+    helper::program_is(qqmgr);
+}
 
 /// The name under which a keeper is executed.
 pub const KEEPER: &str = "qqmgr-keeper";

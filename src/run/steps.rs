@@ -7,23 +7,24 @@ use crate::config::Instance;
 use crate::error::SystemError;
 use crate::ssh::{self, Session, SshError};
 use crate::sys::child::last_of;
+use crate::sys::shared::Shared;
 use crate::text::sanitize::harmless;
 use crate::wait::Subject;
 use rustix::fs::{MemfdFlags, memfd_create};
-use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
 use tokio::process::Command;
 
 /// How far a job has come.
 #[derive(Default)]
 pub struct Progress {
-    step: Cell<Step>,
-    status: Cell<Option<ExitStatus>>,
-    output: OnceCell<[File; 2]>,
-    not_copied: RefCell<Vec<Error>>,
+    step: Shared<Step>,
+    status: Shared<Option<ExitStatus>>,
+    output: OnceLock<[File; 2]>,
+    not_copied: Shared<Vec<Error>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,7 +38,7 @@ enum Step {
 impl Progress {
     /// What is waited for now, for people.
     pub fn awaited(&self) -> &'static str {
-        match self.step.get() {
+        match *self.step.lock() {
             Step::Put => "the files to be copied in",
             Step::Command => "the command's end",
             Step::Get => "the files to be copied out",
@@ -46,7 +47,7 @@ impl Progress {
 
     /// How the command ended, if it has.
     pub fn status(&self) -> Option<ExitStatus> {
-        self.status.get()
+        *self.status.lock()
     }
 
     /// What the command has written to its standard output and error, if that is collected.
@@ -57,7 +58,7 @@ impl Progress {
 
     /// Which files were not copied out, and why.
     pub fn not_copied(&self) -> Option<String> {
-        let errors: Vec<_> = self.not_copied.borrow().iter().map(Error::to_string).collect();
+        let errors: Vec<_> = self.not_copied.lock().iter().map(Error::to_string).collect();
         (!errors.is_empty()).then(|| errors.join("\n"))
     }
 
@@ -88,17 +89,17 @@ pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Res
     for copy in &job.put {
         copied(instance, copy, ssh::put(&session, &copy.paths())?).await?;
     }
-    progress.step.set(Step::Command);
+    *progress.step.lock() = Step::Command;
     let status = command(&session, job, progress).await?;
     if status.code() == Some(255) && subject.is_ending().await {
         // That broke the connection, and is for who watches the VM to tell.
         std::future::pending::<()>().await;
     }
-    progress.status.set(Some(status));
-    progress.step.set(Step::Get);
+    *progress.status.lock() = Some(status);
+    *progress.step.lock() = Step::Get;
     for copy in &job.get {
         if let Err(error) = copied(instance, copy, ssh::get(&session, &copy.paths())?).await {
-            progress.not_copied.borrow_mut().push(error);
+            progress.not_copied.lock().push(error);
         }
     }
     Ok(())

@@ -34,43 +34,57 @@ pub const FAILED: i32 = 255;
 /// What ssh says where the guest's server lets nobody in with what it is shown.
 pub const DENIED: &str = "Permission denied";
 
-/// Tries until a login works; what ssh says of one that doesn't is given to `failed`. `booting`
-/// is a VM that was just started, of which nothing has been heard yet.
-///
-/// # Errors
-/// OpenSSH can't be run, or those of `failed`.
-pub async fn log_in(
-    session: &Session,
-    signs: &Signs,
+/// Tries to log in to a guest, one after the other.
+pub struct Login<'a> {
+    session: &'a Session,
+    signs: &'a Signs,
+    /// Nothing has been heard yet of a VM that was just started.
     booting: bool,
-    failed: impl AsyncFn(String) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let started = Instant::now();
-    let mut first_try = None;
-    let mut is_denied = false;
-    loop {
+    started: Instant,
+    first_try: Option<Instant>,
+    /// What ssh said of the last one.
+    said: String,
+}
+
+impl<'a> Login<'a> {
+    /// The tries of a session; `booting` is a VM that was just started, of which nothing has been
+    /// heard yet.
+    pub fn new(session: &'a Session, signs: &'a Signs, booting: bool) -> Login<'a> {
+        let started = Instant::now();
+        Login { session, signs, booting, started, first_try: None, said: String::new() }
+    }
+
+    /// The next try, as soon as it is worth one; what ssh says if it fails.
+    ///
+    /// # Errors
+    /// OpenSSH can't be run.
+    pub async fn next(&mut self) -> Result<Option<String>, Error> {
+        let is_denied = self.said.contains(DENIED);
+        if let Some(first_try) = self.first_try {
+            let (passed, interval) = match is_denied {
+                true => (first_try.elapsed(), DENIED_INTERVAL),
+                false => (first_try.elapsed() / 8, INTERVAL),
+            };
+            tokio::time::sleep(passed.clamp(*interval.start(), *interval.end())).await;
+        }
+        let session = self.session;
         let turn = session.turn().await;
         // A server that denies a login is there.
         let is_there = is_denied || master::is_there(&session.dir);
         if !is_there && !session.ssh.leads_elsewhere() {
-            probe::answer((LOCALHOST, session.ssh.port), signs, booting && first_try.is_none())
-                .await;
+            let booting = self.booting && self.first_try.is_none();
+            probe::answer((LOCALHOST, session.ssh.port), self.signs, booting).await;
         }
-        let first_try = *first_try.get_or_insert_with(Instant::now);
-        let (status, stderr) = attempt(session, CONNECT_TIMEOUT + started.elapsed()).await?;
+        self.first_try.get_or_insert_with(Instant::now);
+        let patience = CONNECT_TIMEOUT + self.started.elapsed();
+        let (status, stderr) = attempt(session, patience).await?;
         drop(turn);
         // Whatever `true` is to the guest's shell: to answer at all it let us in.
         if status.code().is_some_and(|code| code != FAILED) {
-            return Ok(());
+            return Ok(None);
         }
-        let said = harmless(&stderr);
-        is_denied = said.contains(DENIED);
-        let (passed, interval) = match is_denied {
-            true => (first_try.elapsed(), DENIED_INTERVAL),
-            false => (first_try.elapsed() / 8, INTERVAL),
-        };
-        failed(said).await?;
-        tokio::time::sleep(passed.clamp(*interval.start(), *interval.end())).await;
+        self.said = harmless(&stderr);
+        Ok(Some(self.said.clone()))
     }
 }
 

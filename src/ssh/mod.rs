@@ -18,7 +18,7 @@ pub use doubt::{Doubts, Opinion};
 pub use error::SshError;
 pub use host::Host;
 pub use key::KeyFault;
-pub use login::{DENIED, FAILED, log_in};
+pub use login::{DENIED, FAILED, Login};
 pub use probe::{Signs, answer};
 
 use crate::Error;

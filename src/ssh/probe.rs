@@ -9,7 +9,7 @@
 use super::tries::Tries;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -21,7 +21,7 @@ pub struct Signs {
     /// A try is worth it: the guest's network card or its serial port has come to life.
     pub hint: Notify,
     /// The guest has refused a connection: its network is up, and the server is not.
-    pub refused: Cell<bool>,
+    pub refused: AtomicBool,
 }
 
 /// Waits until a server of the guest speaks at this address of the host; the real client is to
@@ -34,12 +34,12 @@ pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
         tokio::select! {
             biased;
             Some((opened, answered)) = pending.next() => {
+                let answered: Option<bool> = answered;
                 let early = tries.ended(opened);
-                match answered {
-                    Some(true) => return,
-                    Some(false) => signs.refused.set(early),
-                    None => signs.refused.set(false),
+                if answered == Some(true) {
+                    return;
                 }
+                signs.refused.store(early && answered.is_some(), Ordering::Relaxed);
             }
             () = signs.hint.notified() => tries.hinted(pending.len()),
             () = at(next) => {

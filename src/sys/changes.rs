@@ -3,19 +3,20 @@
 //! A user has only 128 instances of inotify in all (`fs.inotify.max_user_instances`), so a process
 //! has one for everything that it watches, and a thread that reads it: it belongs to no runtime.
 
+use super::shared::Shared;
 use inotify::{EventMask, Events, Inotify, WatchDescriptor, WatchMask, Watches};
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Room for the longest notice: its head and a file's name (inotify(7)).
 const BUFFER: usize = 4096;
 
 /// The one instance, once something is watched.
-static WATCHED: Mutex<Option<Watched>> = Mutex::new(None);
+static WATCHED: Shared<Option<Watched>> = Shared::new(None);
 
 /// What is watched, and who wants to know.
 struct Watched {
@@ -44,7 +45,7 @@ impl Changes {
     /// One can't be watched.
     pub fn of(paths: &[&Path], kinds: WatchMask) -> io::Result<Changes> {
         // Held until all are noted: the thread finds the reader of whatever it is told.
-        let mut guard = watched();
+        let mut guard = WATCHED.lock();
         let watched = match &mut *guard {
             Some(watched) => watched,
             none => none.insert(begin()?),
@@ -81,7 +82,7 @@ impl Changes {
 
 impl Drop for Changes {
     fn drop(&mut self) {
-        let mut guard = watched();
+        let mut guard = WATCHED.lock();
         let Some(watched) = &mut *guard else { return };
         for descriptor in &self.descriptors {
             let Some(readers) = watched.readers.get_mut(descriptor) else { continue };
@@ -93,10 +94,6 @@ impl Drop for Changes {
             }
         }
     }
-}
-
-fn watched() -> MutexGuard<'static, Option<Watched>> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn begin() -> io::Result<Watched> {
@@ -112,7 +109,7 @@ fn begin() -> io::Result<Watched> {
 
 /// Tells the readers; false if nothing will come any more.
 fn tell(events: io::Result<Events>) -> bool {
-    let mut guard = watched();
+    let mut guard = WATCHED.lock();
     let Some(Watched { readers, .. }) = &mut *guard else { return false };
     match events {
         Ok(events) => {

@@ -9,5 +9,6 @@ pub(crate) mod helper;
 pub(crate) mod kvm;
 pub(crate) mod private_dir;
 pub mod process;
+pub(crate) mod shared;
 pub(crate) mod short_socket;
 pub(crate) mod signals;

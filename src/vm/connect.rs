@@ -18,6 +18,9 @@ use tokio::time::Instant;
 /// and a millisecond is a fiftieth of what it takes to come up.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 
+/// The longest time between two looks at the kernel's table of sockets.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How long QEMU may take to greet us, however long the command may that follows.
 const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -72,11 +75,14 @@ impl Running {
             Err(_) if is_held(&path) => return Ok(None),
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
+        let mut interval = CONNECT_INTERVAL;
         while has_clients(&path, WAITING) {
             if Instant::now() > deadline {
                 return Ok(None);
             }
-            tokio::time::sleep(CONNECT_INTERVAL).await;
+            // The kernel lists the sockets of the whole host each time.
+            tokio::time::sleep(interval).await;
+            interval = LONGEST_INTERVAL.min(2 * interval);
         }
         Ok(Some(stream))
     }

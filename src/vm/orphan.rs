@@ -4,10 +4,10 @@
 use super::files;
 use crate::config::Instance;
 use crate::sys::process::{self, Identity, Process};
+use crate::sys::shared::Shared;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The processes of this user that have lost their pidfiles, by those.
@@ -17,7 +17,7 @@ type ByPidfile = HashMap<String, Identity>;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The last look.
-static SEEN: Mutex<Option<(Instant, ByPidfile)>> = Mutex::new(None);
+static SEEN: Shared<Option<(Instant, ByPidfile)>> = Shared::new(None);
 
 /// The process of a VM that no file in its directory tells of.
 pub fn orphan(instance: &Instance) -> Option<Process> {
@@ -30,7 +30,7 @@ pub fn orphan(instance: &Instance) -> Option<Process> {
 
 /// The process with this pidfile, unless that would take a new look and is `needless`.
 fn look(pidfile: &str, needless: impl Fn() -> bool) -> Option<Identity> {
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut seen = SEEN.lock();
     match seen.as_ref() {
         Some((at, processes)) if at.elapsed() < FRESH => processes.get(pidfile).copied(),
         _ if needless() => None,

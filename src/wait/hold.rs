@@ -12,7 +12,7 @@ use crate::sys::deadline;
 use crate::vm::{self, EventLog, History, VmError};
 use crate::wait::WaitError;
 use futures_util::StreamExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const COMING_UP: Duration = Duration::from_secs(1);
 
 /// A condition that is being asked for or tried, by its index; false if it does not hold.
-type Probe<'a> = LocalBoxFuture<'a, (usize, Result<bool, Error>)>;
+type Probe<'a> = BoxFuture<'a, (usize, Result<bool, Error>)>;
 
 /// All conditions of a plan, and how they stand.
 struct Standing<'a> {

@@ -3,7 +3,7 @@
 use super::Subject;
 use crate::Error;
 use crate::config::Diagnostic;
-use crate::ssh::{self, Doubts, KeyFault, Opinion, Session};
+use crate::ssh::{self, Doubts, KeyFault, Login, Opinion, Session};
 use crate::vm::Milestone;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,17 +12,22 @@ impl Subject<'_> {
     /// Waits for a login and notes it as a milestone if it was not possible before.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
-        let fresh = self.timeline.borrow().age() < 1.0;
+        let fresh = self.timeline.lock().age() < 1.0;
         let session = Session::open(self.config, self.instance).await?;
-        self.login_began.set(Some(began));
-        let failed = async |said| self.denied(&session, said).await;
-        let login = ssh::log_in(&session, &self.login, self.is_booting(), failed);
+        *self.login_began.lock() = Some(began);
+        let mut login = Login::new(&session, &self.login, self.is_booting());
+        let logged_in = async {
+            while let Some(said) = login.next().await? {
+                self.denied(&session, said).await?;
+            }
+            Ok::<_, Error>(())
+        };
         tokio::select! {
             refusal = self.refused(&session) => return Err(refusal),
-            login = login => login?,
+            logged_in = logged_in => logged_in?,
         }
-        self.login_began.take();
-        self.last_ssh.take();
+        self.login_began.lock().take();
+        self.last_ssh.lock().clear();
         if fresh || began.elapsed() > Duration::from_secs(1) {
             // What can't be noted is no reason for a login that works to fail.
             let _ = self.pass(Milestone::Ssh);
@@ -41,7 +46,7 @@ impl Subject<'_> {
     /// Notes what ssh said of a login that failed, which is in vain for good if the guest wants a
     /// key and there is none that ssh can use.
     async fn denied(&self, session: &Session, said: String) -> Result<(), Error> {
-        self.last_ssh.replace(said.clone());
+        self.last_ssh.lock().clone_from(&said);
         let Some(denial) = said.lines().rfind(|line| line.contains(ssh::DENIED)) else {
             return Ok(());
         };

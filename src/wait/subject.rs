@@ -3,9 +3,10 @@
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::ssh::{self, Signs};
+use crate::sys::shared::Shared;
 use crate::vm::{self, Ended, History, Milestone, Running, Timeline, VmError, files};
 use crate::wait::WaitError;
-use std::cell::{Cell, RefCell};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,15 +27,15 @@ pub struct Subject<'a> {
     pub instance: &'a Instance,
     /// Its process.
     pub vm: Running,
-    pub(super) timeline: RefCell<Timeline>,
+    pub(super) timeline: Shared<Timeline>,
     /// How a login stands.
     pub(super) login: Signs,
     /// How a connection to another port stands.
     pub(super) port: Signs,
     /// Since when an SSH login is tried.
-    pub(super) login_began: Cell<Option<Instant>>,
+    pub(super) login_began: Shared<Option<Instant>>,
     /// What the last SSH login that failed said.
-    pub(super) last_ssh: RefCell<String>,
+    pub(super) last_ssh: Shared<String>,
 }
 
 impl<'a> Subject<'a> {
@@ -48,11 +49,11 @@ impl<'a> Subject<'a> {
             config,
             instance,
             vm,
-            timeline: RefCell::new(timeline),
+            timeline: Shared::new(timeline),
             login: Signs::default(),
             port: Signs::default(),
-            login_began: Cell::default(),
-            last_ssh: RefCell::default(),
+            login_began: Shared::default(),
+            last_ssh: Shared::default(),
         }
     }
 
@@ -75,13 +76,13 @@ impl<'a> Subject<'a> {
     /// Whether the VM was just started, and nothing has been heard of its guest.
     pub(super) fn is_booting(&self) -> bool {
         let log = std::fs::metadata(self.vm.dir.file(files::SERIAL));
-        let timeline = self.timeline.borrow();
+        let timeline = self.timeline.lock();
         timeline.age() < JUST_NOW && log.is_ok_and(|log| log.len() <= timeline.serial_begins)
     }
 
     /// Notes that a milestone is passed now, unless it was before.
     pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
-        self.timeline.borrow_mut().note(&self.vm.dir, milestone)
+        self.timeline.lock().note(&self.vm.dir, milestone)
     }
 
     /// Begins the timeline again, as the machine was just reset; whoever did so may have done that.
@@ -94,13 +95,14 @@ impl<'a> Subject<'a> {
         };
         // What can't be noted is no reason for a wait to fail.
         let _ = timeline.write(&self.vm.dir);
-        *self.timeline.borrow_mut() = timeline;
+        *self.timeline.lock() = timeline;
     }
 
     /// Why the guest can't be reached, as far as it says.
     pub(super) fn obstacle(&self) -> String {
-        let is_refused = self.login.refused.get() || self.port.refused.get();
-        match self.last_ssh.borrow().as_str() {
+        let is_refused =
+            [&self.login, &self.port].iter().any(|signs| signs.refused.load(Ordering::Relaxed));
+        match self.last_ssh.lock().as_str() {
             "" if is_refused => "the guest refuses the connection".to_owned(),
             said => said.to_owned(),
         }
@@ -109,10 +111,10 @@ impl<'a> Subject<'a> {
     /// Whether the guest has let nobody in since it was started, as far as is known: it was
     /// started for this wait, which began at `since`, or a login was tried for long enough.
     pub(super) fn never_came_up(&self, since: Instant) -> bool {
-        let timeline = self.timeline.borrow();
+        let timeline = self.timeline.lock();
         let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
-        let was_tried = self.login_began.get().is_some_and(|began| began.elapsed() > LOGIN);
-        let is_up = timeline.ssh.is_some() || self.last_ssh.borrow().contains(ssh::DENIED);
+        let was_tried = self.login_began.lock().is_some_and(|began| began.elapsed() > LOGIN);
+        let is_up = timeline.ssh.is_some() || self.last_ssh.lock().contains(ssh::DENIED);
         !is_up && (is_fresh || was_tried)
     }
 

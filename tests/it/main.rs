@@ -23,6 +23,7 @@ mod init;
 mod install;
 mod kills;
 mod lease;
+mod library;
 mod list;
 mod logs;
 mod long_path;
