@@ -49,6 +49,7 @@ packages: ## install the programs that tests and demo need (Debian, Ubuntu)
 lint: ## check the formatting, and clippy's opinion
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --lib --no-default-features -- -D warnings
 
 # Not built anew for root, whose `make install` comes after a `make build`, unless it has changed.
 $(QQMGR): Cargo.toml Cargo.lock $(shell find src -type f)

@@ -66,6 +66,7 @@
 
 mod bundle;
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 pub mod console;
@@ -78,7 +79,7 @@ pub mod ops;
 pub mod qemu_args;
 pub mod qmp;
 pub mod run;
-mod scaffold;
+pub mod scaffold;
 pub mod ssh;
 pub mod sys;
 pub mod text;

@@ -1,8 +1,9 @@
 //! What this program does when qqmgr has started it as one of its helpers.
 
 use crate::error::SystemError;
-use crate::sys::helper;
+use crate::sys::{descriptors, helper};
 use crate::{Error, lease};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +17,23 @@ pub fn helper() -> Option<ExitCode> {
         return None;
     }
     // There is nobody to tell what went wrong but those who wait for us, who see that it ends.
-    let done = helper::detach(&name).map_err(|error| Error::from(SystemError::Runtime { error }));
+    let done = detach(&name).map_err(|error| Error::from(SystemError::Runtime { error }));
     let done = done.and_then(|()| super::block_on(lease::keep()));
     Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes this process, which has just been started as the helper `name`, nobody's but its own: no
+/// terminal, no Ctrl-C, and no file of whoever started it.
+///
+/// # Errors
+/// The system refuses it a session of its own.
+fn detach(name: &str) -> io::Result<()> {
+    for fd in descriptors::inherited() {
+        // SAFETY: this process has opened nothing itself yet, so nothing owns them.
+        unsafe { rustix::io::close(fd) };
+    }
+    rustix::process::setsid()?;
+    // For `ps` and `top`, which would call it `exe`; the kernel keeps 15 characters.
+    let _ = std::fs::write("/proc/self/comm", name);
+    Ok(())
 }

@@ -1,8 +1,6 @@
 //! Processes of ours that outlive the command that starts them: `qqmgr` once more, under a name by
 //! which `ps` tells what each is, with the directory of the VM that it is for.
 
-use crate::sys::descriptors;
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,20 +25,4 @@ pub fn command(name: &str, dir: &Path) -> Command {
     command.arg0(name).arg(dir).current_dir("/");
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command
-}
-
-/// Makes this process, which has just been started as the helper `name`, nobody's but its own: no
-/// terminal, no Ctrl-C, and no file of whoever started it.
-///
-/// # Errors
-/// The system refuses it a session of its own.
-pub fn detach(name: &str) -> io::Result<()> {
-    for fd in descriptors::inherited() {
-        // SAFETY: this process has opened nothing itself yet, so nothing owns them.
-        unsafe { rustix::io::close(fd) };
-    }
-    rustix::process::setsid()?;
-    // For `ps` and `top`, which would call it `exe`; the kernel keeps 15 characters.
-    let _ = std::fs::write("/proc/self/comm", name);
-    Ok(())
 }

@@ -43,7 +43,7 @@ const CHUNK: usize = 64 << 10;
 
 impl VmDir {
     /// Begins a new event log, with QEMU's first commands waiting in the FIFO for as long as what
-    /// is returned, or QEMU's copy of it, is open. The log before becomes [`EVENTS_PREVIOUS`].
+    /// is returned, or QEMU's copy of it, is open. The log before becomes `events.previous`.
     ///
     /// # Errors
     /// A file can't be made or moved.
