@@ -200,21 +200,12 @@ fn story(
     text
 }
 
-/// Removes all bundles but the newest: a VM that only did not come up never costs that of one that
-/// died. `new` has been told of, and stays.
+/// Removes all bundles but the newest: their names are times. `new` has been told of, and stays.
 fn prune(parent: &Path, new: &Path) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-    let mut bundles: Vec<_> =
-        entries.map(|entry| entry.path()).map(|path| (is_of_death(&path), path)).collect();
+    let mut bundles: Vec<_> = entries.map(|entry| entry.path()).collect();
     bundles.sort();
-    for (_, old) in bundles.iter().rev().skip(KEPT).filter(|(_, path)| path != new) {
+    for old in bundles.iter().rev().skip(KEPT).filter(|path| *path != new) {
         let _ = std::fs::remove_dir_all(old);
     }
-}
-
-/// Whether a bundle is that of a VM that came up and died.
-fn is_of_death(bundle: &Path) -> bool {
-    let record = std::fs::read(bundle.join(RECORD)).unwrap_or_default();
-    let record: serde_json::Value = serde_json::from_slice(&record).unwrap_or_default();
-    matches!(record["code"].as_str(), Some("vm_died" | "guest_panicked" | "wait_failed"))
 }

@@ -30,6 +30,12 @@ pub enum Exit {
     Timeout = 5,
 }
 
+impl Exit {
+    /// The code for qqmgr's own failure where another program's is passed on, as env(1) and docker
+    /// have it.
+    pub const PASSED_THROUGH: u8 = 125;
+}
+
 /// A failure of one capability, and what is to be known of it.
 pub trait Fault: std::error::Error + Any + Send + Sync {
     /// Its stable code, which the JSON reference lists, and how to exit.

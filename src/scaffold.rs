@@ -12,9 +12,9 @@ use tokio::io::AsyncWriteExt;
 
 pub use crate::config::FILE_NAME;
 
-/// A file that is not to be overwritten.
+/// A file that exists and must not be overwritten.
 #[derive(Debug, thiserror::Error)]
-#[error("{path:?} is there already")]
+#[error("{path:?} already exists")]
 pub struct FileExists {
     /// The file.
     pub path: PathBuf,

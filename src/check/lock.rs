@@ -4,7 +4,8 @@
 //! lets nobody else do (from 200); whoever does or forbids one holds a read lock on its byte
 //! (QEMU, block/file-posix.c).
 
-use std::fs::File;
+use crate::sys::process;
+use std::fs::{DirEntry, File};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
@@ -57,15 +58,10 @@ fn has_holder(image: &File, byte: i64) -> io::Result<bool> {
 /// description names none.
 pub fn users(image: &File) -> Vec<u32> {
     let Ok(wanted) = image.metadata() else { return Vec::new() };
-    let is_it = |entry: std::fs::DirEntry| {
+    let is_it = |entry: DirEntry| {
         let stat = std::fs::metadata(entry.path());
         stat.is_ok_and(|stat| (stat.dev(), stat.ino()) == (wanted.dev(), wanted.ino()))
     };
-    let has_it = |pid: &u32| {
-        let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
-        files.is_ok_and(|files| files.flatten().any(is_it))
-    };
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| *pid != std::process::id()).filter(has_it).collect()
+    let has_it = |pid: &u32| process::descriptors(*pid).any(is_it);
+    process::pids().filter(|pid| *pid != std::process::id()).filter(has_it).collect()
 }

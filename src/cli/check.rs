@@ -1,11 +1,11 @@
 //! `qqmgr check`.
 
 use super::args::setup::CheckArgs;
-use super::{Context, exit, output};
-use crate::Error;
+use super::{Context, output};
 use crate::check::{self, Code, Finding, Severity};
 use crate::config::{Diagnostic, Location};
 use crate::vm::Registry;
+use crate::{Error, Exit};
 use annotate_snippets::Level;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> 
     let errors = found.iter().filter(|finding| finding.severity() == Severity::Error).count();
     let warnings = found.len() - errors;
     let code = match found.iter().any(|finding| finding.code == Code::ConfigInvalid) {
-        true => exit::CONFIG,
+        true => Exit::Config as u8,
         false => u8::from(errors > 0 || args.strict && warnings > 0),
     };
     let findings = found.iter().map(json).collect();

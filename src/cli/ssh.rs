@@ -6,10 +6,10 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use crate::error::{SystemError, Usage};
 use crate::ssh::Session;
-use crate::sys::child::ending_with_us;
+use crate::sys::child::{ending_with_us, exit_code};
 use serde::Serialize;
 use std::ffi::OsString;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::pin::pin;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -99,10 +99,4 @@ fn report(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Result<ExitCode, 
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     output::document(&Output { exit_code, stdout: text(stdout), stderr: text(stderr) });
     Ok(ExitCode::from(exit_code))
-}
-
-/// The exit code that a shell would tell of a tool.
-pub fn exit_code(status: ExitStatus) -> u8 {
-    let killed = || status.signal().map_or(255, |signal| 128 + signal);
-    u8::try_from(status.code().unwrap_or_else(killed)).unwrap_or(u8::MAX)
 }

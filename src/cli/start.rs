@@ -77,7 +77,9 @@ pub fn tell(started: &Started) {
     if !started.ignored_args.is_empty() {
         let args = shlex::try_join(started.ignored_args.iter().map(String::as_str));
         let args = args.unwrap_or_default();
-        output::note(format_args!("{name}: goes on without `{args}`; stop it first"));
+        output::note(format_args!(
+            "{name}: keeps running without `{args}`; to use them, stop it first"
+        ));
     }
     for warning in &started.warnings {
         output::note(format_args!("{name}: {warning}"));

@@ -1,10 +1,10 @@
 //! `qqmgr status`.
 
 use super::args::view::StatusArgs;
-use super::{Context, exit, output};
-use crate::Error;
+use super::{Context, output};
 use crate::qemu_args::Forward;
 use crate::vm::{self, LeaseStatus, Status};
+use crate::{Error, Exit};
 use std::fmt;
 use std::process::ExitCode;
 
@@ -52,7 +52,7 @@ impl fmt::Display for Status {
             line("note", error)?;
         }
         if !self.configured {
-            line("note", "the config has it no more")?;
+            line("note", "the config no longer has it")?;
         }
         for Forward { protocol, host_address, host_port, guest_port } in &self.forwards {
             line("forward", &format!("{protocol} {host_address}:{host_port} -> {guest_port}"))?;
@@ -74,5 +74,5 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode, Error>
     let status = vm::status(&instance).await?;
     output::report(&status, context.json);
     let missed = args.exit_code && !status.is_running();
-    Ok(if missed { ExitCode::from(exit::NOT_RUNNING) } else { ExitCode::SUCCESS })
+    Ok(if missed { ExitCode::from(Exit::State as u8) } else { ExitCode::SUCCESS })
 }

@@ -5,6 +5,7 @@ use super::{Context, ssh, stdout};
 use crate::Error;
 use crate::config::Instance;
 use crate::ssh::{STREAM, get as get_command, put as put_command};
+use crate::sys::child::exit_code;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -51,8 +52,8 @@ async fn streamed(mut tool: Command, instance: &Instance) -> Result<ExitCode, Er
         }
     };
     match (written, status) {
-        (Ok(()), Some(status)) => Ok(ExitCode::from(ssh::exit_code(status))),
-        (Ok(()), None) => Ok(ExitCode::from(ssh::exit_code(ends.await?))),
+        (Ok(()), Some(status)) => Ok(ExitCode::from(exit_code(status))),
+        (Ok(()), None) => Ok(ExitCode::from(exit_code(ends.await?))),
         // What can't be written need not come any more.
         (Err(error), _) => {
             stdout::failed(error);

@@ -26,7 +26,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// from the current directory up, else `$XDG_CONFIG_HOME/qqmgr/conf.toml`.
 ///
 /// # Errors
-/// There is none, the nearest one is not to be trusted, or the current directory is gone.
+/// There is none, the nearest one may be a stranger's, or the current directory is gone.
 pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = explicit {
         return Ok(path.to_owned());

@@ -42,12 +42,7 @@ impl Config {
     /// # Errors
     /// There is none, it can't be read, or it is wrong.
     pub fn load(explicit: Option<&Path>) -> Result<Config, Error> {
-        let source = Arc::new(load::read(&load::find(explicit)?)?);
-        let (dir, runtime) = load::directories(&source.path);
-        match parse(source.clone()) {
-            Ok(file) => Ok(Config { file, dir, runtime }),
-            Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
-        }
+        Config::of(load::read(&load::find(explicit)?)?)
     }
 
     /// The config as if its file described nothing: what can be told of its VMs by the runtime
@@ -59,8 +54,12 @@ impl Config {
         let path = load::find(explicit)?;
         let found = path.canonicalize();
         let path = found.map_err(|error| Error::Unreadable { path, error })?;
-        let (dir, runtime) = load::directories(&path);
-        let source = Arc::new(Source { path, text: String::new() });
+        Config::of(Source { path, text: String::new() })
+    }
+
+    fn of(source: Source) -> Result<Config, Error> {
+        let (dir, runtime) = load::directories(&source.path);
+        let source = Arc::new(source);
         match parse(source.clone()) {
             Ok(file) => Ok(Config { file, dir, runtime }),
             Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),

@@ -44,7 +44,7 @@ pub struct Ssh {
 const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
 
 impl Ssh {
-    /// Whether the guest is not to be found at the port on the host.
+    /// Whether the guest is reached elsewhere than at the port on the host.
     pub fn leads_elsewhere(&self) -> bool {
         let leads = |keyword: &str| ELSEWHERE.iter().any(|k| k.eq_ignore_ascii_case(keyword));
         // `none` takes a proxy away again (ssh_config(5)).

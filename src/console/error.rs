@@ -30,7 +30,7 @@ pub enum ConsoleError {
         pid: u32,
     },
     /// The guest's output did not come to what was waited for.
-    #[error("VM `{vm}`: what is awaited from its {port} did not come within {}", duration::format(*waited))]
+    #[error("VM `{vm}`: its {port} did not show the awaited line within {}", duration::format(*waited))]
     TimedOut {
         /// The VM.
         vm: String,

@@ -1,18 +1,14 @@
 //! What came of a run, whoever ended it.
 
 use super::steps::Progress;
-use crate::Error;
 use crate::config::{Diagnostic, Instance, Location, Source};
+use crate::sys::child::exit_code;
 use crate::vm::VmError;
 use crate::wait::WaitError;
+use crate::{Error, Exit};
 use serde::Serialize;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
 use std::sync::Arc;
-
-/// The exit code for a run that did not come to its end, or of which something was not copied.
-const OWN_FAILURE: u8 = 125;
 
 /// Why a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +62,7 @@ pub struct Ran {
     pub seconds: f64,
     /// What the command has written to its standard output, if it began and that was collected.
     pub stdout: Option<String>,
-    /// Likewise its standard error.
+    /// The same of its standard error.
     pub stderr: Option<String>,
 }
 
@@ -84,7 +80,7 @@ impl End {
         let (stdout, stderr) = progress.output().unzip();
         let mut ran = Ran {
             name: instance.name.clone(),
-            exit_code: OWN_FAILURE,
+            exit_code: Exit::PASSED_THROUGH,
             command_exit_code,
             ended_by: EndedBy::Failure,
             message: None,
@@ -144,10 +140,4 @@ fn ended_by(error: &Error) -> EndedBy {
         Some(VmError::StartTimeout { .. }) => EndedBy::Timeout,
         _ => EndedBy::Failure,
     }
-}
-
-/// A code for a status: the signal's as a shell gives it.
-fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-    u8::try_from(code).unwrap_or(u8::MAX)
 }

@@ -3,8 +3,8 @@
 
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// As much is kept of what a child says that a guest may have made speak without end.
@@ -44,6 +44,12 @@ pub async fn last_of(mut stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> 
     }
     last.drain(..last.len().saturating_sub(LAST));
     Ok(last)
+}
+
+/// The exit code that a shell would tell of a program.
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let killed = || status.signal().map_or(255, |signal| 128 + signal);
+    u8::try_from(status.code().unwrap_or_else(killed)).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
+use std::fs::DirEntry;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -192,6 +193,18 @@ fn start_ticks(pid: u32) -> Option<u64> {
     let mut fields = fields.split_whitespace();
     let state = fields.next()?;
     (!matches!(state, "Z" | "X")).then(|| fields.nth(18))??.parse().ok()
+}
+
+/// The pids of all processes.
+pub fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The descriptors that a process has open, as links in `/proc`; none of a process that can't be
+/// looked at.
+pub fn descriptors(pid: u32) -> impl Iterator<Item = DirEntry> {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten()
 }
 
 /// The command line of a process, as it was executed; empty when it can't be read.

@@ -22,7 +22,7 @@ pub enum VmError {
         ended: Option<Box<Ended>>,
     },
     /// The VM ended while it was needed.
-    #[error("VM `{vm}` ended while it was waited for{}", how(ended))]
+    #[error("VM `{vm}` ended during the wait{}", how(ended))]
     Died {
         /// The VM.
         vm: String,
@@ -154,7 +154,7 @@ pub enum VmError {
         waited: Duration,
     },
     /// Even SIGKILL did not end it.
-    #[error("VM `{vm}`: process {pid} is still there after SIGKILL")]
+    #[error("VM `{vm}`: process {pid} still exists after SIGKILL")]
     Unkillable {
         /// The VM.
         vm: String,

@@ -29,9 +29,9 @@ pub enum From {
     Powerdown(Duration),
     /// QMP `quit`, cutting through whoever else is starting or stopping the VM.
     Quit,
-    /// SIGTERM, likewise.
+    /// SIGTERM, cutting through in the same way.
     Sigterm,
-    /// SIGKILL, likewise.
+    /// SIGKILL, cutting through in the same way.
     Sigkill,
 }
 

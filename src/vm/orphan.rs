@@ -66,8 +66,7 @@ fn processes() -> ByPidfile {
 /// Whether a process has the pidfile open and locked, which was removed since (proc_pid_fdinfo(5)).
 fn has_locked(pid: u32, pidfile: &str) -> bool {
     let removed = format!("{pidfile} (deleted)");
-    let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let mut open = fds.filter(|fd| {
+    let mut open = process::descriptors(pid).filter(|fd| {
         fs::read_link(fd.path()).is_ok_and(|file| file.as_os_str() == removed.as_str())
     });
     open.any(|fd| {

@@ -42,9 +42,7 @@ pub fn owner(port: u16) -> Option<Owner> {
         return None;
     }
     let sockets: Vec<_> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
-    let pids = std::fs::read_dir("/proc").ok()?.flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let holders = pids.filter(|pid| has_socket(*pid, &sockets)).filter_map(Identity::of);
+    let holders = process::pids().filter(|pid| has_socket(*pid, &sockets)).filter_map(Identity::of);
     // A server's workers have its socket too, and so has what it forks, up to exec(2).
     let eldest = holders.min_by_key(|process| process.started);
     Some(Owner { pid: eldest.map(|process| process.pid) })
@@ -62,10 +60,7 @@ fn listeners(table: &str, port: u16) -> Vec<String> {
 }
 
 fn has_socket(pid: u32, sockets: &[String]) -> bool {
-    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return false;
-    };
-    let links = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let links = process::descriptors(pid).filter_map(|fd| std::fs::read_link(fd.path()).ok());
     let mut names = links.filter_map(|link| link.into_os_string().into_string().ok());
     names.any(|name| sockets.contains(&name))
 }

@@ -25,7 +25,7 @@ pub enum WaitError {
         excerpt: String,
     },
     /// Something holds that must not.
-    #[error("VM `{vm}`: {condition} holds, which was not to be")]
+    #[error("VM `{vm}`: {condition} came true, and `--fail-on` ends the wait")]
     Failed {
         /// The VM.
         vm: String,

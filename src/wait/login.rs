@@ -1,4 +1,4 @@
-//! A login to the guest, which is not waited for where it would be in vain.
+//! A login to the guest. The wait ends at once where no login can succeed.
 
 use super::Subject;
 use crate::Error;

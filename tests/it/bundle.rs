@@ -53,7 +53,7 @@ fn what_is_known_of_a_vm_that_panicked() {
     assert_eq!(read("serial"), PANIC);
     let error: serde_json::Value = serde_json::from_str(&read("error.json")).unwrap();
     assert_eq!(error["code"], "wait_failed");
-    assert!(error["message"].as_str().unwrap().contains("serial:Kernel panic holds"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("serial:Kernel panic came true"), "{error}");
     let line = shlex::split(&read("command-line")).unwrap();
     // A relay may be there as well.
     let qemu = lab.qemus();
@@ -100,26 +100,6 @@ fn the_newest_five_are_kept() {
     let stderr = fs::read_to_string(made[6].join("stderr")).unwrap();
     assert!(stderr.contains("not a valid device"), "{stderr}");
     assert!(!made[6].join("screenshot.png").exists());
-}
-
-#[test]
-fn deaths_are_kept_before_all_others() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
-    let mut wanted: Vec<_> = (0..6).map(|_| panic(&lab)).skip(1).collect();
-    lab.qqmgr("stop a --force").run().code(0);
-    let failed: Vec<_> = (0..2)
-        .map(|_| bundle(&lab.qqmgr("start a --json -- -machine nonsense").run().code(1).json()))
-        .collect();
-    // The newest is always there for whoever was told of it.
-    wanted.push(failed[1].clone());
-    let paths = |dir: &Path| names(dir).iter().map(|name| dir.join(name)).collect::<Vec<_>>();
-    assert_eq!(paths(&lab.vm_file("a", "crashes")), wanted);
-    lab.qqmgr("start a").run().code(0);
-    wanted.remove(0);
-    wanted.remove(4);
-    wanted.push(panic(&lab));
-    assert_eq!(paths(&lab.vm_file("a", "crashes")), wanted);
 }
 
 #[test]

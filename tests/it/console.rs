@@ -128,7 +128,7 @@ fn time_is_over_though_nobody_reads() {
     outcome.expect(
         5,
         "",
-        "error: VM `a`: what is awaited from its serial port did not come within 1s\n",
+        "error: VM `a`: its serial port did not show the awaited line within 1s\n",
     );
 }
 
@@ -251,7 +251,7 @@ fn not_running_timeouts_and_a_death() {
     lab.qqmgr("console a --until never --timeout 50ms").run().expect(
         5,
         "",
-        "error: VM `a`: what is awaited from its serial port did not come within 50ms\n",
+        "error: VM `a`: its serial port did not show the awaited line within 50ms\n",
     );
     let answer = lab.qqmgr("console a --json --timeout 50ms --until x").run().code(5).json();
     assert_eq!(answer["error"]["code"], "console_timeout");

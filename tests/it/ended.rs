@@ -74,7 +74,7 @@ fn while_it_is_waited_for() {
     said.expect(
         1,
         "",
-        "error: VM `a` ended while it was waited for: the guest rebooted, and -no-reboot ended QEMU\n\
+        "error: VM `a` ended during the wait: the guest rebooted, and -no-reboot ended QEMU\n\
          crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
     assert!(ended(&lab)["bundle"].as_str().unwrap().contains("/crashes/"));

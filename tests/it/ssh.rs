@@ -172,7 +172,9 @@ fn no_orphans(lab: &Lab) {
     let mut json = lab.qqmgr("--json ssh a 'sleep 77'").in_pipe();
     until("qqmgr and ssh run", || (sessions() == 2).then_some(()));
     json.signal(Signal::TERM);
-    assert_eq!(json.ends(), 128 + Signal::TERM.as_raw());
+    // Once it is connected, ssh catches the signal and says 255.
+    let code = json.ends();
+    assert!([128 + Signal::TERM.as_raw(), 255].contains(&code), "{code}");
     until("ssh has ended", || (sessions() == 0).then_some(()));
 
     // A login that takes as long as an agent that never answers.

@@ -1,5 +1,5 @@
 //! Options that ssh refuses and keys that it can't use: found before a launch, and while waiting
-//! for a login, which would be in vain.
+//! for a login that can't succeed.
 
 use crate::harness::{Lab, NO_GUEST, guest_file, guest_vm, vm};
 use std::fs::Permissions;

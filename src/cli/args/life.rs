@@ -33,7 +33,7 @@ pub struct StartArgs {
     /// End the VM this long after QEMU has answered; of one that runs already, its lease is replaced
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub ttl: Option<Duration>,
-    /// End the VM when this process is gone; likewise
+    /// End the VM when this process is gone; of one that runs already, its lease is replaced
     #[arg(long, value_name = "PID")]
     pub owner_pid: Option<u32>,
     /// More arguments for QEMU, appended; a VM that runs already goes on without them

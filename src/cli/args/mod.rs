@@ -43,7 +43,7 @@ pub enum Verb {
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
     ///
-    /// A note tells when a VM ends by itself, or that the config has it no more though it runs.
+    /// A note tells when a VM ends by itself, or that the config no longer has it though it runs.
     #[command(visible_alias = "ls", after_help = examples::LIST)]
     List,
     Events(view::EventsArgs),

@@ -96,5 +96,5 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    panic!("waited in vain: {what}");
+    panic!("waited for too long: {what}");
 }

@@ -38,7 +38,7 @@ fn extra_arguments_for_one_that_runs_already() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a -- -name 'my vm'").run().code(0);
     let running = "a: is running already (pid [PID]), SSH on port [PORT]\n";
-    let said = "a: goes on without `-S -name x`; stop it first\n";
+    let said = "a: keeps running without `-S -name x`; to use them, stop it first\n";
     lab.qqmgr("start a -- -S -name x").run().expect(0, running, said);
     let json = lab.qqmgr("start a --json -- -S").run().code(0).stderr("").json();
     assert_eq!(json["ignored_args"], serde_json::json!(["-S"]));

@@ -16,7 +16,7 @@ fn the_death_of_qemu() {
         outcome.expect(
             1,
             "",
-            "error: VM `a` ended while it was waited for: QEMU died\n\
+            "error: VM `a` ended during the wait: QEMU died\n\
              crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
         );
         let status = lab.qqmgr("status a --json").run().code(0).json();
@@ -51,7 +51,7 @@ fn an_end_that_was_asked_for_is_no_crash() {
         let waited = meanwhile(&lab, "wait a --for serial:never", || {
             lab.qqmgr(end).run().code(0);
         });
-        let said = format!("error: VM `a` ended while it was waited for: it was {how}\n");
+        let said = format!("error: VM `a` ended during the wait: it was {how}\n");
         waited.expect(1, "", &said);
     }
     assert!(!lab.vm_file("a", "crashes").exists());
@@ -68,7 +68,7 @@ fn an_end_after_a_stop_that_was_broken_off_is_one() {
     waited.expect(
         1,
         "",
-        "error: VM `a` ended while it was waited for: QEMU died\n\
+        "error: VM `a` ended during the wait: QEMU died\n\
          crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
 }
@@ -107,7 +107,7 @@ fn a_panic_that_only_qemu_tells() {
 fn what_must_not_hold() {
     let lab = running();
     say(&lab, "Kernel says\n");
-    let failed = "error: VM `a`: serial:says holds, which was not to be\n";
+    let failed = "error: VM `a`: serial:says came true, and `--fail-on` ends the wait\n";
     lab.qqmgr("wait a --for serial:x --fail-on serial:says").run().expect(1, "", failed);
     let json = lab.qqmgr("wait a --for serial:x --fail-on serial:says --json").run();
     assert_eq!(json.code(1).stderr("").json()["error"]["code"], "wait_failed");
