@@ -1,15 +1,16 @@
 //! A VM's QMP: connecting to the right process, within a bounded time, and saying what failed.
 
-use super::dir::VmDir;
+use super::dir::{VmDir, socket_argument};
 use super::error::VmError;
 use super::files;
+use super::launch::Launch;
 use super::liveness::Running;
 use crate::Error;
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
 use crate::sys::process::Process;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
@@ -46,7 +47,7 @@ impl Running {
             }
             () = tokio::time::sleep_until(greeted_by) => {
                 // Our own connection is still there, for the kernel's table to tell apart.
-                let held = is_held(&self.dir.file(files::QMP_SOCKET));
+                let held = is_held(&self.path_as_told(files::QMP_SOCKET));
                 return Err(self.timed_out(patience.min(GREETING_PATIENCE), held));
             }
         };
@@ -68,7 +69,7 @@ impl Running {
     /// QEMU does not listen.
     pub async fn dial(&self, socket: &str, patience: Duration) -> io::Result<Option<UnixStream>> {
         let deadline = deadline::within(patience);
-        let path = self.dir.file(socket);
+        let path = self.path_as_told(socket);
         let connected = connect(&self.dir, socket, &self.process);
         let stream = match tokio::time::timeout_at(deadline, connected).await {
             Ok(result) => result?,
@@ -85,6 +86,16 @@ impl Running {
             interval = LONGEST_INTERVAL.min(2 * interval);
         }
         Ok(Some(stream))
+    }
+
+    /// The path of a socket as QEMU was told of it, by which the kernel lists it.
+    fn path_as_told(&self, socket: &str) -> PathBuf {
+        let path = self.dir.file(socket);
+        let launch = Launch::read(&self.dir);
+        match launch.as_ref().and_then(|launch| launch.config.parent()) {
+            Some(working_dir) => socket_argument(&path, working_dir),
+            None => path,
+        }
     }
 
     /// A connection that is lost is mostly the first sign of the process's end, which makes a
@@ -168,20 +179,11 @@ const WAITING: &str = "02 ";
 /// QEMU's ends of their connections under the listener's path.
 fn has_clients(socket: &Path, state: &str) -> bool {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let socket = socket.to_string_lossy();
     table.lines().any(|line| {
         let mut fields = line.splitn(6, ' ').skip(5);
         // What is left: the state, the inode (padded) and the path, which may have spaces.
         let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
         let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
-        path.is_some_and(|(_, path)| is_path_of(&socket, path))
+        path.is_some_and(|(_, path)| Path::new(path) == socket)
     })
-}
-
-/// QEMU may have been given a path relative to the config's directory.
-fn is_path_of(socket: &str, path: &str) -> bool {
-    match path.starts_with('/') {
-        true => socket == path,
-        false => socket.strip_suffix(path).is_some_and(|dir| dir.ends_with('/')),
-    }
 }

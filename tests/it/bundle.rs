@@ -53,7 +53,10 @@ fn what_is_known_of_a_vm_that_panicked() {
     assert_eq!(read("serial"), PANIC);
     let error: serde_json::Value = serde_json::from_str(&read("error.json")).unwrap();
     assert_eq!(error["code"], "wait_failed");
-    assert!(error["message"].as_str().unwrap().contains("serial:Kernel panic came true"), "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("serial:Kernel panic came true"),
+        "{error}"
+    );
     let line = shlex::split(&read("command-line")).unwrap();
     // A relay may be there as well.
     let qemu = lab.qemus();

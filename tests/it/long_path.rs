@@ -1,6 +1,6 @@
 //! A runtime directory whose path is longer than any unix socket's can be.
 
-use crate::harness::{Lab, fake_qemu, guest_vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, guest_vm, vm};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -35,4 +35,21 @@ fn everything_works() {
     qqmgr("stop fake").run().code(0).stderr("");
     qqmgr("stop VM").run().code(0).stderr("");
     lab.nobody_is_left();
+}
+
+#[test]
+fn clients_of_another_project_are_not_its_own() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let deep = "deep/".repeat(30);
+    lab.write(format!("{deep}/qqmgr.toml"), vm("a", NO_GUEST));
+    lab.qqmgr("start a").cwd(&deep).run().code(0);
+    // One that is served and one that waits: the kernel lists them under `.qqmgr/vm.a/serial.socket`.
+    let handle = std::fs::File::open(lab.path(format!("{deep}/.qqmgr/vm.a"))).unwrap();
+    let socket = format!("/proc/self/fd/{}/serial.socket", handle.as_raw_fd());
+    let _clients = [&socket, &socket].map(|socket| UnixStream::connect(socket).unwrap());
+    lab.qqmgr("start a").run().code(0);
+    lab.qqmgr("console a --idle 10ms").run().code(0);
+    // Its own are.
+    let held = lab.qqmgr("console a --json").cwd(&deep).run().code(1).json();
+    assert_eq!(held["error"]["code"], "console_held");
 }
