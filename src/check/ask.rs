@@ -1,14 +1,15 @@
 //! Asks QEMU's programs what they know, each question once.
 
 use crate::config::Vm;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 /// A binary answers in some 20 ms; one that does not answer at all is no QEMU.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,17 +32,21 @@ pub struct Program {
 pub type Question = Vec<String>;
 
 /// What a binary said.
-#[derive(Clone, Debug)]
 pub struct Answer {
     pub success: bool,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// The answers so far; an error where the binary could not be run.
-#[derive(Default)]
+/// An answer, or why the binary could not be run.
+pub type Told = Result<Arc<Answer>, String>;
+
+type Asked = HashMap<(Program, Question), Arc<OnceCell<Told>>>;
+
+/// Asks each question once, when its answer is first needed.
 pub struct Qemus {
-    answers: HashMap<(Program, Question), Result<Answer, String>>,
+    asked: Mutex<Asked>,
+    turns: Semaphore,
 }
 
 impl Program {
@@ -85,38 +90,21 @@ async fn text(stream: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+impl Default for Qemus {
+    fn default() -> Qemus {
+        Qemus { asked: Mutex::default(), turns: Semaphore::new(SIDE_BY_SIDE) }
+    }
+}
+
 impl Qemus {
-    /// Asks what was not asked before, side by side.
-    pub async fn ask<'a>(&mut self, questions: impl Iterator<Item = (&'a Program, Question)>) {
-        let questions = questions.map(|(program, question)| (program.clone(), question));
-        let new: HashSet<_> = questions.filter(|key| !self.answers.contains_key(key)).collect();
-        let mut new = new.into_iter();
-        let mut asked = JoinSet::new();
-        loop {
-            while asked.len() < SIDE_BY_SIDE
-                && let Some((program, question)) = new.next()
-            {
-                asked.spawn(async move {
-                    let answer = program.run(&question).await;
-                    ((program, question), answer)
-                });
-            }
-            match asked.join_next().await {
-                Some(Ok((key, answer))) => self.answers.insert(key, answer),
-                Some(Err(_)) => continue,
-                None => return,
-            };
-        }
-    }
-
-    /// The answer to a question that was asked.
-    pub fn answer(&self, program: &Program, question: &Question) -> Option<&Answer> {
-        self.answers.get(&(program.clone(), question.clone()))?.as_ref().ok()
-    }
-
-    /// Why the binary could not be asked, if it could not.
-    pub fn failure(&self, program: &Program, question: &Question) -> Option<&str> {
-        let answer = self.answers.get(&(program.clone(), question.clone()))?;
-        answer.as_ref().err().map(String::as_str)
+    /// What a program answers.
+    pub async fn answer(&self, program: &Program, question: Question) -> Told {
+        let key = (program.clone(), question.clone());
+        let answer = self.asked.lock().await.entry(key).or_default().clone();
+        let ask = || async {
+            let _turn = self.turns.acquire().await;
+            program.run(&question).await.map(Arc::new)
+        };
+        answer.get_or_init(ask).await.clone()
     }
 }

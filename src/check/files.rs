@@ -1,115 +1,151 @@
-//! Files that options name: there, readable, and for disk images free to be used.
+//! Files that options name, and what they say of a disk image.
 
-use super::ask::{Qemus, Question};
-use super::finding::{Code, Finding};
-use super::named::{Image, Named, local_files};
 use super::subject::Subject;
-use super::{images, lock};
-use rustix::fs::{Access, AtFlags};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use crate::qemu_args::{Arg, Properties};
 
-/// Files that QEMU looks for in its own directories too.
-const SHIPPED: [&str; 2] = ["bios", "dtb"];
+/// Options whose value is a file.
+const FILES: [&str; 5] = ["kernel", "initrd", "dtb", "bios", "readconfig"];
 
-/// Asks where QEMU's own files are, if that matters.
-pub fn questions(subject: &Subject, _: &Qemus) -> Vec<Question> {
-    subject.with_value(&SHIPPED).next().map(|_| question()).into_iter().collect()
+/// Options whose value is a disk image.
+const IMAGES: [&str; 9] = ["hda", "hdb", "hdc", "hdd", "fda", "fdb", "pflash", "sd", "mtdblock"];
+
+/// Options with a property that names a file or directory.
+const PROPERTIES: [(&str, &str); 4] =
+    [("fw_cfg", "file"), ("smbios", "file"), ("fsdev", "path"), ("virtfs", "path")];
+
+/// A file that an option names.
+pub struct Named<'a> {
+    pub option: &'a str,
+    /// No option takes it.
+    pub is_alone: bool,
+    pub arg: &'a Arg,
+    /// From the config's directory.
+    pub path: String,
+    /// Whether it is a disk image.
+    pub image: Option<Image>,
 }
 
-fn question() -> Question {
-    vec!["-L".to_owned(), "help".to_owned()]
+/// How a disk image is to be opened.
+#[derive(Clone)]
+pub struct Image {
+    pub read_only: bool,
+    /// Whether QEMU locks it.
+    pub locking: bool,
+    /// What the option says that it is.
+    pub format: Option<String>,
 }
 
-/// What is wrong with the files.
-pub fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
-    let files = local_files(subject);
-    let wrong = |file: &Named| {
-        if SHIPPED.contains(&file.option) && is_shipped(subject, qemus, &file.path) {
-            return None;
+/// The files that are the host's own.
+pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
+    let mut files = Vec::new();
+    let snapshot = subject.options.iter().any(|opt| opt.name == "snapshot");
+    let writable = Image { read_only: snapshot, locking: true, format: None };
+    for opt in &subject.options {
+        let (option, Some(arg)) = (opt.name, opt.value) else { continue };
+        let mut add = |path: &str, image| {
+            if let Some(path) = local(path) {
+                let is_alone = std::ptr::eq(opt.arg, arg);
+                files.push(Named { option, is_alone, arg, path, image });
+            }
+        };
+        match option {
+            // A comma separates modules or is part of the name, by the kind of the kernel.
+            "initrd" if arg.text.contains(',') => {}
+            _ if FILES.contains(&option) => add(&arg.text, None),
+            _ if IMAGES.contains(&option) => add(&arg.text, Some(writable.clone())),
+            "cdrom" => add(&arg.text, Some(Image { read_only: true, ..writable.clone() })),
+            "drive" | "blockdev" => {
+                let properties = Properties::parse(&arg.text);
+                let image = Some(image(subject, &properties, snapshot));
+                block_files(&properties).for_each(|path| add(path, image.clone()));
+            }
+            _ => {
+                let property = PROPERTIES.iter().find(|(name, _)| *name == option);
+                let properties = Properties::parse(&arg.text);
+                let path = property.and_then(|(_, key)| properties.get(key));
+                path.into_iter().for_each(|path| add(path, None));
+            }
         }
-        look(subject, file).or_else(|| images::finding(subject, qemus, file))
+    }
+    files
+}
+
+/// The files behind a block device: `file` and `filename`, of the node itself or one below.
+fn block_files(properties: &Properties) -> impl Iterator<Item = &str> {
+    // What another driver calls its file may be no file at all.
+    let of_file = |(key, _): &&(String, String)| {
+        let prefix = key.trim_end_matches("filename").trim_end_matches("file");
+        let driver = properties.get(&format!("{prefix}driver"));
+        !driver.is_some_and(|driver| matches!(driver, "vvfat" | "nbd" | "http" | "https" | "ssh"))
     };
-    files.iter().filter_map(wrong).collect()
-}
-
-/// Whether QEMU finds the file in one of its directories.
-fn is_shipped(subject: &Subject, qemus: &Qemus, path: &str) -> bool {
-    let told = qemus.answer(&subject.program, &question()).map_or("", |answer| &answer.stdout);
-    let own = subject.with_value(&["L"]).map(|(_, arg)| arg.text.as_str());
-    let mut dirs = own.chain(told.lines()).map(|dir| subject.vm.config_dir.join(dir));
-    dirs.any(|dir| dir.join(path).exists())
-}
-
-fn look(subject: &Subject, named: &Named) -> Option<Finding> {
-    let about = |code, message| Some(subject.about(code, named.arg, &named.path, message));
-    let path = subject.vm.config_dir.join(&named.path);
-    let shown = path.display();
-    let mut options = File::options();
-    // A device or a pipe must not keep us waiting.
-    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-    let file = match options.open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let finding = about(Code::FileMissing, format!("there is no file {shown}"))?;
-            return Some(match remedy(subject, named, &path) {
-                Some(hint) => finding.hint(hint),
-                None => finding,
-            });
-        }
-        Err(error) => return about(Code::FileUnreadable, format!("can't read {shown}: {error}")),
+    let is_block_node = properties.get("node-name").is_some();
+    let names_file = move |(key, _): &&(String, String)| {
+        key == "filename" || key.ends_with(".filename") || key == "file" && !is_block_node
     };
-    let image = named.image.as_ref()?;
-    if !image.read_only
-        && rustix::fs::accessat(rustix::fs::CWD, &path, Access::WRITE_OK, AtFlags::EACCESS).is_err()
-    {
-        return about(Code::FileUnwritable, format!("{shown} can't be written"))
-            .map(|finding| finding.hint("make it read-only for QEMU too, with `readonly=on`"));
-    }
-    locked(subject, named, &file, image, &path)
+    properties.0.iter().filter(names_file).filter(of_file).map(|(_, value)| value.as_str())
 }
 
-fn locked(
-    subject: &Subject,
-    named: &Named,
-    file: &File,
-    image: &Image,
-    path: &Path,
-) -> Option<Finding> {
-    if !image.locking || !lock::is_locked(file, image.read_only).unwrap_or(false) {
-        return None;
-    }
-    let users = lock::users(file);
-    if subject.pid().is_some_and(|pid| users.contains(&pid)) {
-        return None;
-    }
-    let users: Vec<_> = users.into_iter().map(crate::vm::describe_process).collect();
-    let by = match users.is_empty() {
-        true => "a process of another user".to_owned(),
-        false => users.join(", "),
+fn image(subject: &Subject, properties: &Properties, snapshot: bool) -> Image {
+    let read_only = |properties: &Properties| {
+        let switches = ["readonly", "read-only", "file.read-only", "snapshot"];
+        switches.iter().any(|key| properties.is_on(key)) || properties.get("media") == Some("cdrom")
     };
-    let message = format!("the image {} is in use by {by}", path.display());
-    let hint = "stop that one, or give this VM a copy of the image";
-    Some(subject.about(Code::ImageLocked, named.arg, &named.path, message).hint(hint))
-}
-
-/// What may have been meant by a file that is not there.
-fn remedy(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
-    match named.path.chars().next() {
-        _ if named.is_alone => Some(
-            "QEMU takes a word that belongs to no option for a disk image: are quotes missing?"
-                .to_owned(),
-        ),
-        Some('~' | '$') => Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned()),
-        _ => image_to_make(subject, named, path),
+    // A node is read-only too when the one above it is.
+    let node = properties.get("node-name");
+    let above = subject.with_value(&["blockdev"]).map(|(_, arg)| Properties::parse(&arg.text));
+    let above = above.filter(|above| node.is_some() && above.get("file") == node);
+    let above: Vec<_> = above.collect();
+    let shared = subject
+        .options
+        .iter()
+        .any(|opt| opt.value.is_some_and(|value| Properties::parse(&value.text).is_on("share-rw")));
+    let unlocked = ["locking", "file.locking"].iter().any(|key| properties.get(key) == Some("off"));
+    Image {
+        read_only: snapshot || read_only(properties) || above.iter().any(read_only),
+        locking: !shared && !unlocked,
+        format: format(above.first().unwrap_or(properties)),
     }
 }
 
-fn image_to_make(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
-    named.image.as_ref().filter(|image| !image.read_only)?;
-    let quoted = path.display().to_string();
-    let quoted = shlex::try_quote(&quoted).map(|quoted| quoted.into_owned()).ok()?;
-    Some(format!("make an image: {} create -f qcow2 {quoted} 20G", subject.vm.img))
+/// What an image is said to be; a part of one may be anything.
+fn format(properties: &Properties) -> Option<String> {
+    let is_part = ["offset", "size"].iter().any(|key| properties.get(key).is_some());
+    let said = properties.get("format").or_else(|| properties.get("driver"));
+    said.filter(|_| !is_part).map(str::to_owned)
+}
+
+/// The path in a file name, unless it speaks of a protocol (QEMU, block.c: a colon before any
+/// slash).
+fn local(name: &str) -> Option<String> {
+    let name = name.strip_prefix("file:").unwrap_or(name);
+    let is_protocol = name.find([':', '/']).is_some_and(|at| name[at..].starts_with(':'));
+    (!name.is_empty() && !is_protocol).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_files_from_protocols() {
+        assert_eq!(local("a/b:c").as_deref(), Some("a/b:c"));
+        assert_eq!(local("file:a.img").as_deref(), Some("a.img"));
+        assert_eq!(local("nbd://host/x"), None);
+        assert_eq!(local("fat:rw:dir"), None);
+    }
+
+    #[test]
+    fn finds_the_files_of_block_devices() {
+        let files = |text: &str| {
+            let properties = Properties::parse(text);
+            block_files(&properties).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(files("id=a,file=/x,,y,if=virtio"), ["/x,y"]);
+        assert_eq!(files("driver=file,node-name=f,filename=/x"), ["/x"]);
+        assert_eq!(files("driver=qcow2,node-name=q,file=f"), [""; 0]);
+        assert_eq!(files("driver=qcow2,node-name=q,file.driver=file,file.filename=/x"), ["/x"]);
+        let json = r#"{"driver":"qcow2","node-name":"q","file":{"driver":"file","filename":"/x"}}"#;
+        assert_eq!(files(json), ["/x"]);
+        assert_eq!(files("driver=nbd,file=/x"), [""; 0]);
+    }
 }

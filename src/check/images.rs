@@ -1,10 +1,11 @@
 //! Disk images as the image tool sees them: their formats, and the images that they are based on.
 
-use super::ask::{Qemus, Question};
+use super::ask::{Program, Question, Told};
+use super::files::{Named, local_files};
 use super::finding::{Code, Finding};
-use super::named::{Named, local_files};
 use super::subject::Subject;
 use crate::Place;
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 /// The image formats that an image may be told by; what else a driver is called, it is none.
@@ -15,11 +16,6 @@ const FORMATS: [&str; 11] =
 #[derive(Deserialize)]
 struct Info {
     format: String,
-}
-
-/// What to ask the image tool about a VM's images.
-pub fn questions(subject: &Subject) -> Vec<Question> {
-    local_files(subject).iter().filter_map(|file| question(subject, file)).collect()
 }
 
 /// Beside a VM that uses it, too; the images below it as well.
@@ -34,23 +30,30 @@ fn question(subject: &Subject, file: &Named) -> Option<Question> {
     Some(words.map(str::to_owned).into_iter().chain([image]).collect())
 }
 
+/// What the image tool says of a file.
+async fn answer(subject: &Subject<'_>, file: &Named<'_>) -> Option<Told> {
+    let asked = question(subject, file)?;
+    Some(subject.qemus.answer(&Program::image_tool(subject.vm), asked).await)
+}
+
 /// That the tool can't be run, if the config names it; the usual one need not be there.
-pub fn tool(subject: &Subject, qemus: &Qemus) -> Option<Finding> {
-    let mut questions = questions(subject).into_iter();
-    let why = questions.find_map(|asked| qemus.failure(&subject.image_tool, &asked))?;
+pub async fn tool(subject: &Subject<'_>) -> Option<Finding> {
     let span = subject.config.file.qemu.img.span.clone();
     let source = subject.config.file.source.clone();
     let place = (!span.is_empty()).then_some(Place { source, span })?;
-    let message = format!("can't run `{}`: {why}", subject.image_tool.bin);
+    let files = local_files(subject);
+    let answers = join_all(files.iter().map(|file| answer(subject, file))).await;
+    let why = answers.into_iter().flatten().find_map(Result::err)?;
+    let message = format!("can't run `{}`: {why}", subject.vm.img);
     Some(Finding { place: Some(place), ..subject.finding(Code::ImageToolNotRun, message) })
 }
 
 /// What is wrong with the image in a file that is there.
-pub fn finding(subject: &Subject, qemus: &Qemus, file: &Named) -> Option<Finding> {
-    let question = question(subject, file)?;
-    let answer = qemus.answer(&subject.image_tool, &question)?;
+pub async fn finding(subject: &Subject<'_>, file: &Named<'_>) -> Option<Finding> {
+    let answer = answer(subject, file).await?.ok()?;
     let about = |code, message| subject.about(code, file.arg, &file.path, message);
-    let shown = question.last()?;
+    let path = subject.vm.config_dir.join(&file.path);
+    let shown = path.display();
     if !answer.success {
         let why = answer.stderr.lines().next().unwrap_or_default();
         // The tool says that of each image on the way to the one that is broken.

@@ -3,6 +3,7 @@
 //! QEMU itself is asked what it knows: it answers `-help`, `-device NAME,help` and the like and
 //! exits. Nothing here opens an image for writing, keeps a port or starts a machine.
 
+mod access;
 mod ask;
 mod files;
 mod finding;
@@ -10,7 +11,6 @@ mod host;
 mod images;
 mod lock;
 mod login;
-mod named;
 mod names;
 mod subject;
 mod table;
@@ -20,13 +20,16 @@ pub use finding::{Code, Finding, Severity};
 use crate::config::{self, Config, Diagnostic, Instance, Port, Vm};
 use crate::error::SystemError;
 use crate::qemu_args::options;
+use crate::ssh::Doubts;
 use crate::vm::VmDir;
 use crate::{Error, Place};
 use ask::{Program, Qemus};
+use futures_util::future::try_join_all;
 use login::Opinions;
 use std::collections::HashSet;
 use subject::Subject;
 use table::Table;
+use tokio::join;
 
 /// Looks at VMs and tells what is wrong with them, in the order of the file for each VM. First
 /// comes what keeps VMs from being looked at: their variables can't be put in.
@@ -35,55 +38,40 @@ use table::Table;
 /// A VM's directory is refused.
 pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Finding>, Error> {
     let (vms, mut found) = resolve(config, instances)?;
-    let mut qemus = Qemus::default();
-    let programs: Vec<_> = vms.iter().map(Program::of).collect();
-    qemus.ask(programs.iter().map(|program| (program, table::question()))).await;
-    let tables: Vec<_> = programs.iter().map(|program| Table::new(&qemus, program)).collect();
-    let unlisted = |at: usize| {
-        let questions = tables[at].unlisted(&vms[at].args).map(table::confirmation);
-        questions.map(move |question| (at, question)).collect::<Vec<_>>()
-    };
-    let questions: Vec<_> = (0..vms.len()).flat_map(unlisted).collect();
-    qemus.ask(questions.into_iter().map(|(at, question)| (&programs[at], question))).await;
-
+    let qemus = Qemus::default();
     let mut opinions = Opinions::default();
     let mut subjects = Vec::with_capacity(vms.len());
-    for ((vm, program), mut table) in vms.iter().zip(programs).zip(tables) {
-        table.learn(&qemus, &program, &vm.args);
-        let process = match VmDir::open(&vm.instance)? {
-            Some(dir) => dir.process()?,
-            None => None,
-        };
-        let options = options(&vm.args, |name| table.takes_value(name));
+    for vm in &vms {
         let doubts = opinions.doubts(config, vm).await;
-        let image_tool = Program::image_tool(vm);
-        subjects.push(Subject { config, vm, program, image_tool, table, options, doubts, process });
+        subjects.push(look(config, vm, doubts, &qemus));
     }
-    for round in [names::questions, files::questions, names::questions_about_unknown] {
-        let questions: Vec<_> =
-            subjects.iter().map(|subject| (subject, round(subject, &qemus))).collect();
-        let questions = questions.into_iter().flat_map(|(subject, questions)| {
-            questions.into_iter().map(|question| (&subject.program, question))
-        });
-        qemus.ask(questions).await;
-    }
-    let of_images = |subject| images::questions(subject).into_iter();
-    let questions = subjects
-        .iter()
-        .flat_map(|subject| of_images(subject).map(|question| (&subject.image_tool, question)));
-    qemus.ask(questions).await;
-    found.extend(subjects.iter().flat_map(|subject| findings(subject, &qemus)));
+    found.extend(try_join_all(subjects).await?.into_iter().flatten());
     Ok(found)
 }
 
-fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
-    let mut findings = names::findings(subject, qemus);
-    findings.extend(files::findings(subject, qemus));
-    findings.extend(images::tool(subject, qemus));
-    findings.extend(host::findings(subject));
-    findings.extend(login::findings(subject));
+/// Looks at one VM.
+async fn look(
+    config: &Config,
+    vm: &Vm,
+    doubts: Doubts,
+    qemus: &Qemus,
+) -> Result<Vec<Finding>, Error> {
+    let process = match VmDir::open(&vm.instance)? {
+        Some(dir) => dir.process()?,
+        None => None,
+    };
+    let program = Program::of(vm);
+    let table = Table::of(qemus, &program, &vm.args).await;
+    let options = options(&vm.args, |name| table.takes_value(name));
+    let subject = Subject { config, vm, program, qemus, table, options, doubts, process };
+    let (mut findings, files, tool) =
+        join!(names::findings(&subject), access::findings(&subject), images::tool(&subject));
+    findings.extend(files);
+    findings.extend(tool);
+    findings.extend(host::findings(&subject));
+    findings.extend(login::findings(&subject));
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
-    findings
+    Ok(findings)
 }
 
 /// Puts the variables of all VMs in, and tells everything that is wrong with any; of several that
@@ -94,8 +82,7 @@ fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Find
     for instance in instances {
         let port = match instance.port {
             Port::Fixed(port) => port,
-            Port::Auto => crate::vm::free_port()
-                .map_err(|error| Error::from(SystemError::Runtime { error }))?,
+            Port::Auto => crate::vm::free_port().map_err(|error| SystemError::Runtime { error })?,
         };
         match config.resolve(instance, port) {
             Ok(vm) => vms.push(vm),

@@ -1,12 +1,14 @@
 //! Names that QEMU has to know: options, machines, CPUs, accelerators, devices, properties.
 
-use super::ask::{Qemus, Question};
+use super::ask::Question;
 use super::finding::{Code, Finding};
 use super::subject::Subject;
 use super::table;
 use crate::qemu_args::{Arg, Properties};
 use crate::text::suggest;
+use futures_util::future::join_all;
 use std::collections::HashSet;
+use tokio::join;
 
 /// Properties of `-machine` that are no machine's: QEMU hands them on (QEMU, softmmu/vl.c).
 const HANDED_ON: [&str; 5] = ["type", "accel", "igd-passthru", "kernel-irqchip", "kvm-shadow-mem"];
@@ -53,74 +55,55 @@ const DEVICE: Kind = Kind {
     unknown: Code::UnknownDevice,
 };
 
-/// What to ask QEMU about the names in a command line.
-pub fn questions(subject: &Subject, _: &Qemus) -> Vec<Question> {
-    let mut questions = Vec::new();
-    for kind in [MACHINE, DEVICE] {
-        questions.extend(kind.in_use(subject).iter().map(|named| kind.help(named)));
-    }
-    let lists =
-        [("-cpu", !cpus(subject).is_empty()), ("-accel", !accelerators(subject).is_empty())];
-    questions.extend(lists.iter().filter(|(_, used)| *used).map(|(opt, _)| question(opt, "help")));
-    if !nics(subject).is_empty() {
-        questions.push(question("-nic", "model=help"));
-    }
-    questions
-}
-
-/// What to ask for the names that are near to an unknown one.
-pub fn questions_about_unknown(subject: &Subject, qemus: &Qemus) -> Vec<Question> {
-    let has_unknown = |kind: &Kind| {
-        kind.in_use(subject).iter().any(|named| !kind.is_described(subject, qemus, named))
-    };
-    let kinds = [MACHINE, DEVICE].into_iter().filter(has_unknown);
-    kinds.map(|kind| question(kind.option, "help")).collect()
-}
-
 /// What is wrong with the names.
-pub fn findings(subject: &Subject, qemus: &Qemus) -> Vec<Finding> {
+pub async fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     if subject.table.is_empty() {
-        return vec![no_table(subject, qemus)];
+        return vec![no_table(subject).await];
     }
-    let mut findings = options(subject);
-    for kind in [MACHINE, DEVICE] {
-        for named in kind.in_use(subject) {
-            match kind.is_described(subject, qemus, &named) {
-                true => findings.extend(kind.properties(subject, qemus, &named)),
-                false => findings.extend(kind.unknown(subject, qemus, &named)),
-            }
+    let accelerators = accelerators(subject);
+    let lists = [
+        (cpus(subject), question("-cpu", "help"), Code::UnknownCpu, "CPU model"),
+        (accelerators, question("-accel", "help"), Code::UnknownAccelerator, "accelerator"),
+        (nics(subject), question("-nic", "model=help"), Code::UnknownNic, "network card"),
+    ];
+    let lists = lists.map(|(names, list, code, what)| listed(subject, names, list, code, what));
+    let (machines, devices, lists) =
+        join!(MACHINE.findings(subject), DEVICE.findings(subject), join_all(lists));
+    [options(subject), machines, devices, lists.concat()].concat()
+}
+
+/// Names that have to be in one of QEMU's lists.
+async fn listed(
+    subject: &Subject<'_>,
+    names: Vec<(&Arg, String)>,
+    list: Question,
+    code: Code,
+    what: &str,
+) -> Vec<Finding> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let Ok(list) = subject.ask(list).await else { return Vec::new() };
+    let known = listed_names(&list.stdout);
+    let unknown = |(arg, name): (&Arg, String)| {
+        if !list.success || known.is_empty() || known.contains(name.as_str()) {
+            return None;
         }
-    }
-    let mut listed = |names: Vec<(&Arg, String)>, asked: Question, code, what| {
-        let answer = qemus.answer(&subject.program, &asked).filter(|answer| answer.success);
-        let known = answer.map(|answer| listed_names(&answer.stdout)).unwrap_or_default();
-        let unknown = names.into_iter().filter(|(_, name)| !known.contains(name.as_str()));
-        findings.extend(unknown.filter(|_| !known.is_empty()).map(|(arg, name)| {
-            let message = format!("QEMU has no {what} `{name}`");
-            let nearest = suggest::nearest(&name, known.iter().copied());
-            subject.about(code, arg, &name, message).did_you_mean(nearest)
-        }));
+        let message = format!("QEMU has no {what} `{name}`");
+        let nearest = suggest::nearest(&name, known.iter().copied());
+        Some(subject.about(code, arg, &name, message).did_you_mean(nearest))
     };
-    listed(cpus(subject), question("-cpu", "help"), Code::UnknownCpu, "CPU model");
-    let accelerator = "accelerator";
-    listed(
-        accelerators(subject),
-        question("-accel", "help"),
-        Code::UnknownAccelerator,
-        accelerator,
-    );
-    listed(nics(subject), question("-nic", "model=help"), Code::UnknownNic, "network card");
-    findings
+    names.into_iter().filter_map(unknown).collect()
 }
 
 /// A binary that does not answer, or not as QEMU does.
-fn no_table(subject: &Subject, qemus: &Qemus) -> Finding {
+async fn no_table(subject: &Subject<'_>) -> Finding {
     let bin = &subject.program.bin;
-    let finding = match qemus.failure(&subject.program, &table::question()) {
-        Some(why) => subject
+    let finding = match subject.ask(table::question()).await {
+        Err(why) => subject
             .finding(Code::QemuNotRun, format!("can't run `{bin}`: {why}"))
             .hint("is it installed and in $PATH?"),
-        None => subject.finding(
+        Ok(_) => subject.finding(
             Code::QemuUnknown,
             format!("`{bin} -help` lists no options: names were not checked"),
         ),
@@ -158,32 +141,27 @@ impl Kind {
         named.filter(|named| !matches!(named.name.as_str(), "help" | "?")).collect()
     }
 
-    fn help(&self, named: &Named) -> Question {
-        question(self.option, &format!("{},help", named.name.replace(',', ",,")))
+    async fn findings(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let in_use = self.in_use(subject);
+        join_all(in_use.iter().map(|named| self.finding(subject, named))).await.concat()
     }
 
-    /// Whether QEMU tells the properties of what has this name: its exit code does not say.
-    fn is_described(&self, subject: &Subject, qemus: &Qemus, named: &Named) -> bool {
-        let answer = qemus.answer(&subject.program, &self.help(named));
+    async fn finding(&self, subject: &Subject<'_>, named: &Named<'_>) -> Vec<Finding> {
+        let help = question(self.option, &format!("{},help", named.name.replace(',', ",,")));
+        // Whether QEMU knows it: its exit code does not say.
         let titles = ["options:", "There are no options"];
-        answer.is_some_and(|answer| titles.iter().any(|title| answer.stdout.contains(title)))
-    }
-
-    fn unknown(&self, subject: &Subject, qemus: &Qemus, named: &Named) -> Option<Finding> {
-        let list = qemus.answer(&subject.program, &question(self.option, "help"))?;
-        let known = listed_names(&list.stdout);
-        let name = &named.name;
-        if known.is_empty() || known.contains(name.as_str()) {
-            return None;
+        match subject.ask(help).await {
+            Ok(help) if titles.iter().any(|title| help.stdout.contains(title)) => {
+                self.properties(subject, &help.stdout, named)
+            }
+            _ => {
+                let names = vec![(named.arg, named.name.clone())];
+                listed(subject, names, question(self.option, "help"), self.unknown, self.what).await
+            }
         }
-        let message = format!("QEMU has no {} `{name}`", self.what);
-        let nearest = suggest::nearest(name, known);
-        Some(subject.about(self.unknown, named.arg, name, message).did_you_mean(nearest))
     }
 
-    fn properties(&self, subject: &Subject, qemus: &Qemus, named: &Named) -> Vec<Finding> {
-        let help = qemus.answer(&subject.program, &self.help(named));
-        let help = help.map_or("", |answer| &answer.stdout);
+    fn properties(&self, subject: &Subject, help: &str, named: &Named) -> Vec<Finding> {
         let listed: HashSet<_> =
             help.lines().filter_map(|line| line.trim().split_once("=<").map(|(k, _)| k)).collect();
         if listed.is_empty() {

@@ -1,6 +1,6 @@
-//! One VM as it is looked at.
+//! One VM being looked at, and how to word a finding about it.
 
-use super::ask::Program;
+use super::ask::{Program, Qemus, Question, Told};
 use super::finding::{Code, Finding};
 use super::table::Table;
 use crate::Place;
@@ -14,7 +14,7 @@ pub struct Subject<'a> {
     pub config: &'a Config,
     pub vm: &'a Vm,
     pub program: Program,
-    pub image_tool: Program,
+    pub qemus: &'a Qemus,
     pub table: Table,
     pub options: Vec<Opt<'a>>,
     /// What is wrong with its SSH options.
@@ -24,6 +24,7 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// Something about the VM.
     pub fn finding(&self, code: Code, message: String) -> Finding {
         Finding { vm: self.vm.instance.name.clone(), code, message, hint: None, place: None }
     }
@@ -48,6 +49,12 @@ impl Subject<'_> {
         named.filter_map(|opt| Some((opt.name, opt.value?)))
     }
 
+    /// Asks its QEMU.
+    pub async fn ask(&self, question: Question) -> Told {
+        self.qemus.answer(&self.program, question).await
+    }
+
+    /// The VM's QEMU, if it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }

@@ -2,6 +2,7 @@
 
 use super::ask::{Program, Qemus, Question};
 use crate::qemu_args::{Arg, option_name};
+use futures_util::future::join_all;
 use std::collections::BTreeMap;
 
 /// Where the help's descriptions begin (QEMU, qemu-options.hx).
@@ -20,15 +21,25 @@ pub fn question() -> Question {
 
 /// Asks whether there is an option that the help does not list: QEMU looks at the names of all
 /// options before it obeys the first, and then prints its version.
-pub fn confirmation(arg: &str) -> Question {
+fn confirmation(arg: &str) -> Question {
     vec!["-version".to_owned(), arg.to_owned()]
 }
 
 impl Table {
-    /// What the binary has told; empty if it did not answer as QEMU does.
-    pub fn new(qemus: &Qemus, program: &Program) -> Table {
-        let help = qemus.answer(program, &question()).map_or("", |answer| &answer.stdout);
-        Table::parse(help)
+    /// The options of a binary, and those of `args` that it knows without listing them, such as `-M`.
+    /// Empty if it does not answer as QEMU does.
+    pub async fn of(qemus: &Qemus, program: &Program, args: &[Arg]) -> Table {
+        let help = qemus.answer(program, question()).await;
+        let mut table = help.map_or_else(|_| Table::default(), |help| Table::parse(&help.stdout));
+        let confirm = |arg| async move { (arg, qemus.answer(program, confirmation(arg)).await) };
+        for (arg, answer) in join_all(table.unlisted(args).into_iter().map(confirm)).await {
+            let Ok(answer) = answer else { continue };
+            let takes_value = answer.stderr.contains("requires an argument");
+            if let Some(name) = option_name(arg).filter(|_| answer.success || takes_value) {
+                table.options.insert(name.to_owned(), takes_value);
+            }
+        }
+        table
     }
 
     fn parse(help: &str) -> Table {
@@ -36,24 +47,11 @@ impl Table {
     }
 
     /// Arguments that look like options and are not in the help.
-    pub fn unlisted<'a>(&self, args: &'a [Arg]) -> impl Iterator<Item = &'a str> {
-        let names = args.iter().filter_map(|arg| Some((option_name(&arg.text)?, &arg.text)));
-        let unlisted = |(name, text): (&str, &'a String)| {
-            (!self.is_empty() && !self.options.contains_key(name)).then_some(text.as_str())
-        };
-        names.filter_map(unlisted)
-    }
-
-    /// Takes in what QEMU knows without listing it, `-M` for one.
-    pub fn learn(&mut self, qemus: &Qemus, program: &Program, args: &[Arg]) {
-        let unlisted: Vec<_> = self.unlisted(args).collect();
-        for arg in unlisted {
-            let Some(answer) = qemus.answer(program, &confirmation(arg)) else { continue };
-            let takes_value = answer.stderr.contains("requires an argument");
-            if let Some(name) = option_name(arg).filter(|_| answer.success || takes_value) {
-                self.options.insert(name.to_owned(), takes_value);
-            }
-        }
+    fn unlisted<'a>(&self, args: &'a [Arg]) -> Vec<&'a str> {
+        let is_unlisted =
+            |text: &&str| option_name(text).is_some_and(|name| !self.options.contains_key(name));
+        let args = args.iter().map(|arg| arg.text.as_str()).filter(is_unlisted);
+        args.filter(|_| !self.is_empty()).collect()
     }
 
     pub fn is_empty(&self) -> bool {

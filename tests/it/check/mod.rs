@@ -2,10 +2,11 @@
 
 mod files;
 
-use crate::harness::{Lab, NO_GUEST, Outcome, free_port, vm};
+use crate::harness::{Lab, NO_GUEST, Outcome, free_port, until, vm};
 use qqmgr::check::Code;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// A `[vm.NAME]` whose SSH goes elsewhere, so that nothing has to forward it.
 fn elsewhere(name: &str, cmd: &str) -> String {
@@ -133,6 +134,38 @@ fn binaries_that_are_no_qemu() {
             "c qemu_not_run 11:7 can't run `./endless`: its answer has no end | is it installed and in $PATH?",
         ]
     );
+}
+
+#[test]
+fn a_qemu_that_hangs_dies_or_talks_nonsense() {
+    let config = format!(
+        "[qemu]\nbin = './half'\n{}",
+        elsewhere(
+            "a",
+            "-machine q36 -cpu qemu65 -device nvme,foo=1 -device e1000,foo=1 -device nvmee -foo"
+        )
+    );
+    let lab = Lab::new(&config);
+    lab.script(
+        "half",
+        r#"case "$*" in
+            -help) exec qemu-system-x86_64 -help ;;
+            *nvme,*) echo $$ >> hangs; exec sleep 1000 ;;
+            *e1000*|"-device help") kill -9 $$ ;;
+            *nvmee*) printf '\377\376\033[31m}{' ;;
+            *) echo 'nonsense' >&2; exit 1 ;;
+        esac"#,
+    );
+    let start = Instant::now();
+    // What could not be asked was not checked.
+    assert_eq!(
+        findings(&lab.qqmgr("check --json").run()),
+        ["a unknown_option 4:89 QEMU has no option `-foo` | -"]
+    );
+    assert!(start.elapsed() < Duration::from_mins(2), "{:?}", start.elapsed());
+    for pid in lab.read("hangs").lines() {
+        until("the end of what hangs", || (!Path::new("/proc").join(pid).exists()).then_some(()));
+    }
 }
 
 #[test]
