@@ -10,8 +10,23 @@ use futures_util::future::join_all;
 use std::collections::HashSet;
 use tokio::join;
 
-/// Properties of `-machine` that are no machine's: QEMU hands them on (QEMU, softmmu/vl.c).
-const HANDED_ON: [&str; 5] = ["type", "accel", "igd-passthru", "kernel-irqchip", "kvm-shadow-mem"];
+/// Properties of `-machine` that `-machine NAME,help` does not list: QEMU hands the first five on
+/// (QEMU, softmmu/vl.c), and the others are a machine's only once it is made (hw/i386/pc.c).
+const UNLISTED: [&str; 13] = [
+    "type",
+    "accel",
+    "igd-passthru",
+    "kernel-irqchip",
+    "kvm-shadow-mem",
+    "cxl",
+    "cxl-fmw",
+    "hmat",
+    "nvdimm",
+    "nvdimm-persistence",
+    "pcspk-audiodev",
+    "pflash0",
+    "pflash1",
+];
 
 /// Properties of `-device` that are no device's.
 const OF_ANY_DEVICE: [&str; 3] = ["driver", "id", "bus"];
@@ -171,8 +186,8 @@ impl Kind {
         let unknown = keys.filter(|key| !self.has_property(&listed, key));
         let finding = |key: &str| {
             let message = format!("{} `{}` has no property `{key}`", self.what, named.name);
-            let handed_on = HANDED_ON.iter().filter(|_| self.option == MACHINE.option);
-            let nearest = suggest::nearest(key, listed.iter().chain(handed_on).copied());
+            let unlisted = UNLISTED.iter().filter(|_| self.option == MACHINE.option);
+            let nearest = suggest::nearest(key, listed.iter().chain(unlisted).copied());
             subject.about(Code::UnknownProperty, named.arg, key, message).did_you_mean(nearest)
         };
         unknown.map(finding).collect()
@@ -187,7 +202,7 @@ impl Kind {
         match self.option {
             option if option == MACHINE.option => {
                 let dashed = key.replace('_', "-");
-                known || is(&dashed) || HANDED_ON.contains(&dashed.as_str())
+                known || is(&dashed) || UNLISTED.contains(&dashed.as_str())
             }
             _ => known || OF_ANY_DEVICE.contains(&key) || key.starts_with("len-"),
         }

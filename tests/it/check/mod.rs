@@ -38,7 +38,7 @@ fn findings(outcome: &Outcome) -> Vec<String> {
 fn nothing_to_complain_about() {
     let net = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22 \
                -device virtio-net-pci,netdev=n,mac=52:54:00:00:00:01,bus=pcie.0,addr=3,id=net";
-    let rest = "-M q35,kernel_irqchip=split,smp.cpus=2 -cpu qemu64,+x2apic \
+    let rest = "-M q35,kernel_irqchip=split,smp.cpus=2,nvdimm=on,hmat=off -cpu qemu64,+x2apic \
                 -name -kernel -device '{\"driver\":\"nvme\",\"serial\":\"1\",\"drive\":\"d\"}' \
                 -drive id=d,if=none,driver=null-co -nic user,model=virtio -snapshot -S -k de \
                 -bios bios-256k.bin -global ICH9-LPC.disable_s3=1 -object rng-builtin,id=r";
