@@ -79,7 +79,7 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     // One that isn't there is not copied.
     let is_cut =
         FILES.map(|(name, _)| copy_end(&dir.file(name), &bundle.join(name)).unwrap_or(false));
-    let launch = Launch::read(&dir);
+    let launch = Launch::read(&dir).ok().flatten();
     let argv = launch.as_ref().map(|launch| launch.argv.as_slice()).unwrap_or_default();
     let line = shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_default();
     let resolved =

@@ -54,9 +54,11 @@ async fn collect(instance: &Instance, done: &mut Collected) -> Result<(), Error>
     }
     let should_end = |process: &Process| {
         let lease = || Lease::of(&dir, process.pid());
-        instance.is_run() || lease().is_some_and(|lease| lease.is_over())
+        Ok::<_, Error>(instance.is_run() || lease()?.is_some_and(|lease| lease.is_over()))
     };
-    if let Some(process) = dir.settled_process().await?.filter(should_end) {
+    if let Some(process) = dir.settled_process().await?
+        && should_end(&process)?
+    {
         let stopped = lease::end(&process, instance).await?;
         if stopped.pid.is_some() {
             done.stopped.push(stopped);

@@ -30,7 +30,7 @@ impl Host {
         let dir = VmDir::create(instance)?;
         let running = dir.process()?.is_some();
         let port = match (running, instance.port) {
-            (true, _) => port(instance, &dir),
+            (true, _) => port(instance, &dir)?,
             (false, Port::Fixed(port)) => Some(port),
             (false, Port::Auto) => None,
         };
@@ -51,7 +51,7 @@ impl Host {
 /// # Errors
 /// Its SSH options can't be resolved.
 pub fn way(config: &Config, instance: &Instance, port: u16, dir: &VmDir) -> Result<Ssh, Error> {
-    match Launch::read(dir) {
+    match Launch::read(dir)? {
         Some(launch) if !instance.is_defined() => {
             Ok(Ssh { port, vm_port: 22, options: launch.ssh_options })
         }
@@ -60,10 +60,13 @@ pub fn way(config: &Config, instance: &Instance, port: u16, dir: &VmDir) -> Resu
 }
 
 /// The port of a VM that runs: the one that it was started with.
-pub fn port(instance: &Instance, dir: &VmDir) -> Option<u16> {
-    match (Launch::read(dir), instance.port) {
+///
+/// # Errors
+/// What it was started with can't be read.
+pub fn port(instance: &Instance, dir: &VmDir) -> Result<Option<u16>, Error> {
+    Ok(match (Launch::read(dir)?, instance.port) {
         (Some(launch), _) => Some(launch.ssh_port),
         (None, Port::Fixed(port)) => Some(port),
         (None, Port::Auto) => None,
-    }
+    })
 }

@@ -91,7 +91,7 @@ impl Running {
     /// The path of a socket as QEMU was told of it, by which the kernel lists it.
     fn path_as_told(&self, socket: &str) -> PathBuf {
         let path = self.dir.file(socket);
-        let launch = Launch::read(&self.dir);
+        let launch = Launch::read(&self.dir).ok().flatten();
         match launch.as_ref().and_then(|launch| launch.config.parent()) {
             Some(working_dir) => socket_argument(&path, working_dir),
             None => path,

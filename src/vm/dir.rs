@@ -10,6 +10,7 @@ use crate::sys::process::{Elsewhere, Process};
 use crate::sys::short_socket::{self, LONGEST_PATH};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -156,8 +157,10 @@ impl VmDir {
         let deadline = Instant::now() + SETTLING;
         loop {
             let found = self.process()?;
-            let Ok(file) = rustix::fs::openat(&self.fd, files::LOCK, flags, Mode::empty()) else {
-                return Ok(found);
+            let file = match rustix::fs::openat(&self.fd, files::LOCK, flags, Mode::empty()) {
+                Ok(file) => file,
+                Err(rustix::io::Errno::NOENT) => return Ok(found),
+                Err(error) => return Err(cant("open", &self.file(files::LOCK))(error.into())),
             };
             if found.is_some() || Instant::now() > deadline {
                 return Ok(found);
@@ -204,6 +207,20 @@ impl VmDir {
         let json = serde_json::to_vec(record).map_err(io::Error::from);
         let json = json.map_err(cant("write", &self.file(name)))?;
         self.write(name, &json).map(drop)
+    }
+
+    /// Reads a record that was put in place; `None` if there is none.
+    ///
+    /// # Errors
+    /// It can't be read, or is no such record.
+    pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let path = self.file(name);
+        let record = match std::fs::read(&path) {
+            Ok(json) => serde_json::from_slice(&json).map(Some).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        record.map_err(cant("read", &path))
     }
 
     /// Begins a log for QEMU's output: a new file, so that whoever reads the one before can tell,

@@ -40,10 +40,12 @@ impl Launch {
         }
     }
 
-    /// The record of the VM's latest launch, if there is a whole one.
-    pub fn read(dir: &VmDir) -> Option<Launch> {
-        let text = std::fs::read(dir.file(files::LAUNCH)).ok()?;
-        serde_json::from_slice(&text).ok()
+    /// The record of the VM's latest launch, if there is one.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read(dir: &VmDir) -> Result<Option<Launch>, Error> {
+        dir.read_record(files::LAUNCH)
     }
 
     /// Begins a life of the VM: the record is put in place, and nothing of the life before is

@@ -33,10 +33,12 @@ pub struct LeaseStatus {
 
 impl Lease {
     /// The lease of the VM whose process is `pid`: one of a life before is not for it.
-    pub fn of(dir: &VmDir, pid: u32) -> Option<Lease> {
-        let lease: Lease =
-            serde_json::from_slice(&std::fs::read(dir.file(files::LEASE)).ok()?).ok()?;
-        (lease.vm.is_some() && lease.vm == Identity::of(pid)).then_some(lease)
+    ///
+    /// # Errors
+    /// The record can't be read.
+    pub fn of(dir: &VmDir, pid: u32) -> Result<Option<Lease>, Error> {
+        let lease: Option<Lease> = dir.read_record(files::LEASE)?;
+        Ok(lease.filter(|lease| lease.vm.is_some() && lease.vm == Identity::of(pid)))
     }
 
     /// The lease of a VM, if it runs and has one.
@@ -47,7 +49,10 @@ impl Lease {
         let Some(dir) = VmDir::open(instance)? else {
             return Ok(None);
         };
-        Ok(dir.process()?.and_then(|process| Lease::of(&dir, process.pid())))
+        match dir.process()? {
+            Some(process) => Lease::of(&dir, process.pid()),
+            None => Ok(None),
+        }
     }
 
     /// Puts the record in place of the one before, whole or not at all.

@@ -53,7 +53,9 @@ impl<'a> Registry<'a> {
         let exists = match (found.is_defined(), found.is_run()) {
             (true, false) => true,
             (true, true) => found.dir.is_dir(),
-            (false, _) => self.is_ours(&found)? && (!self.is_read || lives(&found)?),
+            // It is told if that can't be looked into.
+            (false, _) if names_in(&self.config.runtime)?.is_empty() => false,
+            (false, _) => self.is_ours(&found)? && (!self.is_read || lives(&found)),
         };
         if exists { Ok(found) } else { Err(unknown()) }
     }
@@ -122,7 +124,7 @@ impl<'a> Registry<'a> {
         }
         for name in started.into_iter().filter(|name| is_vm_name(name)) {
             let vm = self.config.stray(&name);
-            if self.is_ours(&vm)? && lives(&vm)? {
+            if self.is_ours(&vm)? && lives(&vm) {
                 found.push(vm.clone());
             }
             for run in runs_of(&vm)? {
@@ -141,7 +143,7 @@ impl<'a> Registry<'a> {
             Err(error) if matches!(error.get(), Some(SystemError::UnsafeDir { .. })) => {
                 return Ok(false);
             }
-            dir => dir?.as_ref().and_then(Launch::read),
+            dir => dir?.as_ref().map(Launch::read).transpose()?.flatten(),
         };
         Ok(launch.is_some_and(|launch| launch.config == self.config.file.source.path))
     }
@@ -152,8 +154,10 @@ pub fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-fn lives(instance: &Instance) -> Result<bool, Error> {
-    Ok(!matches!(Liveness::of(instance)?, Liveness::Stopped))
+/// Whether a VM lives, as far as can be told: what keeps that from being told is for whoever does
+/// something with it.
+fn lives(instance: &Instance) -> bool {
+    !matches!(Liveness::of(instance), Ok(Liveness::Stopped))
 }
 
 /// The throwaway instances of a VM, by their names.

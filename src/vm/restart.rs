@@ -30,7 +30,7 @@ pub async fn restart(
     instance: &Instance,
     timeout: Duration,
 ) -> Result<(Stopped, Started), Error> {
-    let launch = VmDir::open(instance)?.as_ref().and_then(Launch::read);
+    let launch = VmDir::open(instance)?.as_ref().map(Launch::read).transpose()?.flatten();
     let extra = launch.map(|launch| launch.extra).unwrap_or_default();
     plan(config, instance, &extra)?;
     let (stopped, lock) = stop_and_hold(instance, From::Powerdown(timeout), By::Restart).await?;
@@ -46,7 +46,7 @@ pub async fn restart(
 /// The VM is not running or would end, or QMP does not answer as it should.
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     let vm = running(instance)?;
-    if let Some(option) = Launch::read(&vm.dir).and_then(|launch| ends_with_reset(&launch.argv)) {
+    if let Some(option) = Launch::read(&vm.dir)?.and_then(|launch| ends_with_reset(&launch.argv)) {
         return Err(VmError::ResetEnds { vm: vm.name, option }.into());
     }
     let before = Timeline::read(&vm.dir);

@@ -131,7 +131,7 @@ pub async fn start_holding(
     {
         let Running { name, dir, process } = running;
         let pid = process.pid();
-        let (ssh_port, has_them) = match Launch::read(&dir) {
+        let (ssh_port, has_them) = match Launch::read(&dir)? {
             Some(launch) => (launch.ssh_port, launch.extra == options.extra),
             None => (planned?.0.ssh.port, false),
         };

@@ -154,14 +154,17 @@ impl Status {
     }
 
     /// What can be told of a process without asking it.
-    fn of_process(instance: &Instance, vm: &Running) -> Status {
+    ///
+    /// # Errors
+    /// A record can't be read.
+    fn of_process(instance: &Instance, vm: &Running) -> Result<Status, Error> {
         let Running { dir, process, .. } = vm;
         let mut status = Status::stopped(instance).with_process(process);
         status.state = State::unknown().name;
-        status.ssh.port = Launch::read(dir).map(|launch| launch.ssh_port).or(status.ssh.port);
+        status.ssh.port = Launch::read(dir)?.map(|launch| launch.ssh_port).or(status.ssh.port);
         status.stopping = is_stopping(dir);
-        status.lease = Lease::of(dir, process.pid()).map(|lease| lease.status());
-        status
+        status.lease = Lease::of(dir, process.pid())?.map(|lease| lease.status());
+        Ok(status)
     }
 }
 
@@ -263,7 +266,7 @@ async fn ask_process(
         let ended = Ended::read(&vm.dir);
         return Ok((Status { ended, ..Status::stopped(instance) }, None));
     }
-    let mut status = Status::of_process(instance, &vm);
+    let mut status = Status::of_process(instance, &vm)?;
     match answer {
         Ok((state, version)) => {
             (status.state, status.state_detail) = (state.name, state.detail);

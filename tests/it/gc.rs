@@ -78,17 +78,6 @@ fn each_run_is_removed_by_one() {
     assert_eq!(fs::read_dir(lab.vm_file("a", "runs")).unwrap().count(), 0);
 }
 
-/// What can't be read is not what isn't there.
-#[test]
-fn a_runtime_directory_that_is_none() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.write(".qqmgr", "");
-    let said = "error: can't read \"[DIR]/.qqmgr\": Not a directory (os error 20)\n";
-    for line in ["gc", "stop --all", "list", "ssh-config --all", "stop a*"] {
-        lab.qqmgr(line).run().expect(1, "", said);
-    }
-}
-
 #[test]
 fn one_that_fails_is_told_and_the_others_are_done() {
     let lab = Lab::new(&(vm("b", NO_GUEST) + &vm("a", NO_GUEST)));

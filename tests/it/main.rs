@@ -47,5 +47,6 @@ mod status;
 mod stop;
 mod stray;
 mod timeline;
+mod unreadable;
 mod usage;
 mod wait;
