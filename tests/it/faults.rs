@@ -149,3 +149,21 @@ fn a_client_that_leaves_in_time_delays_only() {
         reset.join().unwrap().code(0);
     });
 }
+
+#[test]
+fn who_waits_for_another_client_asks_seldom() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let _other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
+    let mut console = lab.qqmgr("console a").in_pipe();
+    let file = |name: &str| format!("/proc/{}/{name}", console.pid());
+    let mut reads: u64 = 0;
+    until("it gives up", || {
+        let io = std::fs::read_to_string(file("io")).unwrap_or_default();
+        let count = io.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse().ok());
+        reads = reads.max(count.unwrap_or(0));
+        std::fs::read_link(file("exe")).is_err().then_some(())
+    });
+    assert_eq!(console.ends(), 1);
+    assert!((1..500).contains(&reads), "{reads}");
+}
