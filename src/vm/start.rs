@@ -131,6 +131,10 @@ pub async fn start_holding(
     {
         let Running { name, dir, process } = running;
         let pid = process.pid();
+        // Whoever has started it may have been killed since, while it was still coming up.
+        if dir.has_event_log() {
+            log_has_begun(&dir, deadline).await;
+        }
         let (ssh_port, has_them) = match Launch::read(&dir)? {
             Some(launch) => (launch.ssh_port, launch.extra == options.extra),
             None => (planned?.0.ssh.port, false),
@@ -220,7 +224,7 @@ impl Attempt<'_> {
                 let name = vm.instance.name.clone();
                 let mut warnings: Vec<_> =
                     explain::last_words(self.dir).lines().map(str::to_owned).collect();
-                if !self.log_has_begun().await {
+                if !log_has_begun(self.dir, self.deadline).await {
                     warnings.push("QEMU writes no log of its events".to_owned());
                 }
                 let (ssh_port, ignored_args, already_running) = (vm.ssh.port, Vec::new(), false);
@@ -236,19 +240,6 @@ impl Attempt<'_> {
                     Err(VmError::Qmp { vm, pid, error }.into())
                 }
             },
-        }
-    }
-
-    /// Waits until QEMU has taken its first commands, from when on its events are written down;
-    /// false if it does not.
-    async fn log_has_begun(&self) -> bool {
-        let deadline = self.deadline.min(Instant::now() + PATIENCE);
-        loop {
-            match History::read(self.dir) {
-                Ok(history) if history.is_open() => return true,
-                Ok(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_INTERVAL).await,
-                _ => return false,
-            }
         }
     }
 
@@ -289,6 +280,19 @@ impl Attempt<'_> {
             }
         }
         self.dir.clean();
+    }
+}
+
+/// Waits until QEMU has taken its first commands, from when on its events are written down; false if
+/// it does not.
+async fn log_has_begun(dir: &VmDir, deadline: Instant) -> bool {
+    let deadline = deadline.min(Instant::now() + PATIENCE);
+    loop {
+        match History::read(dir) {
+            Ok(history) if history.is_open() => return true,
+            Ok(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_INTERVAL).await,
+            _ => return false,
+        }
     }
 }
 

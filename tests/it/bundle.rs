@@ -66,7 +66,7 @@ fn what_is_known_of_a_vm_that_panicked() {
     assert_eq!(config["env"], serde_json::json!([["COLOUR", "red"]]), "{config}");
     assert!(fs::read(dir.join("screenshot.png")).unwrap().starts_with(b"\x89PNG"));
     let story = read("README");
-    let order = ["QEMU was spawned", "QMP answered", "serial:Kernel panic holds", "Files"];
+    let order = ["QEMU was spawned", "QMP answered", "serial:Kernel panic came true", "Files"];
     let places = order.map(|text| story.find(text).unwrap_or_else(|| panic!("{text}: {story}")));
     assert!(places.is_sorted(), "{story}");
     for file in &files[1..] {
