@@ -105,14 +105,32 @@ fn a_filter_and_a_count() {
 fn a_line_for_people() {
     let lab = running();
     lab.qemu().ends(|| Qmp::open(&lab).run(&["quit"]));
-    let text = lab.qqmgr("events a -n 1").env("TZ", "UTC-2").run().code(0).text();
-    let (time, rest) = text.trim_end().split_at("2026-03-01 14:03:05.123".len());
-    assert_eq!(rest, " SHUTDOWN {\"guest\":false,\"reason\":\"host-qmp-quit\"}");
     let shutdown = lab.qqmgr("events a -n 1 --json").run().code(0).json();
     let millis = shutdown["timestamp"]["microseconds"].as_u64().unwrap() / 1000;
     let seconds = shutdown["timestamp"]["seconds"].as_u64().unwrap() + 2 * 3600;
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    assert_eq!(&time[11..], format!("{hour:02}:{minute:02}:{second:02}.{millis:03}"));
+    // By a rule, and by a name in the system's database.
+    lab.write("zones/Test/Two", two_hours_east());
+    for zone in ["UTC-2", "Test/Two"] {
+        let events = lab.qqmgr("events a -n 1").env("TZDIR", lab.path("zones")).env("TZ", zone);
+        let text = events.run().code(0).text();
+        let (time, rest) = text.trim_end().split_at("2026-03-01 14:03:05.123".len());
+        assert_eq!(rest, " SHUTDOWN {\"guest\":false,\"reason\":\"host-qmp-quit\"}");
+        let wanted = format!("{hour:02}:{minute:02}:{second:02}.{millis:03}");
+        assert_eq!(&time[11..], wanted, "{zone}");
+    }
+}
+
+/// A time zone of the database, two hours east of Greenwich (TZif, RFC 9636).
+fn two_hours_east() -> Vec<u8> {
+    let mut header = b"TZif2".to_vec();
+    header.extend([0; 15]);
+    // How many of each there are: one type of local time, whose name has four bytes.
+    [0_u32, 0, 0, 0, 1, 4].iter().for_each(|count| header.extend(count.to_be_bytes()));
+    let mut times = 7200_i32.to_be_bytes().to_vec();
+    times.extend(b"\0\0TWO\0");
+    // Once for readers of 32 bits and once for others, who take the rule at the end.
+    [&header[..], &times, &header, &times, b"\nTWO-2\n"].concat()
 }
 
 #[test]
