@@ -16,7 +16,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// As many bundles of a VM are kept, those of VMs that came up and died before any others.
+/// As many bundles of a VM are kept: the newest.
 const KEPT: usize = 5;
 
 /// The file of a bundle that tells its error to programs.

@@ -26,8 +26,8 @@ impl<'a> Registry<'a> {
         Registry { config, is_read: true }
     }
 
-    /// The VMs of a config that could not be read: those that its runtime directory tells of,
-    /// and [`Registry::get`] finds those that have ended, too.
+    /// The VMs of a config that could not be read: only its runtime directory tells which there are.
+    /// [`Registry::get`] then also finds a VM that has ended.
     pub fn of_unread(config: &'a Config) -> Registry<'a> {
         Registry { config, is_read: false }
     }
@@ -53,7 +53,7 @@ impl<'a> Registry<'a> {
         let exists = match (found.is_defined(), found.is_run()) {
             (true, false) => true,
             (true, true) => found.dir.is_dir(),
-            // It is told if that can't be looked into.
+            // An unreadable runtime directory is an error, not an unknown VM.
             (false, _) if names_in(&self.config.runtime)?.is_empty() => false,
             (false, _) => self.is_ours(&found)? && (!self.is_read || lives(&found)),
         };

@@ -19,7 +19,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// Spawns QEMU for a VM whose launch record has been written, with its first commands in
-/// `commands`; `die_with_us` has the kernel kill it when this thread ends.
+/// `commands`; `die_with_us` has the kernel kill it when the thread that executes it ends.
 ///
 /// # Errors
 /// A log can't be opened or the program can't be executed.

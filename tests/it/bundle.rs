@@ -58,7 +58,6 @@ fn what_is_known_of_a_vm_that_panicked() {
         "{error}"
     );
     let line = shlex::split(&read("command-line")).unwrap();
-    // A relay may be there as well.
     let qemu = lab.qemus();
     let alive = lab.processes().into_iter().find(|process| qemu.contains(&process.pid)).unwrap();
     assert_eq!(line, alive.args);

@@ -9,7 +9,7 @@ use std::path::Path;
 fn open_to_others(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
-        // A relay that leaves takes its socket along.
+        // A process that ends takes its socket along.
         let Ok(metadata) = entry.path().symlink_metadata() else { continue };
         if metadata.mode() & 0o077 != 0 {
             found.push(format!("{:?} {:o}", entry.path(), metadata.mode()));

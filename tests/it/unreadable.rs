@@ -1,7 +1,6 @@
 //! What is there but can't be read is an error, and never taken for nothing.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
-use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -30,7 +29,7 @@ fn the_runs_of_a_vm() {
 }
 
 #[test]
-fn whether_a_vm_runs_that_the_config_has_no_more() {
+fn the_pidfile_of_a_vm_that_the_config_no_longer_has() {
     let lab = Lab::new(&fake_qemu("old", ""));
     lab.qqmgr("start old").run().code(0);
     lab.write("qqmgr.toml", "");
@@ -51,8 +50,7 @@ fn a_lease() {
     let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a --ttl 1h").run().code(0);
     let keeper = lab.processes().into_iter().find(|process| process.args[0] == "qqmgr-keeper");
-    let keeper = keeper.unwrap();
-    keeper.ends(|| keeper.signal(Signal::KILL));
+    keeper.unwrap().end();
     let lease = lab.vm_file("a", "lease.json");
     for text in ["", "{\"expires_at\":true}"] {
         fs::write(&lease, text).unwrap();

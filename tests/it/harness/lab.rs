@@ -158,7 +158,7 @@ impl Lab {
         self.processes().into_iter().filter(is_qemu)
     }
 
-    /// No QEMU is left, and before long nobody else: a relay and an ssh master end by themselves.
+    /// No QEMU is left, and soon no other process: a shared ssh connection ends by itself.
     #[track_caller]
     pub fn nobody_is_left(&self) {
         assert!(self.qemus().is_empty(), "{:?}", self.processes());

@@ -1,7 +1,7 @@
 //! Starts that fail: why, where in the config, and that nothing is left.
 
 use super::assert_nothing_left;
-use crate::harness::{Alive, Lab, NO_GUEST, fake_qemu, free_port, until, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, until, vm};
 
 #[test]
 fn qemus_own_words_and_the_line_that_they_are_about() {
@@ -177,7 +177,7 @@ fn a_qemu_that_has_ended_but_can_not_be_waited_for() {
     // SAFETY: ptrace(2) and waitpid(2) are given no memory of ours.
     let traced = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, nothing, nothing) };
     assert_eq!(traced, 0, "{}", std::io::Error::last_os_error());
-    lab.processes().iter().filter(|process| process.pid == qemu).for_each(Alive::end);
+    lab.qemu().end();
     assert_eq!(start.ends(), 1);
     assert!(!lab.vm_file("a", "pid").exists());
     // SAFETY: as above.
