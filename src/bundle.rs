@@ -83,7 +83,7 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     let argv = launch.as_ref().map(|launch| launch.argv.as_slice()).unwrap_or_default();
     let line = shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_default();
     let resolved =
-        launch.as_ref().and_then(|launch| config.resolve(instance, launch.ssh_port).ok());
+        launch.as_ref().and_then(|launch| config.resolve(instance, &launch.ports()).ok());
     let events = last_events(&dir)?;
     let lines: io::Result<String> =
         events.iter().map(|event| Ok(serde_json::to_string(event)? + "\n")).collect();

@@ -17,7 +17,7 @@ mod table;
 
 pub use finding::{Code, Finding, Severity};
 
-use crate::config::{self, Config, Diagnostic, Instance, Port, Vm};
+use crate::config::{self, Config, Diagnostic, Instance, Vm};
 use crate::error::SystemError;
 use crate::qemu_args::options;
 use crate::ssh::Doubts;
@@ -80,11 +80,9 @@ fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Find
     let mut vms = Vec::with_capacity(instances.len());
     let mut wrong: Vec<(&str, Diagnostic)> = Vec::new();
     for instance in instances {
-        let port = match instance.port {
-            Port::Fixed(port) => port,
-            Port::Auto => crate::vm::free_port().map_err(|error| SystemError::Runtime { error })?,
-        };
-        match config.resolve(instance, port) {
+        let ports = crate::vm::choose_ports(&config.wanted_ports(instance)?);
+        let ports = ports.map_err(|error| SystemError::Runtime { error })?;
+        match config.resolve(instance, &ports) {
             Ok(vm) => vms.push(vm),
             Err(config::Error::Invalid { diagnostics, .. }) => {
                 wrong.extend(diagnostics.into_iter().map(|it| (instance.name.as_str(), it)));

@@ -21,6 +21,9 @@ impl fmt::Display for UpReport {
         let Started { name, pid, already_running, ssh_port, .. } = &self.started;
         let what = if *already_running { "is running already" } else { "started" };
         write!(f, "{name}: {what} (pid {pid}), SSH on port {ssh_port}")?;
+        for (name, port) in &self.started.ports {
+            write!(f, ", {name} on {port}")?;
+        }
         match &self.lease {
             Some(lease) if self.is_leased_anew => write!(f, "; from now on it {lease}")?,
             Some(lease) => write!(f, "; {lease}")?,

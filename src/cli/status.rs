@@ -54,6 +54,9 @@ impl fmt::Display for Status {
         if !self.configured {
             line("note", "the config no longer has it")?;
         }
+        for (name, port) in &self.ports {
+            line("port", &format!("{name} {port}"))?;
+        }
         for Forward { protocol, host_address, host_port, guest_port } in &self.forwards {
             line("forward", &format!("{protocol} {host_address}:{host_port} -> {guest_port}"))?;
         }

@@ -1,5 +1,6 @@
 //! The typed config file: what `qqmgr.toml` says, before any variable is put in.
 
+use super::ports::Port;
 use crate::text::source::{Source, Span, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Definition {
     pub env: Vec<(String, Text)>,
     /// `[vm.NAME.vars]`.
     pub vars: Vars,
+    /// `[vm.NAME.ports]`.
+    pub ports: BTreeMap<String, Port>,
     /// `[vm.NAME.ssh]`.
     pub ssh: SshSection,
 }
@@ -65,15 +68,6 @@ pub struct SshSection {
     pub vm_port: u16,
     /// All others: OpenSSH's own.
     pub options: Vec<SshOption>,
-}
-
-/// The host's port for SSH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Port {
-    /// This one.
-    Fixed(u16),
-    /// A free one, picked at each start.
-    Auto,
 }
 
 /// An option for OpenSSH.

@@ -1,6 +1,7 @@
 //! Who a VM is at run time: its name and its directory, told from the config alone.
 
-use super::file::{Definition, Port};
+use super::file::Definition;
+use super::ports::Port;
 use super::{Config, Error};
 use crate::text::suggest;
 use serde::{Deserialize, Serialize};

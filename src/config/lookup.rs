@@ -1,6 +1,7 @@
 //! Which variables a VM has, and what is said of one that it hasn't.
 
 use super::file::{Definition, Var, Vars};
+use super::ports::Ports;
 use crate::text::source::{Source, Text};
 use crate::text::suggest;
 use crate::text::template::Path;
@@ -9,7 +10,7 @@ use crate::text::template::Path;
 pub struct Builtins {
     pub name: String,
     pub dir: String,
-    pub port: u16,
+    pub ports: Ports,
     pub vm_port: u16,
     pub config_dir: String,
 }
@@ -58,15 +59,26 @@ impl<'a> Scope<'a> {
             ["config_dir"] => word(&builtins.config_dir),
             ["vm", "name"] => word(&builtins.name),
             ["vm", "dir"] => word(&builtins.dir),
-            ["vm", "ssh", "port"] => word(&builtins.port.to_string()),
+            ["vm", "ssh", "port"] => word(&builtins.ports.ssh.to_string()),
             ["vm", "ssh", "vm_port"] => word(&builtins.vm_port.to_string()),
+            ["vm", "ports", name] if let Some(port) = builtins.ports.named.get(*name) => {
+                word(&port.to_string())
+            }
             ["vm"] => Err(is_a("a table", path, Some(path.join(["name"])))),
             ["vm", "ssh"] => Err(is_a("a table", path, Some(path.join(["port"])))),
+            ["vm", "ports"] => {
+                let name = builtins.ports.named.keys().next();
+                Err(is_a("a table", path, name.map(|name| path.join([name.as_str()]))))
+            }
             ["env"] => Err(is_a("a table", path, Some(path.join(["HOME"])))),
             ["env", name] => environment(name).map(Found::Plain),
             ["vm", "ssh", _, ..] => Err(unknown(path, 2, ["port", "vm_port"])),
+            ["vm", "ports", _, ..] => {
+                Err(unknown(path, 2, builtins.ports.named.keys().map(String::as_str)))
+            }
             ["vm", ..] => {
-                let names = self.vm.vars.keys().map(String::as_str).chain(["name", "dir", "ssh"]);
+                let ours = ["name", "dir", "ssh", "ports"];
+                let names = self.vm.vars.keys().map(String::as_str).chain(ours);
                 descend(&self.vm.vars, path, 1, names)
             }
             rest => {

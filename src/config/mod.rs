@@ -8,6 +8,7 @@ mod instance;
 mod load;
 mod lookup;
 mod parse;
+mod ports;
 mod read;
 mod resolve;
 #[cfg(test)]
@@ -15,11 +16,12 @@ mod tests;
 
 pub use crate::text::source::{Diagnostic, Location, Source, Span, Text};
 pub use error::Error;
-pub use file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
+pub use file::{Definition, Entry, File, Qemu, SshOption, SshSection, Var, Vars};
 pub(crate) use instance::{DIR_PREFIX, RUNS};
 pub use instance::{Instance, Kind};
 pub use load::{FILE_NAME, RUNTIME_DIR};
 pub(crate) use parse::{NAME_RULE, file as parse, is_vm_name};
+pub use ports::{Port, PortUse, Ports, WantedPorts};
 pub use resolve::{Ssh, Vm, reserved_option};
 
 use std::path::{Path, PathBuf};

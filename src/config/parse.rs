@@ -1,14 +1,16 @@
 //! TOML text to the typed [`File`]: which keys there are and what they may hold.
 
-use super::file::{Definition, Entry, File, Port, Qemu, SshOption, SshSection, Var, Vars};
+use super::file::{Definition, Entry, File, Qemu, SshOption, SshSection, Var, Vars};
+use super::ports::Port;
 use super::read::{Reader, Section, Value, describe, scalar};
 use crate::text::source::{Diagnostic, Source, Text};
 use crate::text::suggest;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue, Error};
 
 const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
-const RESERVED_IN_VM: [&str; 3] = ["name", "dir", "ssh"];
+const RESERVED_IN_VM: [&str; 4] = ["name", "dir", "ssh", "ports"];
 const LONGEST_NAME: usize = 64;
 
 /// Parses a whole file.
@@ -165,7 +167,7 @@ pub fn is_vm_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-const VM_KEYS: [&str; 5] = ["cmd", "vars", "ssh", "bin", "env"];
+const VM_KEYS: [&str; 6] = ["cmd", "vars", "ssh", "ports", "bin", "env"];
 
 fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Definition> {
     reader.only(section, &VM_KEYS);
@@ -184,10 +186,14 @@ fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Defi
         Some(section) => vars(reader, &section, &RESERVED_IN_VM),
         None => Vars::new(),
     };
+    let ports = match reader.section(section, "ports", format!("[vm.{name}.ports]")) {
+        Some(section) => ports(reader, &section),
+        None => BTreeMap::new(),
+    };
     let ssh = reader.section(section, "ssh", format!("[vm.{name}.ssh]"));
     let ssh = ssh.and_then(|section| vm_ssh(reader, &section));
     let (name, span) = (name.to_owned(), section.span.clone());
-    Some(Definition { name, span, cmd: cmd?, bin, env, vars, ssh: ssh? })
+    Some(Definition { name, span, cmd: cmd?, bin, env, vars, ports, ssh: ssh? })
 }
 
 fn cmd(reader: &mut Reader, what: &str, value: &Value) -> Option<Vec<Entry>> {
@@ -228,6 +234,29 @@ fn env(reader: &mut Reader, vm: &str, value: &Value) -> Vec<(String, Text)> {
     variables
 }
 
+fn ports(reader: &mut Reader, section: &Section) -> BTreeMap<String, Port> {
+    let mut ports = BTreeMap::new();
+    for (name, span, value) in section.entries() {
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            let message = format!("`{name}` can't be a port's name");
+            let rule = "a name begins with a letter and goes on with letters, digits and `_`";
+            reader.error(Diagnostic::new(span, message).hint(rule));
+        }
+        let what = format!("`{name}` in {}", section.name);
+        ports.extend(port(reader, &what, value).map(|port| (name.to_owned(), port)));
+    }
+    ports
+}
+
+fn port(reader: &mut Reader, what: &str, value: &Value) -> Option<Port> {
+    match value.get_ref().as_str() {
+        Some("auto") => Some(Port::Auto),
+        _ => reader.port(what, &["auto"], value).map(Port::Fixed),
+    }
+}
+
 /// What qqmgr reads itself of a VM's SSH section; as all keywords, in upper and lower case.
 const OUR_KEYWORDS: [&str; 2] = ["port", "vm_port"];
 
@@ -253,10 +282,7 @@ fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
         let what = format!("`{key}` in {}", section.name);
         if key.eq_ignore_ascii_case("port") {
             has_port = true;
-            port = match value.get_ref().as_str() {
-                Some("auto") => Some(Port::Auto),
-                _ => reader.port(&what, &["auto"], value).map(Port::Fixed),
-            };
+            port = self::port(reader, &what, value);
         } else if key.eq_ignore_ascii_case("vm_port") {
             vm_port = reader.port(&what, &[], value).unwrap_or(vm_port);
         }

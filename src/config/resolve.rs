@@ -4,10 +4,11 @@ use super::Config;
 use super::expand::Expander;
 use super::file::{Definition, Entry, SshOption};
 use super::lookup::{Builtins, Scope};
-use super::{Error, Instance};
+use super::{Error, Instance, Ports};
 use crate::qemu_args::Arg;
 use crate::text::source::{Diagnostic, Source, Text};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A VM with nothing left to look up.
@@ -25,8 +26,17 @@ pub struct Vm {
     pub env: Vec<(String, String)>,
     /// The user's arguments.
     pub args: Vec<Arg>,
+    /// Its ports on the host that have a name.
+    pub ports: BTreeMap<String, u16>,
     /// How to reach it.
     pub ssh: Ssh,
+}
+
+impl Vm {
+    /// Its ports on the host.
+    pub fn ports(&self) -> Ports {
+        Ports { ssh: self.ssh.port, named: self.ports.clone() }
+    }
 }
 
 /// How SSH reaches a VM.
@@ -78,37 +88,38 @@ pub fn reserved_option(arg: &str) -> Option<&'static str> {
 }
 
 impl Config {
-    /// Puts every variable of a VM in, with SSH on `port`.
+    /// Puts every variable of a VM in, its ports on the host among them.
     ///
     /// # Errors
     /// Everything that can't be put in, and options that are qqmgr's own.
-    pub fn resolve(&self, instance: &Instance, port: u16) -> Result<Vm, Error> {
-        self.expand(instance, port, |resolver, definition| Vm {
+    pub fn resolve(&self, instance: &Instance, ports: &Ports) -> Result<Vm, Error> {
+        self.expand(instance, ports, |resolver, definition| Vm {
             instance: instance.clone(),
             config_dir: self.dir.clone(),
             bin: resolver.text(definition.bin.as_ref().unwrap_or(&self.file.qemu.bin)),
             img: resolver.text(&self.file.qemu.img),
             env: resolver.env(definition),
             args: resolver.args(definition),
-            ssh: resolver.ssh(definition, &self.file.ssh, port),
+            ports: ports.named.clone(),
+            ssh: resolver.ssh(definition, &self.file.ssh, ports.ssh),
         })
     }
 
-    /// How SSH reaches a VM on `port`; what is wrong with the rest of its definition keeps nobody
+    /// How SSH reaches a VM that has these ports; what is wrong with the rest of its definition keeps nobody
     /// from one that runs.
     ///
     /// # Errors
     /// Everything that can't be put into its SSH options.
-    pub fn resolve_ssh(&self, instance: &Instance, port: u16) -> Result<Ssh, Error> {
-        self.expand(instance, port, |resolver, definition| {
-            resolver.ssh(definition, &self.file.ssh, port)
+    pub fn resolve_ssh(&self, instance: &Instance, ports: &Ports) -> Result<Ssh, Error> {
+        self.expand(instance, ports, |resolver, definition| {
+            resolver.ssh(definition, &self.file.ssh, ports.ssh)
         })
     }
 
     fn expand<T>(
         &self,
         instance: &Instance,
-        port: u16,
+        ports: &Ports,
         resolve: impl FnOnce(&mut Resolver, &Definition) -> T,
     ) -> Result<T, Error> {
         let definition = self.definition(&instance.definition)?;
@@ -122,7 +133,7 @@ impl Config {
                 builtins: Builtins {
                     name: instance.name.clone(),
                     dir: instance.dir.display().to_string(),
-                    port,
+                    ports: ports.clone(),
                     vm_port: definition.ssh.vm_port,
                     config_dir: self.dir.display().to_string(),
                 },

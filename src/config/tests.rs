@@ -16,7 +16,7 @@ fn config(text: &str) -> Result<Config, Error> {
 
 fn resolve(text: &str) -> Result<Vm, Error> {
     let config = config(text)?;
-    config.resolve(&config.instance("a")?, 2022)
+    config.resolve(&config.instance("a")?, &Ports { ssh: 2022, ..Ports::default() })
 }
 
 /// The arguments of a VM `a` with this `cmd`, in a file that begins with `vars`.
@@ -174,7 +174,7 @@ fn tells_everything_that_is_wrong_at_once() {
             "8:7 `cmd` in [vm.b d] must be a list of strings, not a string",
             "10:8 an entry of `cmd` in [vm.a] must be a string, not an integer",
             "10:17 a word in `cmd` in [vm.a] must be a string, not an integer",
-            "11:1 unknown key `boot` in [vm.a] (known are: cmd, vars, ssh, bin, env)",
+            "11:1 unknown key `boot` in [vm.a] (known are: cmd, vars, ssh, ports, bin, env)",
             "13:8 `port` in [vm.a.ssh] must be from 1 to 65535, not 65536",
             "14:8 `User` in [vm.a.ssh] has a line break in it",
             "15:1 `Host` in [vm.a.ssh] can't be set for a VM (qqmgr writes the `Host` line itself)",
@@ -193,7 +193,7 @@ fn a_misspelt_key_is_one_error() {
             "2:1 unknown key `cdm` in [vm.a] (did you mean `cmd`?)",
             "3:7 unknown key `shs` in [vm.a] (did you mean `ssh`?)",
             "5:5 [vm.b] has no `cmd`",
-            "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, bin, env)",
+            "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, ports, bin, env)",
         ]
     );
 }
@@ -304,4 +304,45 @@ fn an_identity_is_a_function_of_the_path() {
 fn an_unknown_vm_suggests_the_nearest() {
     let error = config(VM).unwrap().instance("A").unwrap_err();
     assert!(matches!(error, Error::NoSuchVm { nearest: Some(near), .. } if near == "a"));
+}
+
+#[test]
+fn named_ports_are_variables() {
+    let text = |cmd: &str| {
+        format!(
+            "[vm.a]\ncmd = [\"{cmd}\"]\nssh.port = 1\nports = {{ http = \"auto\", debug = 9 }}\n"
+        )
+    };
+    let config = config(&text("{{.vm.ports.http}} {{.vm.ports.debug}}")).unwrap();
+    let instance = config.instance("a").unwrap();
+    let choose = |instance: &Instance| {
+        let mut free = 100..;
+        let wanted = config.wanted_ports(instance).unwrap();
+        wanted.choose(|| free.next().ok_or(())).unwrap()
+    };
+    let args = |instance: &Instance| -> Vec<_> {
+        let vm = config.resolve(instance, &choose(instance)).unwrap();
+        vm.args.into_iter().map(|arg| arg.text).collect()
+    };
+    assert_eq!(args(&instance), ["100", "9"]);
+    // A throwaway instance has ports of its own.
+    assert_eq!(args(&instance.run("x")), ["102", "101"]);
+
+    for (cmd, complaint) in [
+        ("{{.vm.ports}}", "2:9 `{{.vm.ports}}` is a table"),
+        ("{{.vm.ports.htp}}", "2:9 there is no variable `{{.vm.ports.htp}}`"),
+    ] {
+        let complaints = complaints(resolve(&text(cmd)));
+        assert!(complaints[0].starts_with(complaint), "{complaints:?}");
+    }
+    let text = "[vm.a]\ncmd = []\nssh.port = 1\n[vm.a.ports]\n1a = \"auto\"\nb = 0\nc = \"8080\"\nd = \"aut\"\n";
+    assert_eq!(
+        complaints(resolve(text)),
+        [
+            "5:1 `1a` can't be a port's name (a name begins with a letter and goes on with letters, digits and `_`)",
+            "6:5 `b` in [vm.a.ports] must be from 1 to 65535, not 0",
+            "7:5 `c` in [vm.a.ports] must be a port number or \"auto\", not \"8080\" (write 8080, without quotes)",
+            "8:5 `d` in [vm.a.ports] must be a port number or \"auto\", not \"aut\" (did you mean `\"auto\"`?)",
+        ]
+    );
 }

@@ -5,6 +5,7 @@ pub(crate) mod culprit;
 mod forwards;
 mod options;
 mod properties;
+pub mod usernet;
 
 pub use forwards::{Forward, forwards};
 pub use options::{Arg, Opt, name as option_name, options};

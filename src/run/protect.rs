@@ -4,8 +4,9 @@
 use crate::Error;
 use crate::config::{Config, Diagnostic, Instance, Vm};
 use crate::qemu_args::{Arg, Properties, forwards, option_name};
+use std::convert::Infallible;
 
-/// A port for a config that is only looked at.
+/// The port for SSH in a config that is only looked at.
 const ANY_PORT: u16 = 1;
 
 /// Looks at a definition before anything is run.
@@ -13,7 +14,13 @@ const ANY_PORT: u16 = 1;
 /// # Errors
 /// The lines that are in the way.
 pub fn check(config: &Config, instance: &Instance) -> Result<(), Error> {
-    let vm = config.resolve(instance, ANY_PORT)?;
+    let wanted = config.wanted_ports(instance)?;
+    let mut next = ANY_PORT - 1;
+    let Ok(ports) = wanted.choose(|| {
+        next += 1;
+        Ok::<_, Infallible>(next)
+    });
+    let vm = config.resolve(instance, &ports)?;
     let mut diagnostics: Vec<_> = vm.args.windows(2).filter_map(unprotected).collect();
     if !has_own_port(&vm) {
         let span = config.file.vm(&instance.definition).map(|definition| definition.span.clone());

@@ -2,7 +2,7 @@
 
 use super::config;
 use crate::Error;
-use crate::config::{Config, Instance, Port, Ssh};
+use crate::config::{Config, Instance, Port, Ports, Ssh};
 use crate::ssh::SshError;
 use crate::vm::{Launch, VmDir};
 use serde::Serialize;
@@ -29,13 +29,13 @@ impl Host {
         let name = instance.name.clone();
         let dir = VmDir::create(instance)?;
         let running = dir.process()?.is_some();
-        let port = match (running, instance.port) {
-            (true, _) => port(instance, &dir)?,
-            (false, Port::Fixed(port)) => Some(port),
-            (false, Port::Auto) => None,
+        let ports = match running {
+            true => ports(instance, &dir)?,
+            false => fixed(instance),
         };
-        let port = port.ok_or_else(|| Error::from(SshError::PortUnknown { vm: name.clone() }))?;
-        let ssh = way(config, instance, port, &dir)?;
+        let ports = ports.ok_or_else(|| Error::from(SshError::PortUnknown { vm: name.clone() }))?;
+        let ssh = way(config, instance, &ports, &dir)?;
+        let port = ssh.port;
         let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case("HostName");
         let own = ssh.options.iter().find(|(keyword, _)| is_host_name(keyword));
         let own = own.and_then(|(_, values)| values.first());
@@ -45,28 +45,32 @@ impl Host {
     }
 }
 
-/// How SSH reaches a VM on `port`: as the config says now, or as it said when the VM was started
+/// How SSH reaches a VM that has these ports: as the config says now, or as it said when the VM was started
 /// that it no longer defines.
 ///
 /// # Errors
 /// Its SSH options can't be resolved.
-pub fn way(config: &Config, instance: &Instance, port: u16, dir: &VmDir) -> Result<Ssh, Error> {
+pub fn way(config: &Config, instance: &Instance, ports: &Ports, dir: &VmDir) -> Result<Ssh, Error> {
     match Launch::read(dir)? {
         Some(launch) if !instance.is_defined() => {
-            Ok(Ssh { port, vm_port: 22, options: launch.ssh_options })
+            Ok(Ssh { port: ports.ssh, vm_port: 22, options: launch.ssh_options })
         }
-        _ => Ok(config.resolve_ssh(instance, port)?),
+        _ => Ok(config.resolve_ssh(instance, ports)?),
     }
 }
 
-/// The port of a VM that runs: the one that it was started with.
+/// The ports of a VM that runs: those that it was started with.
 ///
 /// # Errors
 /// What it was started with can't be read.
-pub fn port(instance: &Instance, dir: &VmDir) -> Result<Option<u16>, Error> {
-    Ok(match (Launch::read(dir)?, instance.port) {
-        (Some(launch), _) => Some(launch.ssh_port),
-        (None, Port::Fixed(port)) => Some(port),
-        (None, Port::Auto) => None,
-    })
+pub fn ports(instance: &Instance, dir: &VmDir) -> Result<Option<Ports>, Error> {
+    Ok(Launch::read(dir)?.map(|launch| launch.ports()).or_else(|| fixed(instance)))
+}
+
+/// What the config alone tells of a VM's ports.
+fn fixed(instance: &Instance) -> Option<Ports> {
+    match instance.port {
+        Port::Fixed(ssh) => Some(Ports { ssh, ..Ports::default() }),
+        Port::Auto => None,
+    }
 }

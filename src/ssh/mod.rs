@@ -48,8 +48,8 @@ impl Session {
     pub async fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
         let dir = vm::running(instance)?.dir;
         let not_running = || vm::not_running(instance);
-        let port = host::port(instance, &dir)?.ok_or_else(not_running)?;
-        let ssh = host::way(config, instance, port, &dir)?;
+        let ports = host::ports(instance, &dir)?.ok_or_else(not_running)?;
+        let ssh = host::way(config, instance, &ports, &dir)?;
         let config_file = config::write(&instance.name, &ssh, &dir)?;
         let history = History::read(&dir)?;
         master::drop_stale(&instance.name, &dir, &history).await;

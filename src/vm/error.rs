@@ -1,6 +1,7 @@
 //! Why something can't be done with a VM.
 
 use super::ended::Ended;
+use crate::config::PortUse;
 use crate::error::{Place, colon, faults};
 use crate::qmp;
 use crate::text::duration;
@@ -94,15 +95,19 @@ pub enum VmError {
         /// The VM.
         vm: String,
     },
-    /// The port for SSH is somebody else's.
-    #[error("VM `{vm}` did not start: its SSH port {port} is taken by {owner}")]
+    /// Another process listens on a port of the host that the VM needs.
+    #[error("VM `{vm}` did not start: its {} is taken by {owner}", port_use.describe(*port))]
     PortTaken {
         /// The VM.
         vm: String,
+        /// What it needs the port for.
+        port_use: PortUse,
         /// The port on the host.
         port: u16,
         /// The VM or process that listens on it.
         owner: String,
+        /// The config's line that asks for it, where that can be told.
+        place: Option<Place>,
     },
     /// QEMU did not answer in time.
     #[error("VM `{vm}` did not start: QEMU did not answer on QMP within {}{}", duration::format(*waited), colon(stderr))]
@@ -174,7 +179,8 @@ faults!(VmError {
     VmError::Locked { .. } => "vm_locked", Timeout;
     VmError::QemuFailed { .. } => "qemu_failed", Failed;
     VmError::Stopped { .. } => "vm_stopped", Failed;
-    VmError::PortTaken { .. } => "ssh_port_taken", Failed;
+    VmError::PortTaken { port_use: PortUse::Ssh, .. } => "ssh_port_taken", Failed;
+    VmError::PortTaken { .. } => "port_taken", Failed;
     VmError::StartTimeout { .. } => "start_timeout", Timeout;
     VmError::QmpTimeout { held: true, .. } => "qmp_held", Timeout;
     VmError::QmpTimeout { .. } => "qmp_timeout", Timeout;
@@ -196,9 +202,7 @@ fn hint(&self) -> Option<String> {
         VmError::AlreadyRunning { vm, .. } => {
             format!("stop it: qqmgr stop {vm}; or debug its guest: qqmgr gdb --guest {vm}")
         }
-        VmError::PortTaken { .. } => {
-            "write `port = \"auto\"` and `{{.vm.ssh.port}}` in `cmd` for a free one".into()
-        }
+        VmError::PortTaken { port_use, .. } => free_port(port_use),
         VmError::QmpTimeout { held: true, .. } => {
             "QEMU serves one client at a time on qmp.socket; end the other one".into()
         }
@@ -218,7 +222,8 @@ fn is_crash(&self) -> bool {
 
 fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
     match self {
-        VmError::QemuFailed { place: Some(place), .. } => Some(place.of(self)),
+        VmError::QemuFailed { place: Some(place), .. }
+        | VmError::PortTaken { place: Some(place), .. } => Some(place.of(self)),
         _ => None,
     }
 }
@@ -231,6 +236,20 @@ fn ended(&self) -> Option<serde_json::Value> {
         _ => None,
     }
 });
+
+/// What to write for a port that is free.
+fn free_port(port_use: &PortUse) -> String {
+    let (port, variable) = match port_use {
+        PortUse::Ssh => ("port", "ssh.port".to_owned()),
+        PortUse::Named(name) => (name.as_str(), format!("ports.{name}")),
+        PortUse::Other => {
+            return "give it a name, for a free one at each start: `[vm.NAME.ports] web = \"auto\"`, \
+                    and `{{.vm.ports.web}}` in `cmd`"
+                .into();
+        }
+    };
+    format!("write `{port} = \"auto\"` and `{{{{.vm.{variable}}}}}` in `cmd` for a free one")
+}
 
 /// How a VM ended, if that is known.
 fn how(ended: &Option<Box<Ended>>) -> String {

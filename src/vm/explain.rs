@@ -5,7 +5,7 @@ use super::dir::VmDir;
 use super::error::VmError;
 use super::files;
 use super::port;
-use crate::config::{Config, Port, Vm};
+use crate::config::{Config, PortUse, Vm};
 use crate::qemu_args::culprit::{culprit, refused_port, valueless};
 use crate::text::sanitize::harmless;
 use crate::{Error, Place};
@@ -34,24 +34,27 @@ pub fn qemu_failed(
     if let Some(option) = valueless {
         stderr.push_str(&format!("\n`{}`, the last word of `cmd`, needs a value", option.text));
     }
-    if let Some(port) = refused_port(&stderr) {
-        let is_ssh = port == vm.ssh.port;
-        match port::owner(port).map(|owner| owner.to_string()) {
-            Some(owner) if is_ssh => {
-                return Error::from(VmError::PortTaken { vm: name, port, owner });
-            }
-            Some(owner) => {
-                stderr.push_str(&format!("\nport {port} of the host is taken by {owner}"))
-            }
-            // Who took the port that was picked may be gone by now.
-            None if is_ssh && vm.instance.port == Port::Auto => {
-                let owner = "another process".to_owned();
-                return Error::from(VmError::PortTaken { vm: name, port, owner });
-            }
-            None => {}
-        }
+    if let Some((port, owner)) = taken_port(config, vm, &stderr) {
+        let port_use = vm.ports().use_of(port);
+        let place = place.filter(|_| port_use == PortUse::Other);
+        return Error::from(VmError::PortTaken { vm: name, port_use, port, owner, place });
     }
     Error::from(VmError::QemuFailed { vm: name, status: describe(status), stderr, place })
+}
+
+/// The port of the host that QEMU could not listen on, and who does.
+fn taken_port(config: &Config, vm: &Vm, stderr: &str) -> Option<(u16, String)> {
+    let owner = |port: u16| Some((port, port::owner(port)?.to_string()));
+    if let Some(port) = refused_port(stderr) {
+        let is_auto = || {
+            config.wanted_ports(&vm.instance).ok()?.is_auto(&vm.ports().use_of(port)).then_some(())
+        };
+        // Who took the port that was picked may be gone by now.
+        return owner(port).or_else(|| is_auto().map(|()| (port, "another process".to_owned())));
+    }
+    // Of other sockets QEMU does not say the port.
+    let is_one = stderr.contains("Address already in use");
+    vm.ports.values().filter(|_| is_one).find_map(|port| owner(*port))
 }
 
 /// Where the config names the VM's QEMU binary, unless it leaves that to us.

@@ -7,13 +7,14 @@ use super::dir::VmDir;
 use super::files;
 use super::timeline::Timeline;
 use crate::Error;
-use crate::config::{Config, Vm};
+use crate::config::{Config, Ports, Vm};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 /// What a VM was started with.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Launch {
     /// The command line, the program first.
     pub argv: Vec<String>,
@@ -23,6 +24,9 @@ pub struct Launch {
     pub config: PathBuf,
     /// The port for SSH, picked if the config said `auto`.
     pub ssh_port: u16,
+    /// The ports that the config names, picked where it said `auto`.
+    #[serde(default)]
+    pub ports: BTreeMap<String, u16>,
     /// The options for OpenSSH, which the config may not tell later.
     #[serde(default)]
     pub ssh_options: Vec<(String, Vec<String>)>,
@@ -36,6 +40,7 @@ impl Launch {
             extra: extra.to_owned(),
             config: config.file.source.path.clone(),
             ssh_port: vm.ssh.port,
+            ports: vm.ports.clone(),
             ssh_options: vm.ssh.options.clone(),
         }
     }
@@ -46,6 +51,11 @@ impl Launch {
     /// It can't be read.
     pub fn read(dir: &VmDir) -> Result<Option<Launch>, Error> {
         dir.read_record(files::LAUNCH)
+    }
+
+    /// The ports of the host that it was started with.
+    pub fn ports(&self) -> Ports {
+        Ports { ssh: self.ssh_port, named: self.ports.clone() }
     }
 
     /// Begins a life of the VM: the record is put in place, and nothing of the life before is

@@ -1,18 +1,26 @@
-//! Ports of the host: a free one for SSH, and who has one that is taken.
+//! Ports of the host: free ones for a VM, and who has one that is taken.
 
-use crate::config::DIR_PREFIX;
+use crate::config::{DIR_PREFIX, Ports, WantedPorts};
 use crate::sys::process::{self, Identity};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-/// A port that nobody listens on, on any of the host's IPv4 addresses.
+/// The ports of a VM; for each `auto` one on which no process listens, on any of the host's IPv4
+/// addresses.
 ///
 /// # Errors
 /// There is none.
-pub fn free() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
+pub fn choose(wanted: &WantedPorts) -> io::Result<Ports> {
+    // Each is held until all are there, so that no two are the same.
+    let mut held = Vec::new();
+    wanted.choose(|| {
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        let port = listener.local_addr()?.port();
+        held.push(listener);
+        Ok(port)
+    })
 }
 
 /// Who listens on a port; shown as a VM of qqmgr's by its name, or as a process.
@@ -94,6 +102,9 @@ mod tests {
 
     #[test]
     fn a_free_port_has_no_owner() {
-        assert_eq!(owner(free().unwrap()), None);
+        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        assert_eq!(owner(port), None);
     }
 }

@@ -15,12 +15,13 @@ use super::spawned::Spawned;
 use super::timeline::Milestone;
 use super::{explain, port, spawn, stop};
 use crate::Error;
-use crate::config::{self, Config, Instance, Port, Vm, reserved_option};
+use crate::config::{self, Config, Instance, Ports, Vm, reserved_option};
 use crate::error::{SystemError, Usage};
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
 use rustix::process::Signal;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub struct Started {
     pub already_running: bool,
     /// The port for SSH on the host.
     pub ssh_port: u16,
+    /// The ports on the host that the config gives names.
+    pub ports: BTreeMap<String, u16>,
     /// The arguments that were to be appended, but can't be, since it was running without them.
     pub ignored_args: Vec<String>,
     /// What QEMU wrote to its standard error as it came up, line by line, made harmless.
@@ -78,17 +81,12 @@ pub fn plan(
         let message = format!("`{arg}` is qqmgr's to set");
         return Err(Usage { message, hint: Some(hint.to_owned()) }.into());
     }
-    let port = match instance.port {
-        Port::Fixed(port) => port,
-        Port::Auto => port::free().map_err(|error| {
-            Error::from(VmError::System {
-                vm: instance.name.clone(),
-                action: "find a free port",
-                error,
-            })
-        })?,
-    };
-    let vm = config.resolve(instance, port)?;
+    let ports = port::choose(&config.wanted_ports(instance)?).map_err(|error| VmError::System {
+        vm: instance.name.clone(),
+        action: "find a free port",
+        error,
+    })?;
+    let vm = config.resolve(instance, &ports)?;
     let line = CommandLine::new(&vm, extra);
     Ok((vm, line))
 }
@@ -135,21 +133,22 @@ pub async fn start_holding(
         if dir.has_event_log() {
             log_has_begun(&dir, deadline).await;
         }
-        let (ssh_port, has_them) = match Launch::read(&dir)? {
-            Some(launch) => (launch.ssh_port, launch.extra == options.extra),
-            None => (planned?.0.ssh.port, false),
+        let (Ports { ssh: ssh_port, named: ports }, has_them) = match Launch::read(&dir)? {
+            Some(launch) => (launch.ports(), launch.extra == options.extra),
+            None => (planned?.0.ports(), false),
         };
         let ignored_args = if has_them { Vec::new() } else { options.extra.clone() };
         let (already_running, warnings) = (true, Vec::new());
-        return Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings });
+        return Ok(Started { name, pid, already_running, ssh_port, ports, ignored_args, warnings });
     }
     let (mut vm, mut line) = planned?;
     let attempt = Attempt { config, dir: &dir, deadline, options };
+    let wanted = config.wanted_ports(instance)?;
     for _ in 1..PORT_ATTEMPTS {
         match attempt.launch(&vm, &line).await {
             Err(error)
-                if matches!(error.get(), Some(VmError::PortTaken { .. }))
-                    && instance.port == Port::Auto =>
+                if let Some(VmError::PortTaken { port_use, .. }) = error.get()
+                    && wanted.is_auto(port_use) =>
             {
                 (vm, line) = plan(config, instance, &options.extra)?;
             }
@@ -227,8 +226,9 @@ impl Attempt<'_> {
                 if !log_has_begun(self.dir, self.deadline).await {
                     warnings.push("QEMU writes no log of its events".to_owned());
                 }
-                let (ssh_port, ignored_args, already_running) = (vm.ssh.port, Vec::new(), false);
-                Ok(Started { name, pid, already_running, ssh_port, ignored_args, warnings })
+                let Ports { ssh: ssh_port, named: ports } = vm.ports();
+                let (ignored_args, already_running) = (Vec::new(), false);
+                Ok(Started { name, pid, already_running, ssh_port, ports, ignored_args, warnings })
             }
             Err(error) => match self.end_of(qemu).await.map_err(system("wait for QEMU"))? {
                 Some(_) if stop::was_stopped(self.dir) => {

@@ -5,6 +5,7 @@ use super::ended::Ended;
 use super::error::VmError;
 use super::explain;
 use super::files;
+use super::forwards::forwards;
 use super::history::History;
 use super::launch::Launch;
 use super::lease::{Lease, LeaseStatus};
@@ -14,11 +15,12 @@ use super::state::State;
 use super::stop::is_stopping;
 use crate::Error;
 use crate::config::{Instance, Port};
-use crate::qemu_args::{Forward, forwards};
+use crate::qemu_args::Forward;
 use crate::qmp::{self, Version};
 use crate::sys::descriptors;
-use crate::sys::process::{self, Process};
+use crate::sys::process::Process;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -55,6 +57,8 @@ pub struct Status {
     pub qemu_version: Option<String>,
     /// How SSH reaches it.
     pub ssh: SshStatus,
+    /// The ports on the host that the config gives names, while it runs.
+    pub ports: BTreeMap<String, u16>,
     /// The host's ports that QEMU forwards into the guest.
     pub forwards: Vec<Forward>,
     /// Whether a `stop`, or the end of its lease, is underway.
@@ -114,6 +118,7 @@ impl Status {
             uptime_seconds: None,
             qemu_version: None,
             ssh: SshStatus { port },
+            ports: BTreeMap::new(),
             forwards: Vec::new(),
             stopping: false,
             lease: None,
@@ -149,7 +154,6 @@ impl Status {
         self.pid = Some(process.pid());
         let hundredths = |uptime: Duration| (uptime.as_secs_f64() * 100.0).round() / 100.0;
         self.uptime_seconds = process.uptime().map(hundredths);
-        self.forwards = forwards(process::command_line(process.pid()).iter().map(String::as_str));
         self
     }
 
@@ -161,7 +165,9 @@ impl Status {
         let Running { dir, process, .. } = vm;
         let mut status = Status::stopped(instance).with_process(process);
         status.state = State::unknown().name;
-        status.ssh.port = Launch::read(dir)?.map(|launch| launch.ssh_port).or(status.ssh.port);
+        if let Some(launch) = Launch::read(dir)? {
+            (status.ssh.port, status.ports) = (Some(launch.ssh_port), launch.ports);
+        }
         status.stopping = is_stopping(dir);
         status.lease = Lease::of(dir, process.pid())?.map(|lease| lease.status());
         Ok(status)
@@ -267,6 +273,7 @@ async fn ask_process(
         return Ok((Status { ended, ..Status::stopped(instance) }, None));
     }
     let mut status = Status::of_process(instance, &vm)?;
+    status.forwards = forwards(&vm, patience).await;
     match answer {
         Ok((state, version)) => {
             (status.state, status.state_detail) = (state.name, state.detail);

@@ -20,9 +20,18 @@ pub enum Condition {
     /// QEMU emits the event.
     Event(String),
     /// The guest accepts a connection to its port, through a port that QEMU forwards.
-    Port(u16),
+    Port(GuestPort),
     /// The file exists in the guest.
     File(String),
+}
+
+/// A port of the guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuestPort {
+    /// By its number.
+    Number(u16),
+    /// By the name that the config gives the port of the host that is forwarded to it.
+    Name(String),
 }
 
 impl Condition {
@@ -48,7 +57,7 @@ impl Condition {
 
 /// The forms, for help and errors.
 pub const FORMS: &str =
-    "running, stopped, paused, ssh, serial:REGEX, event:NAME, port:N or file:PATH";
+    "running, stopped, paused, ssh, serial:REGEX, event:NAME, port:N, port:NAME or file:PATH";
 
 impl FromStr for Condition {
     type Err = String;
@@ -70,11 +79,25 @@ impl FromStr for Condition {
             },
             "event" => Ok(Condition::Event(value.to_ascii_uppercase())),
             "port" => match value.parse() {
-                Ok(port @ 1..) => Ok(Condition::Port(port)),
-                _ => Err(format!("`{value}` is not a port: write a number from 1 to 65535")),
+                Ok(port @ 1..) => Ok(Condition::Port(GuestPort::Number(port))),
+                _ if value.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                    Ok(Condition::Port(GuestPort::Name(value.to_owned())))
+                }
+                _ => Err(format!(
+                    "`{value}` is not a port: write a number from 1 to 65535, or a name of [vm.NAME.ports]"
+                )),
             },
             "file" => Ok(Condition::File(value.to_owned())),
             _ => Err(format!("`{text}` is no condition: write {FORMS}")),
+        }
+    }
+}
+
+impl fmt::Display for GuestPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            GuestPort::Number(port) => write!(f, "{port}"),
+            GuestPort::Name(name) => f.write_str(name),
         }
     }
 }
@@ -108,6 +131,7 @@ mod tests {
             "serial:a: b$",
             "event:STOP",
             "port:22",
+            "port:http",
             "file:/a:b",
         ] {
             assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);

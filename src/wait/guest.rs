@@ -1,11 +1,13 @@
 //! Conditions inside the guest: a port that accepts, a file that exists.
 
 use super::Subject;
+use super::condition::GuestPort;
 use crate::Error;
 use crate::error::{SystemError, Usage};
-use crate::qemu_args::forwards;
-use crate::qmp::Client;
+use crate::qemu_args::{Forward, usernet};
 use crate::ssh::{self, Session};
+use crate::text::suggest;
+use crate::vm::{self, Launch};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::process::Stdio;
@@ -21,22 +23,52 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Waits until the guest accepts a connection to its `port`: QEMU accepts for the guest, before it
 /// asks it. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's own
 /// table tells.
-pub async fn port_accepts(subject: &Subject<'_>, port: u16) -> Result<(), Error> {
-    let argv = crate::sys::process::command_line(subject.vm.process.pid());
-    let rules = forwards(argv.iter().map(String::as_str));
-    let rule = rules.into_iter().find(|rule| rule.guest_port == port && rule.protocol == "tcp");
-    let Some(rule) = rule else {
-        return Err(Usage {
-            message: format!("VM `{}` forwards no port to the guest's {port}", subject.name()),
-            hint: Some(format!("add hostfwd=tcp:127.0.0.1:PORT-:{port} to its -netdev user")),
-        }
-        .into());
-    };
+pub async fn port_accepts(subject: &Subject<'_>, port: &GuestPort) -> Result<(), Error> {
+    let rule = forward(subject, port).await?;
     tokio::select! {
         () = ssh::answer(rule.address(), &subject.port, subject.is_booting()) => {}
-        () = another_is_established(subject, port) => {}
+        () = another_is_established(subject, rule.guest_port) => {}
     }
     Ok(())
+}
+
+/// The rule that forwards a port of the host to it.
+async fn forward(subject: &Subject<'_>, port: &GuestPort) -> Result<Forward, Error> {
+    let rules = vm::forwards(&subject.vm, PATIENCE).await.into_iter();
+    let mut rules = rules.filter(|rule| rule.protocol == "tcp");
+    let (found, message, add) = match port {
+        GuestPort::Number(port) => (
+            rules.find(|rule| rule.guest_port == *port),
+            format!("VM `{}` forwards no port to the guest's {port}", subject.name()),
+            format!("hostfwd=tcp:127.0.0.1:PORT-:{port}"),
+        ),
+        GuestPort::Name(name) => {
+            let host_port = named(subject, name)?;
+            (
+                rules.find(|rule| rule.host_port == host_port),
+                format!("VM `{}` does not forward its port `{name}`", subject.name()),
+                format!("hostfwd=tcp:127.0.0.1:{{{{.vm.ports.{name}}}}}-:PORT"),
+            )
+        }
+    };
+    let hint = Some(format!("add {add} to its -netdev user"));
+    Ok(found.ok_or(Usage { message, hint })?)
+}
+
+/// The port of the host that the config calls `name`.
+fn named(subject: &Subject<'_>, name: &str) -> Result<u16, Error> {
+    let ports = Launch::read(&subject.vm.dir)?.unwrap_or_default().ports;
+    let port = ports.get(name).copied().ok_or_else(|| {
+        let near = suggest::nearest(name, ports.keys().map(String::as_str));
+        Usage {
+            message: format!("VM `{}` has no port `{name}`", subject.name()),
+            hint: Some(match near {
+                Some(near) => format!("did you mean `port:{near}`?"),
+                None => format!("add `{name} = \"auto\"` to its `ports`, and restart it"),
+            }),
+        }
+    });
+    Ok(port?)
 }
 
 /// Returns when the guest has accepted a connection that was not there before: other people's
@@ -57,21 +89,10 @@ async fn another_is_established(subject: &Subject<'_>, port: u16) {
 
 /// QEMU's descriptors of the connections that the guest has accepted on `port`, if it tells.
 async fn connections(subject: &Subject<'_>, port: u16) -> Option<HashSet<String>> {
-    let question = async |client: &mut Client| client.human_monitor_command("info usernet").await;
-    let table = subject.vm.qmp(PATIENCE, question).await.ok()?;
-    Some(established(&table, port))
-}
-
-/// The descriptors in `info usernet` of connections that the guest has accepted on `port`:
-/// `TCP[ESTABLISHED]  FD  SOURCE PORT  DESTINATION PORT  RECVQ SENDQ`.
-fn established(table: &str, port: u16) -> HashSet<String> {
-    let descriptor = |row: &str| {
-        let fields: Vec<_> = row.split_whitespace().collect();
-        let is_it = fields.first() == Some(&"TCP[ESTABLISHED]")
-            && fields.get(5).is_some_and(|field| field.parse() == Ok(port));
-        fields.get(1).filter(|_| is_it).map(|fd| (*fd).to_owned())
-    };
-    table.lines().filter_map(descriptor).collect()
+    let table = subject.vm.qmp(PATIENCE, vm::usernet_table).await.ok()?;
+    let rows = usernet::connections(&table);
+    let accepted = rows.filter(|row| row.state == "TCP[ESTABLISHED]" && row.port == port);
+    Some(accepted.map(|row| row.fd.to_owned()).collect())
 }
 
 /// Waits until a file exists, with one command in the guest that looks for it.
@@ -102,19 +123,4 @@ fn look_for(path: &str) -> String {
         "exec 3<&0; {{ read line <&3; kill $$; }} >/dev/null 2>&1 & \
          until {there} || ! sleep 0.1; do :; done; kill $!; {there}"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::established;
-    use std::collections::HashSet;
-
-    #[test]
-    fn reads_qemus_table() {
-        let table = "Hub -1 (n0):\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n  \
-                     TCP[ESTABLISHED]   43       127.0.0.1 40423       10.0.2.15    22     0     0\n  \
-                     TCP[SYN_SENT]      28       127.0.0.1 40423       10.0.2.15    80     0     0\n";
-        assert_eq!(established(table, 22), HashSet::from(["43".to_owned()]));
-        assert_eq!(established(table, 80), HashSet::new());
-    }
 }

@@ -174,7 +174,7 @@ fn see_history(standing: &mut Standing<'_>, subject: &Subject<'_>) -> Result<(),
 /// What asks for or tries a condition that nothing tells of, or finds that it can't hold.
 fn probe<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> Option<Probe<'s>> {
     let holds = async move || match condition {
-        Condition::Port(port) => guest::port_accepts(subject, *port).await,
+        Condition::Port(port) => guest::port_accepts(subject, port).await,
         Condition::Ssh => subject.log_in().await.map(drop),
         Condition::File(path) => guest::file_exists(&subject.log_in().await?, path).await,
         Condition::Event(name) => Err(has_no_event(subject, name).await),

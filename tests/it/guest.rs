@@ -7,7 +7,7 @@ fn from_start_to_powerdown_twice() {
     let lab = Lab::new(&guest_vm("a"));
     for _life in 0..2 {
         let started = lab.qqmgr("start a --wait --json").run();
-        started.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
+        started.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\"ports\":{},\
              \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[\"ssh\"],\"seconds\":[SECONDS]}\n");
         lab.qqmgr("ssh a true").run().ok("");
         let status = lab.qqmgr("status a --json").run().code(0).json();

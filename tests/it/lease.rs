@@ -218,7 +218,7 @@ fn a_lease_in_json() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let pid = std::process::id();
     lab.qqmgr(&format!("start a --ttl 1h --owner-pid {pid} --json")).run().ok(&format!(
-        "{{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
+        "{{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\"ports\":{{}},\
          \"ignored_args\":[],\"warnings\":[],\"lease\":{{\"expires_at\":[TIME],\"owner_pid\":{pid}}},\
          \"held\":[],\"seconds\":[SECONDS]}}\n",
     ));

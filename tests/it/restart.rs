@@ -83,7 +83,7 @@ fn one_that_was_never_started() {
         "error: VM `a` is not running\nhint: start it: qqmgr start a\n",
     );
     let json = lab.qqmgr("restart a --json").run();
-    json.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
+    json.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\"ports\":{},\
              \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
     lab.qqmgr("restart nobody").run().code(4);
 }

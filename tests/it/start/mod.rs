@@ -22,15 +22,17 @@ fn fresh_then_running_already() {
     assert_eq!(lab.read(".qqmgr/vm.a/pid").trim(), pid.to_string());
     lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
     let again = lab.qqmgr("start a --json").run();
-    again.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\
-         \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
+    again.ok(
+        "{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\"ports\":{},\
+         \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n",
+    );
     assert_eq!(again.json()["pid"], pid);
     assert_eq!(again.json()["ssh_port"], 2222);
     lab.qqmgr("stop a --force").run().code(0);
-    lab.qqmgr("start a --json")
-        .run()
-        .ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\
-         \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n");
+    lab.qqmgr("start a --json").run().ok(
+        "{\"name\":\"a\",\"pid\":[PID],\"already_running\":false,\"ssh_port\":[PORT],\"ports\":{},\
+         \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[],\"seconds\":[SECONDS]}\n",
+    );
 }
 
 #[test]

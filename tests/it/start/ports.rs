@@ -41,14 +41,14 @@ fn the_owner_of_another_port_is_named_with_its_line() {
     let ssh_port = ssh.local_addr().unwrap().port().to_string();
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {rules}")).replace("2222", &ssh_port));
     let json = lab.qqmgr("start a --json").run().code(1).stderr("").json();
-    assert_eq!(json["error"]["code"], "qemu_failed", "{json}");
+    assert_eq!(json["error"]["code"], "port_taken", "{json}");
     assert_eq!(json["error"]["location"]["line"], 2, "{json}");
-    let message = json["error"]["message"].as_str().unwrap();
+    assert!(json["error"]["hint"].as_str().unwrap().contains("[vm.NAME.ports]"), "{json}");
     let program = std::env::current_exe().unwrap();
     let program = program.file_name().unwrap().to_str().unwrap();
     let owner = format!("`{program}` (pid {})", std::process::id());
-    let end = format!("'tcp:127.0.0.1:{taken}-:80'\nport {taken} of the host is taken by {owner}");
-    assert!(message.ends_with(&end), "{message}");
+    let message = format!("VM `a` did not start: its port {taken} is taken by {owner}");
+    assert_eq!(json["error"]["message"], message);
     assert_nothing_left(&lab, "a");
 }
 
@@ -85,4 +85,80 @@ fn an_automatic_port_is_kept_for_the_vms_life() {
     assert_eq!(lab.qqmgr("start a --json").run().code(0).json()["ssh_port"], port);
     lab.qqmgr("stop --force a").run().code(0);
     assert!(lab.qqmgr("status a --json").run().json()["ssh"]["port"].is_null());
+}
+
+/// A VM `a` with two named ports, one of which is another VM's `b` too.
+fn with_named_ports(http: &str) -> String {
+    let cmd = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22,\
+               hostfwd=tcp:127.0.0.1:{{.vm.ports.http}}-:80 \
+               -chardev socket,id=c,server=on,wait=off,host=127.0.0.1,port={{.vm.ports.chat}}";
+    let vm = |name: &str| {
+        vm(name, &format!("{NO_GUEST} {cmd}")).replace("2222", "'auto'")
+            + &format!("[vm.{name}.ports]\nhttp = {http}\nchat = \"auto\"\n")
+    };
+    vm("a") + &vm("b")
+}
+
+#[test]
+fn named_ports_are_picked_shown_and_waited_for() {
+    let lab = Lab::new(&with_named_ports("\"auto\""));
+    assert_eq!(lab.qqmgr("status a --json").run().json()["ports"], serde_json::json!({}));
+    let started = lab.qqmgr("start a b --json").run().code(0).json();
+    let ports = [0, 1].map(|vm| started[vm]["ports"].clone());
+    let all: std::collections::HashSet<_> =
+        ports.iter().flat_map(|ports| [&ports["http"], &ports["chat"]]).collect();
+    assert_eq!(all.len(), 4, "{started}");
+    let http = ports[0]["http"].as_u64().unwrap();
+    let status = lab.qqmgr("status a --json").run().json();
+    assert_eq!(status["ports"], ports[0]);
+    assert_eq!(status["forwards"][1]["host_port"], http);
+    let text = lab.qqmgr("status a").run().code(0).text();
+    assert!(
+        text.contains(&format!("\n  port     chat {}\n  port     http {http}\n", ports[0]["chat"])),
+        "{text}"
+    );
+    let text = lab.qqmgr("start a").run().code(0).text();
+    assert!(text.ends_with(&format!(", chat on {}, http on {http}\n", ports[0]["chat"])), "{text}");
+
+    lab.qqmgr("wait a --for port:http --timeout 100ms").run().code(5);
+    lab.qqmgr("wait a --for port:chat").run().expect(
+        2,
+        "",
+        "error: VM `a` does not forward its port `chat`\n\
+         hint: add hostfwd=tcp:127.0.0.1:{{.vm.ports.chat}}-:PORT to its -netdev user\n",
+    );
+    lab.qqmgr("wait a --for port:htp").run().expect(
+        2,
+        "",
+        "error: VM `a` has no port `htp`\nhint: did you mean `port:http`?\n",
+    );
+}
+
+#[test]
+fn the_owner_of_a_named_port_is_told() {
+    let ours = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = ours.local_addr().unwrap().port();
+    let lab = Lab::new(&with_named_ports(&taken.to_string()));
+    let json = lab.qqmgr("start a --json").run().code(1).stderr("").json();
+    assert_eq!(json["error"]["code"], "port_taken", "{json}");
+    let message = json["error"]["message"].as_str().unwrap();
+    let begin = format!("VM `a` did not start: its port `http` ({taken}) is taken by `");
+    assert!(message.starts_with(&begin), "{message}");
+    assert_eq!(
+        json["error"]["hint"],
+        "write `http = \"auto\"` and `{{.vm.ports.http}}` in `cmd` for a free one"
+    );
+    assert_nothing_left(&lab, "a");
+}
+
+#[test]
+fn a_port_that_qemu_picks_is_asked_for() {
+    let net = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:0-:80";
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net}")));
+    lab.qqmgr("start a").run().code(0);
+    let status = lab.qqmgr("status a --json").run().code(0).json();
+    let port = status["forwards"][0]["host_port"].as_u64().unwrap() as u16;
+    assert!(port > 0, "{status}");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(), "QEMU listens on it");
+    lab.qqmgr("wait a --for port:80 --timeout 100ms").run().code(5);
 }

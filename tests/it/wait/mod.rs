@@ -146,7 +146,7 @@ fn a_start_that_waits() {
         .run()
         .ok("a: started (pid [PID]), SSH on port [PORT]; after [SECONDS]: running\n");
     let again = lab.qqmgr("start a --for running --json").run();
-    again.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\
+    again.ok("{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\"ports\":{},\
               \"ignored_args\":[],\"warnings\":[],\"lease\":null,\"held\":[\"running\"],\"seconds\":[SECONDS]}\n");
     lab.qqmgr("start a --for serial:x --timeout 100ms").run().code(5).stdout("");
     lab.qqmgr("start b --for nonsense").run().code(2);
