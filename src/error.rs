@@ -103,7 +103,7 @@ impl<F: Fault> From<F> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&plain(&self.0))
     }
 }
 
@@ -189,7 +189,7 @@ pub struct Place {
 impl Place {
     /// What to say there of a fault.
     pub(crate) fn of(&self, fault: &impl Fault) -> (Arc<Source>, Vec<Diagnostic>) {
-        let mut diagnostic = Diagnostic::new(self.span.clone(), fault.to_string());
+        let mut diagnostic = Diagnostic::new(self.span.clone(), plain(fault));
         diagnostic.hint = fault.hint();
         (self.source.clone(), vec![diagnostic])
     }
@@ -263,7 +263,8 @@ faults!(SystemError {
 fn hint(&self) -> Option<String> {
     match self {
         SystemError::UnsafeDir { .. } => {
-            Some("it has to be a real directory of your own; move this one away".into())
+            Some("move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or \
+                  $QQMGR_RUNTIME_DIR".into())
         }
         SystemError::Spawn { error, .. } if error.kind() == io::ErrorKind::NotFound => {
             Some("is it installed and in $PATH?".into())
@@ -282,6 +283,15 @@ fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
 /// The error for a file or directory with which something can't be done, from its reason.
 pub(crate) fn cant(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Error + Copy {
     move |error| SystemError::File { action, path: path.to_owned(), error }.into()
+}
+
+/// A message without the numbers that Rust adds to the system's reasons, such as ` (os error 2)`.
+pub(crate) fn plain(message: impl fmt::Display) -> String {
+    let message = message.to_string();
+    let mut parts = message.split(" (os error ");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    plain.extend(parts.map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)));
+    plain
 }
 
 /// What is added to a message if there is anything to add.

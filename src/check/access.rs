@@ -5,6 +5,7 @@ use super::files::{Image, Named, local_files};
 use super::finding::{Code, Finding};
 use super::subject::Subject;
 use super::{images, lock};
+use crate::error::plain;
 use futures_util::future::join_all;
 use rustix::fs::{Access, AtFlags};
 use std::fs::File;
@@ -57,7 +58,9 @@ fn look(subject: &Subject, named: &Named) -> Option<Finding> {
                 None => finding,
             });
         }
-        Err(error) => return about(Code::FileUnreadable, format!("can't read {shown}: {error}")),
+        Err(error) => {
+            return about(Code::FileUnreadable, format!("can't read {shown}: {}", plain(error)));
+        }
     };
     let image = named.image.as_ref()?;
     if !image.read_only

@@ -66,7 +66,7 @@ impl Program {
         command.stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         match tokio::time::timeout(PATIENCE, answer(command)).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Ok(answer) => answer.map_err(crate::error::plain),
             Err(_) => Err("it does not answer".to_owned()),
         }
     }

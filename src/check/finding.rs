@@ -92,6 +92,8 @@ codes! {
     ImageToolNotRun "image_tool_not_run" Warning,
     /// `/dev/kvm` can't be opened or makes no machine, and nothing but KVM is asked for.
     KvmUnavailable "kvm_unavailable" Error,
+    /// The directory that VMs have their files in can't be made, used, or have sockets.
+    RuntimeDirUnusable "runtime_dir_unusable" Error,
     /// A port of the host can't be listened on.
     PortUnavailable "port_unavailable" Error,
     /// The path of a unix socket is too long.

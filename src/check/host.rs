@@ -5,6 +5,7 @@ use super::names::accelerators;
 use super::subject::Subject;
 use crate::Place;
 use crate::config::Port;
+use crate::error::plain;
 use crate::qemu_args::Arg;
 use crate::qemu_args::{Forward, Properties, forwards};
 use crate::sys::kvm;
@@ -52,7 +53,7 @@ fn kvm(subject: &Subject) -> Option<Finding> {
         io::ErrorKind::PermissionDenied => "join the group that owns /dev/kvm, often `kvm`",
         _ => "enable virtualization, or write `accel=kvm:tcg` to do without",
     };
-    let message = format!("KVM is not available: can't {action}: {error}");
+    let message = format!("KVM is not available: can't {action}: {}", plain(error));
     Some(subject.about(Code::KvmUnavailable, arg, "kvm", message).hint(hint))
 }
 
@@ -77,7 +78,7 @@ fn port(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
     }
     let why = match owner {
         Some(owner) => format!("is taken by {owner}"),
-        None => format!("can't be listened on: {error}"),
+        None => format!("can't be listened on: {}", plain(error)),
     };
     let message = format!("port {host_port} of the host {why}");
     Some(subject.about(Code::PortUnavailable, arg, &rule(forward), message))

@@ -12,6 +12,7 @@ mod images;
 mod lock;
 mod login;
 mod names;
+mod runtime;
 mod subject;
 mod table;
 
@@ -21,7 +22,7 @@ use crate::config::{self, Config, Diagnostic, Instance, Vm};
 use crate::error::SystemError;
 use crate::qemu_args::options;
 use crate::ssh::Doubts;
-use crate::vm::VmDir;
+use crate::vm::{VmDir, VmError};
 use crate::{Error, Place};
 use ask::{Program, Qemus};
 use futures_util::future::try_join_all;
@@ -38,6 +39,7 @@ use tokio::join;
 /// A VM's directory is refused.
 pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Finding>, Error> {
     let (vms, mut found) = resolve(config, instances)?;
+    found.extend(instances.first().and_then(|first| runtime::finding(config, &first.name)));
     let qemus = Qemus::default();
     let mut opinions = Opinions::default();
     let mut subjects = Vec::with_capacity(vms.len());
@@ -57,7 +59,10 @@ async fn look(
     qemus: &Qemus,
 ) -> Result<Vec<Finding>, Error> {
     let process = match VmDir::open(&vm.instance)? {
-        Some(dir) => dir.process()?,
+        Some(dir) => match dir.process() {
+            Err(error) if matches!(error.get(), Some(VmError::Foreign { .. })) => None,
+            process => process?,
+        },
         None => None,
     };
     let program = Program::of(vm);

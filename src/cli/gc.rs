@@ -5,6 +5,7 @@ use crate::{Error, ops};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What was done, for JSON with the errors.
@@ -13,6 +14,9 @@ struct Report {
     stopped: Vec<String>,
     removed: Vec<String>,
     unconfigured: Vec<String>,
+    earlier: Vec<String>,
+    #[serde(skip)]
+    earlier_dir: PathBuf,
     failed: Vec<Value>,
 }
 
@@ -24,8 +28,15 @@ impl fmt::Display for Report {
         };
         write!(f, "stopped: {}\nremoved: {}", or_none(&self.stopped), or_none(&self.removed))?;
         match self.unconfigured.as_slice() {
+            [] => {}
+            names => write!(f, "\nnot in the config, but running: {}", names.join(", "))?,
+        }
+        match self.earlier.as_slice() {
             [] => Ok(()),
-            names => write!(f, "\nnot in the config, but running: {}", names.join(", ")),
+            names => {
+                let place = self.earlier_dir.display();
+                write!(f, "\nrunning in the old place, {place}: {}", names.join(", "))
+            }
         }
     }
 }
@@ -44,6 +55,8 @@ pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     }
     let stopped = done.stopped.into_iter().map(|stopped| stopped.name).collect();
     let (removed, unconfigured) = (done.removed, done.unconfigured);
-    output::report(&Report { stopped, removed, unconfigured, failed }, context.json);
+    let (earlier_dir, earlier) = done.earlier.unwrap_or_default();
+    let report = Report { stopped, removed, unconfigured, earlier, earlier_dir, failed };
+    output::report(&report, context.json);
     Ok(ExitCode::from(worst))
 }

@@ -1,6 +1,7 @@
 //! Standard output, which can be full or closed: no verb breaks off its work for that, and none
 //! succeeds whose results got lost.
 
+use crate::error::plain;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -60,7 +61,10 @@ pub fn checked(code: ExitCode, failure: ExitCode) -> ExitCode {
     match FAILURE.get() {
         // Whoever closed the pipe wants no more: that is no failure of ours.
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            super::stderr::failure(format_args!("can't write to standard output: {error}"));
+            super::stderr::failure(format_args!(
+                "can't write to standard output: {}",
+                plain(error)
+            ));
             if code == ExitCode::SUCCESS { failure } else { code }
         }
         _ => code,

@@ -37,6 +37,12 @@ pub enum Error {
         #[source]
         error: std::io::Error,
     },
+    /// `$QQMGR_RUNTIME_DIR` names no directory that is the same everywhere.
+    #[error("$QQMGR_RUNTIME_DIR must be an absolute path in UTF-8, not {path:?}")]
+    RuntimeDir {
+        /// What it names.
+        path: PathBuf,
+    },
     /// The file is wrong.
     #[error("{}", summary(diagnostics))]
     Invalid {
@@ -63,6 +69,7 @@ faults!(Error {
     Error::NotFound { .. } => "config_not_found", Config;
     Error::CurrentDir(_) | Error::Unreadable { .. } => "config_unreadable", Config;
     Error::Foreign { .. } => "config_refused", Config;
+    Error::RuntimeDir { .. } => "runtime_dir_invalid", Config;
     Error::Invalid { .. } => "config_invalid", Config;
     Error::NoSuchVm { .. } => "vm_not_found", State;
 }
@@ -90,7 +97,7 @@ fn hint(&self) -> Option<String> {
             let path = shlex::try_quote(&path).ok()?;
             Some(format!("if you trust it, name it: qqmgr -c {path}"))
         }
-        Error::CurrentDir(_) | Error::Unreadable { .. } => None,
+        Error::CurrentDir(_) | Error::Unreadable { .. } | Error::RuntimeDir { .. } => None,
     }
 }
 
@@ -102,6 +109,13 @@ fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
         _ => None,
     }
 });
+
+impl Error {
+    /// The error for a file of which this is wrong.
+    pub(super) fn invalid(source: &Arc<Source>) -> impl Fn(Vec<Diagnostic>) -> Error {
+        |diagnostics| Error::Invalid { source_file: source.clone(), diagnostics }
+    }
+}
 
 fn summary(diagnostics: &[Diagnostic]) -> String {
     match diagnostics {

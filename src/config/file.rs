@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub struct File {
     /// The text that it was read from.
     pub source: Arc<Source>,
+    /// `runtime_dir`, where its VMs have their directories.
+    pub runtime_dir: Option<Text>,
     /// `[qemu]`: the programs.
     pub qemu: Qemu,
     /// `[vars]`.

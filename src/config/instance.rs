@@ -22,6 +22,8 @@ pub struct Instance {
     pub definition: String,
     /// Its directory, as absolute path.
     pub dir: PathBuf,
+    /// The config file.
+    pub config: PathBuf,
     /// The port for SSH that the config names.
     pub port: Port,
     /// What the config has to do with it.
@@ -66,6 +68,7 @@ impl Instance {
             name: format!("{}+{id}", self.name),
             definition: self.definition.clone(),
             dir: self.dir.join(RUNS).join(id),
+            config: self.config.clone(),
             port: Port::Auto,
             kind: Kind::Run { defined: self.is_defined() },
         }
@@ -91,6 +94,12 @@ impl Config {
         self.identity(name, Port::Auto, Kind::Stray)
     }
 
+    /// The same VM where an earlier qqmgr would have its directory, if that is another place.
+    pub(crate) fn earlier(&self, instance: &Instance) -> Option<Instance> {
+        let dir = self.earlier.as_ref()?.join(instance.dir.strip_prefix(&self.runtime).ok()?);
+        Some(Instance { dir, ..instance.clone() })
+    }
+
     fn identify(&self, definition: &Definition) -> Instance {
         self.identity(&definition.name, definition.ssh.port, Kind::Defined)
     }
@@ -100,6 +109,7 @@ impl Config {
             name: name.to_owned(),
             definition: name.to_owned(),
             dir: self.runtime.join(format!("{DIR_PREFIX}{name}")),
+            config: self.file.source.path.clone(),
             port,
             kind,
         }

@@ -11,9 +11,6 @@ use std::sync::Arc;
 /// What a config file is called.
 pub const FILE_NAME: &str = "qqmgr.toml";
 
-/// What the runtime directory beside it is called, which is qqmgr's own.
-pub const RUNTIME_DIR: &str = ".qqmgr";
-
 /// The mode of a directory in which everybody may write, and of one in which only a file's owner
 /// may replace it all the same (inode(7)).
 const WRITE_FOR_OTHERS: u32 = 0o002;
@@ -60,7 +57,8 @@ fn trust(path: &Path) -> Result<(), Error> {
     Err(Error::Foreign { path: path.to_owned(), reason })
 }
 
-fn user_file() -> Option<PathBuf> {
+/// The user's own config file, which is used where the search finds no other.
+pub(super) fn user_file() -> Option<PathBuf> {
     let absolute =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config_home =
@@ -101,16 +99,4 @@ fn not_utf8(path: PathBuf, error: &FromUtf8Error) -> Error {
     let diagnostic = Diagnostic::new(shown, message).hint("save it as UTF-8");
     let source_file = Arc::new(Source { path, text });
     Error::Invalid { source_file, diagnostics: vec![diagnostic] }
-}
-
-/// The directory that holds the file, and the one for what lives while VMs run.
-///
-/// A function of the file's canonical path alone, so that a VM has one identity.
-pub(super) fn directories(path: &Path) -> (PathBuf, PathBuf) {
-    let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let runtime = match path.file_name() {
-        Some(name) if name == FILE_NAME => dir.join(RUNTIME_DIR),
-        _ => dir.clone(),
-    };
-    (dir, runtime)
 }

@@ -161,7 +161,7 @@ fn did_you_mean(path: &Path) -> String {
     format!("did you mean `{{{{{path}}}}}`?")
 }
 
-fn environment(name: &str) -> Result<String, Failure> {
+pub fn environment(name: &str) -> Result<String, Failure> {
     std::env::var(name).map_err(|error| match error {
         std::env::VarError::NotPresent => {
             let names: Vec<_> =

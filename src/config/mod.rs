@@ -11,6 +11,7 @@ mod parse;
 mod ports;
 mod read;
 mod resolve;
+mod runtime;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +20,13 @@ pub use error::Error;
 pub use file::{Definition, Entry, File, Qemu, SshOption, SshSection, Var, Vars};
 pub(crate) use instance::{DIR_PREFIX, RUNS};
 pub use instance::{Instance, Kind};
-pub use load::{FILE_NAME, RUNTIME_DIR};
-pub(crate) use parse::{NAME_RULE, file as parse, is_vm_name};
+pub use load::FILE_NAME;
+#[cfg(test)]
+pub(crate) use parse::file as parse;
+pub(crate) use parse::{NAME_RULE, is_vm_name};
 pub use ports::{Port, PortUse, Ports, WantedPorts};
 pub use resolve::{Ssh, Vm, reserved_option};
+pub use runtime::RUNTIME_DIR;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +40,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// The runtime directory, where each VM has its own.
     pub runtime: PathBuf,
+    /// Where an earlier qqmgr had it, if that is another place: VMs may run there.
+    pub(crate) earlier: Option<PathBuf>,
 }
 
 impl Config {
@@ -47,25 +53,31 @@ impl Config {
         Config::of(load::read(&load::find(explicit)?)?)
     }
 
-    /// The config as if its file described nothing: what can be told of its VMs by the runtime
+    /// The config as if its file described no VMs: what can be told of them by the runtime
     /// directory alone, while the file is wrong.
     ///
     /// # Errors
-    /// There is no file.
+    /// There is no file, or its `runtime_dir` can't be told.
     pub fn unread(explicit: Option<&Path>) -> Result<Config, Error> {
         let path = load::find(explicit)?;
         let found = path.canonicalize();
         let path = found.map_err(|error| Error::Unreadable { path, error })?;
-        Config::of(Source { path, text: String::new() })
+        let nothing = Arc::new(Source { path, text: String::new() });
+        let source = load::read(&nothing.path).map_or_else(|_| nothing.clone(), Arc::new);
+        let runtime_dir = parse::runtime_dir(&source);
+        let file = parse::file(nothing.clone()).map_err(Error::invalid(&nothing))?;
+        Config::new(File { source, runtime_dir, ..file })
     }
 
     fn of(source: Source) -> Result<Config, Error> {
-        let (dir, runtime) = load::directories(&source.path);
         let source = Arc::new(source);
-        match parse(source.clone()) {
-            Ok(file) => Ok(Config { file, dir, runtime }),
-            Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
-        }
+        Config::new(parse::file(source.clone()).map_err(Error::invalid(&source))?)
+    }
+
+    fn new(file: File) -> Result<Config, Error> {
+        let dir = file.source.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let runtime::Runtime { dir: runtime, earlier } = runtime::of(&file, &dir)?;
+        Ok(Config { file, dir, runtime, earlier })
     }
 
     /// An error about places in this config file.

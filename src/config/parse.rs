@@ -25,7 +25,9 @@ pub fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     let document = document.into_inner();
     let mut reader = Reader::default();
     let root = Section { table: &document, name: "the file".to_owned(), span: 0..0 };
-    reader.only(&root, &["qemu", "vars", "ssh", "vm"]);
+    reader.only(&root, &["runtime_dir", "qemu", "vars", "ssh", "vm"]);
+    let runtime_dir =
+        root.get("runtime_dir").and_then(|value| filled(&mut reader, "`runtime_dir`", value));
     let qemu = qemu(&mut reader, &root);
     let vars = match reader.section(&root, "vars", "[vars]".to_owned()) {
         Some(section) => vars(&mut reader, &section, &RESERVED),
@@ -37,11 +39,18 @@ pub fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     };
     let vms = root.get("vm").map(|value| vms(&mut reader, value)).unwrap_or_default();
     if reader.diagnostics.is_empty() {
-        Ok(File { source, qemu, vars, ssh, vms })
+        Ok(File { source, runtime_dir, qemu, vars, ssh, vms })
     } else {
         reader.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         Err(reader.diagnostics)
     }
+}
+
+/// The `runtime_dir` of a file that may be wrong elsewhere.
+pub fn runtime_dir(source: &Source) -> Option<Text> {
+    let (document, _) = DeTable::parse_recoverable(&source.text);
+    let value = document.get_ref().get("runtime_dir")?;
+    Reader::default().string("`runtime_dir`", value)
 }
 
 /// What is no TOML: the first error of each line, as what the parser finds after it there is mostly
@@ -96,13 +105,14 @@ fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
     let mut program = |key: &str, default: &str| {
         let value = section.as_ref().and_then(|section| section.get(key));
         value
-            .and_then(|value| program(reader, &format!("`{key}` in [qemu]"), value))
+            .and_then(|value| filled(reader, &format!("`{key}` in [qemu]"), value))
             .unwrap_or(Text { value: default.to_owned(), span: 0..0 })
     };
     Qemu { bin: program("bin", "qemu-system-x86_64"), img: program("img", "qemu-img") }
 }
 
-fn program(reader: &mut Reader, what: &str, value: &Value) -> Option<Text> {
+/// A string that is not empty.
+fn filled(reader: &mut Reader, what: &str, value: &Value) -> Option<Text> {
     let text = reader.string(what, value)?;
     if text.value.is_empty() {
         reader.error(Diagnostic::new(text.span, format!("{what} is empty")));
@@ -180,7 +190,7 @@ fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Defi
         }
     }
     let cmd = section.get("cmd").and_then(|value| cmd(reader, &what("cmd"), value));
-    let bin = section.get("bin").and_then(|value| program(reader, &what("bin"), value));
+    let bin = section.get("bin").and_then(|value| filled(reader, &what("bin"), value));
     let env = section.get("env").map(|value| env(reader, name, value)).unwrap_or_default();
     let vars = match reader.section(section, "vars", format!("[vm.{name}.vars]")) {
         Some(section) => vars(reader, &section, &RESERVED_IN_VM),

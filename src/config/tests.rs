@@ -5,13 +5,8 @@ use super::*;
 const VM: &str = "[vm.a]\ncmd = [\"-m 1\"]\n[vm.a.ssh]\nport = 2022\n";
 
 fn config(text: &str) -> Result<Config, Error> {
-    let source =
-        Arc::new(Source { path: PathBuf::from("/etc/vms/qqmgr.toml"), text: text.to_owned() });
-    let (dir, runtime) = load::directories(&source.path);
-    match parse(source.clone()) {
-        Ok(file) => Ok(Config { file, dir, runtime }),
-        Err(diagnostics) => Err(Error::Invalid { source_file: source, diagnostics }),
-    }
+    let source = Source { path: PathBuf::from("/etc/vms/qqmgr.toml"), text: text.to_owned() };
+    Config::of(source)
 }
 
 fn resolve(text: &str) -> Result<Vm, Error> {
@@ -288,16 +283,6 @@ fn merges_ssh_options_without_case() {
         options,
         ["serveraliveinterval 60", "IdentityFile /k/1|/2", "user x", "ForwardAgent yes"]
     );
-}
-
-#[test]
-fn an_identity_is_a_function_of_the_path() {
-    assert_eq!(load::directories(Path::new("/x/qqmgr.toml")).1, Path::new("/x/.qqmgr"));
-    assert_eq!(
-        load::directories(Path::new("/h/.config/qqmgr/conf.toml")).1,
-        Path::new("/h/.config/qqmgr")
-    );
-    assert_eq!(load::directories(Path::new("/x/other.toml")).1, Path::new("/x"));
 }
 
 #[test]

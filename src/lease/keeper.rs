@@ -3,6 +3,7 @@
 use super::{KEEPER, READY, Role, Word};
 use crate::Error;
 use crate::config::Instance;
+use crate::error::plain;
 use crate::sys::helper;
 use crate::vm::{self, By, From, Lease, Started, VmDir, VmError};
 use serde::Serialize;
@@ -124,7 +125,7 @@ async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Err
 
 fn not_run(error: io::Error) -> io::Error {
     let program = helper::program().display();
-    io::Error::new(error.kind(), format!("can't run `{program}`: {error}"))
+    io::Error::new(error.kind(), format!("can't run `{program}`: {}", plain(error)))
 }
 
 fn failed(instance: &Instance, error: io::Error) -> Error {

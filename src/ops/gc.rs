@@ -2,8 +2,9 @@
 
 use crate::config::{Config, Instance, Kind};
 use crate::sys::process::Process;
-use crate::vm::{Lease, Registry, Stopped, VmDir};
+use crate::vm::{Lease, Registry, Stopped, VmDir, VmError};
 use crate::{Error, lease};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,6 +20,8 @@ pub struct Collected {
     pub removed: Vec<String>,
     /// VMs that run though the config no longer defines them.
     pub unconfigured: Vec<String>,
+    /// VMs that run where an earlier qqmgr has put them, and that place.
+    pub earlier: Option<(PathBuf, Vec<String>)>,
     /// VMs that this could not be done for.
     pub failed: Vec<(String, Error)>,
 }
@@ -31,12 +34,23 @@ pub async fn gc(config: &Config) -> Result<Collected, Error> {
     let mut done = Collected::default();
     let registry = Registry::of(config);
     for instance in registry.all()? {
-        if let Err(error) = collect(&instance, &mut done).await {
-            done.failed.push((instance.name, error));
+        match collect(&instance, &mut done).await {
+            // It is for the other config file to end it.
+            Err(error) if matches!(error.get(), Some(VmError::Foreign { .. })) => {}
+            Err(error) => done.failed.push((instance.name, error)),
+            Ok(()) => {}
         }
     }
-    let strays = registry.all()?.into_iter().filter(|instance| instance.kind == Kind::Stray);
-    done.unconfigured = strays.map(|stray| stray.name).collect();
+    let left = registry.all()?;
+    let names = |is_it: &dyn Fn(&Instance) -> bool| -> Vec<_> {
+        left.iter().filter(|vm| is_it(vm)).map(|vm| vm.name.clone()).collect()
+    };
+    done.unconfigured = names(&|vm| vm.kind == Kind::Stray);
+    let there = config
+        .earlier
+        .as_ref()
+        .map(|place| (place.clone(), names(&|vm| vm.vm_dir().parent() == Some(place))));
+    done.earlier = there.filter(|(_, names)| !names.is_empty());
     Ok(done)
 }
 

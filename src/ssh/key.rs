@@ -1,5 +1,6 @@
 //! Private keys that ssh will not use, whatever the guest says.
 
+use crate::error::plain;
 use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,7 +34,9 @@ pub fn fault(key: &str, home: &str) -> Option<(KeyFault, String, Option<String>)
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Some((KeyFault::Missing, "is not there".to_owned(), None))
         }
-        Err(error) => Some((KeyFault::Unreadable, format!("can't be read: {error}"), None)),
+        Err(error) => {
+            Some((KeyFault::Unreadable, format!("can't be read: {}", plain(error)), None))
+        }
     }
 }
 

@@ -19,6 +19,18 @@ pub fn make(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Makes a directory as [`make`] does, and those above it.
+///
+/// # Errors
+/// One of them can't be made.
+pub fn make_all(path: &Path) -> Result<bool, Error> {
+    if path.is_dir() {
+        return Ok(false);
+    }
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map(|()| true).map_err(cant("make", path))
+}
+
 /// Makes a directory of mode 0700.
 ///
 /// # Errors

@@ -9,8 +9,8 @@ use crate::sys::private_dir;
 use crate::sys::process::{Elsewhere, Process};
 use crate::sys::short_socket::{self, LONGEST_PATH};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -29,11 +29,19 @@ const HALF_WRITTEN: &str = ".tmp";
 /// No writer takes as long for its few bytes.
 const WRITING: Duration = Duration::from_mins(1);
 
+/// The config file of a launch record.
+#[derive(Deserialize)]
+struct StartedBy {
+    config: PathBuf,
+}
+
 /// An open runtime directory of one VM.
 #[derive(Debug)]
 pub struct VmDir {
     path: PathBuf,
     fd: OwnedFd,
+    /// The config file that is the VM's, where that matters.
+    config: Option<PathBuf>,
 }
 
 impl AsFd for VmDir {
@@ -48,7 +56,8 @@ impl VmDir {
     /// # Errors
     /// It is not a directory of the user's own.
     pub fn open(instance: &Instance) -> Result<Option<VmDir>, Error> {
-        VmDir::at(&instance.dir)
+        let config = || Some(instance.config.clone());
+        Ok(VmDir::at(&instance.dir)?.map(|dir| VmDir { config: config(), ..dir }))
     }
 
     /// Opens the VM's directory by its path; `None` when there is none.
@@ -56,7 +65,7 @@ impl VmDir {
     /// # Errors
     /// It is not a directory of the user's own.
     pub fn at(path: &Path) -> Result<Option<VmDir>, Error> {
-        Ok(private_dir::open(path)?.map(|fd| VmDir { path: path.to_owned(), fd }))
+        Ok(private_dir::open(path)?.map(|fd| VmDir { path: path.to_owned(), fd, config: None }))
     }
 
     /// Opens the VM's directory, making it where it's missing.
@@ -64,12 +73,13 @@ impl VmDir {
     /// # Errors
     /// It can't be made or is not the user's own.
     pub fn create(instance: &Instance) -> Result<VmDir, Error> {
-        VmDir::create_at(&instance.dir)
+        let dir = VmDir::create_at(&instance.dir)?;
+        Ok(VmDir { config: Some(instance.config.clone()), ..dir })
     }
 
     pub(super) fn create_at(path: &Path) -> Result<VmDir, Error> {
         if let Some(parent) = path.parent() {
-            let is_new = private_dir::make(parent)?;
+            let is_new = private_dir::make_all(parent)?;
             // Any other that VMs' directories are in is the user's, with other things in it.
             if parent.file_name().is_some_and(|name| name == RUNTIME_DIR) {
                 private_dir::open(parent)?;
@@ -119,12 +129,16 @@ impl VmDir {
     /// coming or going can't be seen.
     ///
     /// # Errors
-    /// A file can't be read, or the process lives in another pid namespace.
+    /// A file can't be read, the process lives in another pid namespace, or another config file has
+    /// started it.
     pub fn process(&self) -> Result<Option<Process>, Error> {
         for name in [files::PID, files::LAUNCH] {
             let path = self.file(name);
             match Process::holding(&path) {
-                Ok(Some(process)) => return Ok(Some(process)),
+                Ok(Some(process)) => {
+                    self.is_ours(&process)?;
+                    return Ok(Some(process));
+                }
                 Ok(None) => continue,
                 Err(error) if Elsewhere::is(&error) => {
                     return Err(VmError::Elsewhere { vm: self.vm_name() }.into());
@@ -133,6 +147,20 @@ impl VmDir {
             }
         }
         Ok(None)
+    }
+
+    /// Refuses the VM of another config file that has the same runtime directory and a VM of the same
+    /// name. A file that is gone was moved, or renamed to this one.
+    fn is_ours(&self, process: &Process) -> Result<(), Error> {
+        let Some(config) = &self.config else { return Ok(()) };
+        let record: Option<StartedBy> = self.read_record(files::LAUNCH)?;
+        match record.map(|record| record.config) {
+            Some(other) if other != *config && other.is_file() => {
+                Err(VmError::Foreign { vm: self.vm_name(), pid: process.pid(), config: other }
+                    .into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The name of the VM, or run, whose directory this is.

@@ -1,12 +1,14 @@
 //! Why something can't be done with a VM.
 
 use super::ended::Ended;
+use crate::Error;
 use crate::config::PortUse;
 use crate::error::{Place, colon, faults};
 use crate::qmp;
 use crate::text::duration;
 use crate::text::source::{Diagnostic, Source};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,25 @@ pub enum VmError {
     Elsewhere {
         /// The VM.
         vm: String,
+    },
+    /// QEMU lives, but it is the VM of another config file.
+    #[error("VM `{vm}` of another config file runs there (pid {pid}): {config:?} has started it")]
+    Foreign {
+        /// The VM.
+        vm: String,
+        /// QEMU's process.
+        pid: u32,
+        /// The other file.
+        config: PathBuf,
+    },
+    /// The VM's directory can't be used.
+    #[error("VM `{vm}` did not start: {error}")]
+    RuntimeDir {
+        /// The VM.
+        vm: String,
+        /// Why.
+        #[source]
+        error: Error,
     },
     /// There are no logs, since the VM has never run.
     #[error("VM `{vm}` has never been started")]
@@ -173,6 +194,8 @@ faults!(VmError {
     VmError::Died { .. } => "vm_died", Failed;
     VmError::Orphaned { .. } => "runtime_dir_removed", State;
     VmError::Elsewhere { .. } => "vm_elsewhere", State;
+    VmError::Foreign { .. } => "vm_foreign", State;
+    VmError::RuntimeDir { .. } => "runtime_dir_unusable", Failed;
     VmError::NeverStarted { .. } => "vm_never_started", State;
     VmError::AlreadyRunning { .. } => "vm_running", State;
     VmError::System { .. } => "system", Failed;
@@ -197,6 +220,16 @@ fn hint(&self) -> Option<String> {
         VmError::ResetEnds { vm, .. } => format!("start it again: qqmgr restart {vm}"),
         VmError::Elsewhere { vm } => {
             format!("where it was started, it can be used, or stopped: qqmgr stop {vm}")
+        }
+        VmError::Foreign { vm, config, .. } => {
+            let config = config.display().to_string();
+            let config = shlex::try_quote(&config).ok()?;
+            format!("use that file, qqmgr -c {config} status {vm}, or give each its own `runtime_dir`")
+        }
+        VmError::RuntimeDir { .. } => {
+            "if VMs can't have their files there, name another directory: `runtime_dir = \"...\"` at the \
+             beginning of the config, or $QQMGR_RUNTIME_DIR"
+                .into()
         }
         VmError::Orphaned { vm, .. } => format!("nothing else can be done with it: qqmgr stop {vm}"),
         VmError::AlreadyRunning { vm, .. } => {

@@ -39,7 +39,11 @@ pub fn qemu_failed(
         let place = place.filter(|_| port_use == PortUse::Other);
         return Error::from(VmError::PortTaken { vm: name, port_use, port, owner, place });
     }
-    Error::from(VmError::QemuFailed { vm: name, status: describe(status), stderr, place })
+    let no_socket = format!("socket {}", dir.file("").display());
+    let (is_socket, vm) = (stderr.contains(&no_socket), name.clone());
+    let error =
+        Error::from(VmError::QemuFailed { vm: name, status: describe(status), stderr, place });
+    if is_socket { VmError::RuntimeDir { vm, error }.into() } else { error }
 }
 
 /// The port of the host that QEMU could not listen on, and who does.

@@ -4,6 +4,7 @@ use super::ended::Method;
 use super::error::{VmError, no_answer};
 use super::liveness::Running;
 use crate::Error;
+use crate::error::plain;
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
 use rustix::process::Signal;
@@ -131,7 +132,7 @@ impl Ladder {
 
     async fn signal(&mut self, signal: Signal, grace: Duration) -> bool {
         if let Err(error) = self.vm.process.signal(signal) {
-            self.notes.push(format!("can't send a signal: {error}"));
+            self.notes.push(format!("can't send a signal: {}", plain(error)));
         }
         self.ends_within(grace).await
     }

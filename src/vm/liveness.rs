@@ -7,6 +7,7 @@ use super::orphan::orphan;
 use crate::Error;
 use crate::config::Instance;
 use crate::sys::process::Process;
+use std::path::PathBuf;
 
 /// Whether a VM lives.
 #[derive(Debug)]
@@ -19,6 +20,13 @@ pub enum Liveness {
     Orphaned(Process),
     /// It runs in another container or pid namespace: nothing can be done with it from here.
     Elsewhere,
+    /// What runs in its directory is another config file's VM of this name.
+    Foreign {
+        /// QEMU's process.
+        pid: u32,
+        /// That file.
+        config: PathBuf,
+    },
 }
 
 /// A VM's living process with its directory, to talk to.
@@ -47,6 +55,9 @@ impl Liveness {
                 Ok(None) => {}
                 Err(error) => match error.get() {
                     Some(VmError::Elsewhere { .. }) => return Ok(Liveness::Elsewhere),
+                    Some(VmError::Foreign { pid, config, .. }) => {
+                        return Ok(Liveness::Foreign { pid: *pid, config: config.clone() });
+                    }
                     _ => return Err(error),
                 },
             }
@@ -66,6 +77,7 @@ pub fn find_running(instance: &Instance) -> Result<Option<Running>, Error> {
         Liveness::Running(running) => Ok(Some(running)),
         Liveness::Orphaned(process) => Err(VmError::Orphaned { vm, pid: process.pid() }.into()),
         Liveness::Elsewhere => Err(VmError::Elsewhere { vm }.into()),
+        Liveness::Foreign { pid, config } => Err(VmError::Foreign { vm, pid, config }.into()),
     }
 }
 

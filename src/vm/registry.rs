@@ -50,14 +50,29 @@ impl<'a> Registry<'a> {
             Some(_) => return Err(unknown()),
             None => found,
         };
+        let found = self.where_it_lives(found)?;
         let exists = match (found.is_defined(), found.is_run()) {
             (true, false) => true,
             (true, true) => found.dir.is_dir(),
             // An unreadable runtime directory is an error, not an unknown VM.
-            (false, _) if names_in(&self.config.runtime)?.is_empty() => false,
+            (false, _) if !found.dir.exists() && names_in(&self.config.runtime)?.is_empty() => {
+                false
+            }
             (false, _) => self.is_ours(&found)? && (!self.is_read || lives(&found)),
         };
         if exists { Ok(found) } else { Err(unknown()) }
+    }
+
+    /// The VM where an earlier qqmgr has started it, if that is where it lives.
+    fn where_it_lives(&self, instance: Instance) -> Result<Instance, Error> {
+        match self.config.earlier(&instance) {
+            Some(earlier)
+                if earlier.dir.is_dir() && lives(&earlier) && self.is_ours(&earlier)? =>
+            {
+                Ok(earlier)
+            }
+            _ => Ok(instance),
+        }
     }
 
     /// The VM called `name`, to be started. A throwaway instance ends with its first life, and what
@@ -73,7 +88,7 @@ impl<'a> Registry<'a> {
                 let hint = Some(format!("start another one: qqmgr run {}", instance.definition));
                 Err(Usage { message, hint }.into())
             }
-            _ => Ok(self.config.instance(name)?),
+            _ => self.where_it_lives(self.config.instance(name)?),
         }
     }
 
@@ -112,18 +127,22 @@ impl<'a> Registry<'a> {
     /// A directory can't be read.
     pub fn all(&self) -> Result<Vec<Instance>, Error> {
         // Where there are a thousand VMs, few have ever run: one look finds those.
-        let mut started: BTreeSet<_> = names_in(&self.config.runtime)?
-            .into_iter()
-            .filter_map(|name| name.strip_prefix(DIR_PREFIX).map(str::to_owned))
-            .collect();
+        let mut started = BTreeSet::new();
+        for place in
+            [Some(&self.config.runtime), self.config.earlier.as_ref()].into_iter().flatten()
+        {
+            let names = names_in(place)?.into_iter();
+            started.extend(names.filter_map(|it| it.strip_prefix(DIR_PREFIX).map(str::to_owned)));
+        }
         let mut found = Vec::with_capacity(self.config.file.vms.len());
         for vm in self.config.vms() {
+            let vm = self.where_it_lives(vm)?;
             let runs = if started.remove(&vm.name) { runs_of(&vm)? } else { Vec::new() };
             found.push(vm);
             found.extend(runs);
         }
         for name in started.into_iter().filter(|name| is_vm_name(name)) {
-            let vm = self.config.stray(&name);
+            let vm = self.where_it_lives(self.config.stray(&name))?;
             if self.is_ours(&vm)? && lives(&vm) {
                 found.push(vm.clone());
             }

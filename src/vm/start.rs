@@ -115,7 +115,7 @@ pub async fn start_holding(
 ) -> Result<Started, Error> {
     let deadline = deadline::within(options.timeout);
     let (dir, planned) = match (plan(config, instance, &options.extra), VmDir::open(instance)?) {
-        (Ok(planned), _) => (VmDir::create(instance)?, Ok(planned)),
+        (Ok(planned), _) => (VmDir::create(instance).map_err(unusable(instance))?, Ok(planned)),
         // A VM that runs needs none.
         (Err(error), Some(dir)) if error.get::<config::Error>().is_some() => (dir, Err(error)),
         (Err(error), _) => return Err(error),
@@ -158,6 +158,16 @@ pub async fn start_holding(
     attempt.launch(&vm, &line).await
 }
 
+/// The error for a VM's directory in which a file can't be made.
+fn unusable(instance: &Instance) -> impl Fn(Error) -> Error {
+    |error| match error.get() {
+        Some(SystemError::File { .. }) => {
+            VmError::RuntimeDir { vm: instance.name.clone(), error }.into()
+        }
+        _ => error,
+    }
+}
+
 /// One try at bringing QEMU up, under the VM's lock.
 struct Attempt<'a> {
     config: &'a Config,
@@ -169,7 +179,8 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         let launch = Launch::new(self.config, vm, line, &self.options.extra);
-        let (mut timeline, commands) = launch.begin(self.dir)?;
+        let begun = launch.begin(self.dir);
+        let (mut timeline, commands) = begun.map_err(unusable(&vm.instance))?;
         let command = spawn::command(vm, self.dir, line, &commands, self.options.die_with_us)?;
         let spawned = Spawned::spawn(command).await.map_err(|error| SystemError::Spawn {
             program: line.bin.clone(),

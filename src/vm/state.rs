@@ -28,6 +28,11 @@ impl State {
         State::new("elsewhere")
     }
 
+    /// With a process of another config file's VM in its place.
+    pub fn foreign() -> State {
+        State::new("foreign")
+    }
+
     /// With a process that nobody can ask.
     pub fn unknown() -> State {
         State::new("unknown")

@@ -244,11 +244,15 @@ async fn ask_process(
     patience: Duration,
 ) -> Result<(Status, Option<Error>), Error> {
     let process = match dir.settled_process().await {
-        Err(error) if matches!(error.get(), Some(VmError::Elsewhere { .. })) => {
-            let state = State::elsewhere().name;
+        Err(error) => {
+            let State { name: state, .. } = match error.get() {
+                Some(VmError::Elsewhere { .. }) => State::elsewhere(),
+                Some(VmError::Foreign { .. }) => State::foreign(),
+                _ => return Err(error),
+            };
             return Ok((Status { state, ..Status::stopped(instance).failed(&error) }, None));
         }
-        process => process?,
+        Ok(process) => process,
     };
     let Some(process) = process else {
         let status = Status::without_files(instance);

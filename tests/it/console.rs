@@ -208,7 +208,7 @@ fn an_input_that_can_not_be_read() {
     let lab = running();
     let line = r#""$0" console a </; "$0" --json console a </"#;
     let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
-    let said = "can't read \"standard input\": Is a directory (os error 21)";
+    let said = "can't read \"standard input\": Is a directory";
     outcome.code(1).stderr(&format!("error: {said}\n"));
     let error = &outcome.json()["error"];
     assert_eq!((&error["code"], &error["message"]), (&"file".into(), &said.into()));

@@ -4,7 +4,7 @@ use crate::events::Qmp;
 use crate::harness::{Lab, NO_GUEST, Outcome, until, vm};
 use std::path::Path;
 
-const LOST: &str = "error: can't write to standard output: No space left on device (os error 28)\n";
+const LOST: &str = "error: can't write to standard output: No space left on device\n";
 
 /// What tells something of `a`, which runs, or `b`, which doesn't, and how it ends when it can't.
 const LINES: [(&str, i32); 33] = [

@@ -128,7 +128,7 @@ fn a_gdb_that_is_not_there() {
     lab.qqmgr("gdb a --gdb gdb-nope").run().expect(
         1,
         "",
-        "error: can't run `gdb-nope`: No such file or directory (os error 2)\n\
+        "error: can't run `gdb-nope`: No such file or directory\n\
          hint: is it installed and in $PATH?\n",
     );
 }

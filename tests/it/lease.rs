@@ -93,7 +93,7 @@ fn the_owner_is_gone() {
     lab.qqmgr(&format!("start a --owner-pid {} --ttl 1h", owner.id())).run().code(0);
     lab.qqmgr("gc --json")
         .run()
-        .ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[],\"failed\":[]}\n");
+        .ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[],\"earlier\":[],\"failed\":[]}\n");
     assert_eq!(lab.qemus().len(), 1);
     owner.kill().unwrap();
     owner.wait().unwrap();
@@ -138,7 +138,7 @@ fn gc_does_what_a_killed_keeper_can_not() {
     lab.qqmgr("gc").run().ok("stopped: a\nremoved: none\n");
     lab.qqmgr("gc --json")
         .run()
-        .ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[],\"failed\":[]}\n");
+        .ok("{\"stopped\":[],\"removed\":[],\"unconfigured\":[],\"earlier\":[],\"failed\":[]}\n");
     lab.qqmgr("status a --exit-code").run().code(4);
     assert_eq!(lab.qemus().len(), 2);
 }

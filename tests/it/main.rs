@@ -36,6 +36,7 @@ mod races;
 mod restart;
 mod rooms;
 mod run;
+mod runtime_dir;
 mod ssh;
 mod ssh_config;
 mod ssh_lost;

@@ -56,7 +56,7 @@ fn a_directory_of_the_users_stays_as_it_is() {
     fs::set_permissions(lab.path("vms"), Permissions::from_mode(0o755)).unwrap();
     lab.qqmgr("-c vms/other.toml start a").run().code(0);
     assert_eq!(lab.path("vms").metadata().unwrap().mode() & 0o7777, 0o755);
-    assert_eq!(lab.path("vms/vm.a").metadata().unwrap().mode() & 0o7777, 0o700);
+    assert_eq!(lab.path("vms/.qqmgr/vm.a").metadata().unwrap().mode() & 0o7777, 0o700);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_runtime_directory_that_is_a_symlink_is_refused() {
         "",
         "error: the runtime directory \"[DIR]/.qqmgr\" is refused: it is not a directory, or a \
          symlink to one\n\
-         hint: it has to be a real directory of your own; move this one away\n",
+         hint: move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n",
     );
     assert_eq!(fs::read_dir(lab.path("elsewhere")).unwrap().count(), 0, "nothing was written");
 }
@@ -78,7 +78,7 @@ fn a_runtime_directory_that_is_a_symlink_is_refused() {
 fn assert_refused(lab: &Lab, reason: &str) {
     let error = format!(
         "error: the runtime directory \"[DIR]/.qqmgr/vm.a\" is refused: it {reason}\n\
-         hint: it has to be a real directory of your own; move this one away\n"
+         hint: move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n"
     );
     for line in ["start a", "status a", "stop a"] {
         lab.qqmgr(line).run().expect(1, "", &error);

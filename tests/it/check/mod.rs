@@ -129,7 +129,7 @@ fn binaries_that_are_no_qemu() {
     assert_eq!(
         findings(&lab.qqmgr("check --json").run()),
         [
-            "a qemu_not_run 2:7 can't run `qemu-nope`: No such file or directory (os error 2) | is it installed and in $PATH?",
+            "a qemu_not_run 2:7 can't run `qemu-nope`: No such file or directory | is it installed and in $PATH?",
             "b qemu_unknown 7:7 `true -help` lists no options: names were not checked | -",
             "c qemu_not_run 11:7 can't run `./endless`: its answer has no end | is it installed and in $PATH?",
         ]

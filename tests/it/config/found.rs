@@ -27,10 +27,10 @@ fn a_file_is_found_by_option_variable_parents_and_home() {
     let xdg = status().env("XDG_CONFIG_HOME", lab.path("xdg")).run();
     assert_eq!(dir_of(&xdg), dir("xdg/qqmgr/vm.a"));
     let variable = status().cwd("near").env("QQMGR_CONFIG", lab.path("variable/v.toml"));
-    assert_eq!(dir_of(&variable.run()), dir("variable/vm.a"));
+    assert_eq!(dir_of(&variable.run()), dir("variable/.qqmgr/vm.a"));
     let named = lab.qqmgr("-c ../named.toml status a --json").cwd("near");
     let named = named.env("QQMGR_CONFIG", lab.path("variable/v.toml")).run();
-    assert_eq!(dir_of(&named), dir("vm.a"));
+    assert_eq!(dir_of(&named), dir(".qqmgr/vm.a"));
     let nearest = status().cwd("near").env("QQMGR_CONFIG", "").run();
     assert_eq!(dir_of(&nearest), dir("near/.qqmgr/vm.a"));
 }
@@ -72,12 +72,12 @@ fn no_file_at_all() {
     lab.qqmgr("list -c nope.toml").run().expect(
         3,
         "",
-        "error: can't read the config file \"nope.toml\": No such file or directory (os error 2)\n",
+        "error: can't read the config file \"nope.toml\": No such file or directory\n",
     );
     lab.qqmgr("list --json -c nope.toml").run().expect(
         3,
         "{\"error\":{\"code\":\"config_unreadable\",\"message\":\"can't read the config file \
-         \\\"nope.toml\\\": No such file or directory (os error 2)\",\"hint\":null,\
+         \\\"nope.toml\\\": No such file or directory\",\"hint\":null,\
          \"location\":null}}\n",
         "",
     );

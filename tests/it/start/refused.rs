@@ -78,7 +78,7 @@ fn a_binary_that_is_not_there() {
     lab.qqmgr("start a").run().expect(
         1,
         "",
-        "error: can't run `qemu-nope`: No such file or directory (os error 2)\n \
+        "error: can't run `qemu-nope`: No such file or directory\n \
          --> [DIR]/qqmgr.toml:2:7\n  |\n2 | bin = 'qemu-nope'\n  |       ^^^^^^^^^^^\n  |\n  \
          = help: is it installed and in $PATH?\n",
     );
@@ -87,7 +87,7 @@ fn a_binary_that_is_not_there() {
     lab.qqmgr("start a").run().expect(
         1,
         "",
-        "error: can't run `[DIR]`: Permission denied (os error 13)\n \
+        "error: can't run `[DIR]`: Permission denied\n \
          --> [DIR]/qqmgr.toml:2:7\n  |\n2 | bin = '{{.config_dir}}'\n  |       ^^^^^^^^^^^^^^^^^\n",
     );
 }

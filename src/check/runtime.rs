@@ -1,0 +1,49 @@
+//! Whether VMs can have their directories, with sockets in them, where the config puts them.
+
+use super::finding::{Code, Finding};
+use crate::Place;
+use crate::config::Config;
+use crate::error::plain;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with the runtime directory, as a finding about one of the VMs.
+pub fn finding(config: &Config, vm: &str) -> Option<Finding> {
+    let (dir, why) = refused(&config.runtime)?;
+    let of_key = config.file.runtime_dir.as_ref();
+    let place =
+        of_key.map(|text| Place { source: config.file.source.clone(), span: text.span.clone() });
+    let message = format!("the runtime directory can't be used: {}: {why}", dir.display());
+    let hint = "name another one: `runtime_dir = \"...\"` at the beginning of the config, or \
+                $QQMGR_RUNTIME_DIR";
+    let code = Code::RuntimeDirUnusable;
+    Some(Finding { vm: vm.to_owned(), code, message, hint: Some(hint.to_owned()), place })
+}
+
+/// The part of the path that is in the way, and why.
+fn refused(runtime: &Path) -> Option<(PathBuf, String)> {
+    let there = runtime.ancestors().find(|dir| dir.exists())?;
+    let found = match try_socket(there) {
+        Err(error) => Some(plain(error)),
+        Ok(()) if there != runtime => None,
+        Ok(()) => match runtime.metadata() {
+            Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+                Some(format!("it belongs to the user with id {}", metadata.uid()))
+            }
+            _ => None,
+        },
+    };
+    found.map(|why| (there.to_owned(), why))
+}
+
+/// Makes a socket in a directory, and removes it.
+fn try_socket(dir: &Path) -> io::Result<()> {
+    // Its path may be too long for a socket's.
+    let fd = std::fs::File::open(dir)?;
+    let short = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".qqmgr-check").make_in(short, |path| UnixListener::bind(path)).map(drop)
+}
