@@ -5,14 +5,17 @@ use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
 use crate::console::{
-    self, Awaited, ConsoleError, EndedBy, Ends, Failed, Hold, Port, Relay, Terminal,
+    self, Awaited, ConsoleError, EndedBy, Ends, EscapeKey, Failed, Hold, Port, Relay, Terminal,
 };
 use crate::error::{SystemError, cant};
+use crate::logs::{self, Lines, Log};
 use crate::sys::signals::Signals;
+use crate::text::sanitize::Sanitizer;
 use crate::vm;
 use crate::vm::VmError;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +25,9 @@ use tokio::signal::unix::SignalKind;
 
 /// How long a silence ends a session without a terminal, if nothing else is asked for.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// At most this much of the log is shown when attaching, in bytes.
+const MOST_SHOWN: u64 = 32 << 10;
 
 /// What came of a session, for `--json`.
 #[derive(Serialize)]
@@ -54,13 +60,18 @@ pub async fn attached(
         hold = console::hold(&instance, port, args.force) => hold?,
         signal = signals.next() => return Ok(killed_by(signal)),
     };
+    let interactive = io::stdin().is_terminal() && !context.json;
+    let screen = match port {
+        Port::Serial if interactive => last_screen(&instance),
+        _ => Vec::new(),
+    };
     let stream = tokio::select! {
         biased;
         signal = signals.next() => return ended_by(signal, &hold, port),
         stream = hold.connect() => stream?,
     };
-    let session = Session { instance, port, hold, stream, signals, timeout: args.timeout };
-    let interactive = io::stdin().is_terminal() && !context.json;
+    let AttachArgs { timeout, escape, .. } = args;
+    let session = Session { instance, port, hold, stream, signals, timeout, escape, screen };
     let bare = args.until.is_none() && args.idle.is_none() && !interactive;
     let ends = Ends {
         until: args.until.map(Awaited::new),
@@ -81,17 +92,31 @@ struct Session {
     stream: UnixStream,
     signals: Signals,
     timeout: Option<Duration>,
+    escape: EscapeKey,
+    /// What the guest has written before.
+    screen: Vec<u8>,
 }
 
 impl Session {
     async fn on_terminal(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let (vm, port) = (self.instance.name.clone(), self.port);
-        output::note(format_args!("{vm}: attached to its {port}; Ctrl-] leaves"));
+        output::note(format_args!("{vm}: attached to its {port}; {} leaves", self.escape));
+        stdout::write(&self.screen);
         let terminal = Terminal::keep();
         let raw = terminal.and_then(|terminal| terminal.make_raw().map(|()| terminal));
         let raw = raw.map_err(|error| self.failed("use the terminal", error))?;
-        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), true, ends);
-        let result = self.relay(&mut relay).await;
+        let escape = Some(self.escape);
+        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), escape, ends);
+        let result = loop {
+            match self.relay(&mut relay).await {
+                Ok(Ok(EndedBy::Break)) => match (port, self.hold.send_break().await) {
+                    (Port::Monitor, _) => break Ok(Ok(EndedBy::User)),
+                    (Port::Serial, Ok(())) => {}
+                    (Port::Serial, Err(error)) => break Err(error),
+                },
+                result => break result,
+            }
+        };
         drop(raw);
         match result? {
             Ok(EndedBy::Eof) => output::note(format_args!("{vm}: has ended")),
@@ -104,7 +129,7 @@ impl Session {
 
     async fn into_text(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
-        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), false, ends);
+        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), None, ends);
         if io::stdout().is_terminal() {
             relay = relay.harmless();
         }
@@ -120,7 +145,7 @@ impl Session {
 
     async fn into_json(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
-        let mut relay = Relay::new(tokio::io::stdin(), Vec::new(), false, ends);
+        let mut relay = Relay::new(tokio::io::stdin(), Vec::new(), None, ends);
         let ended_by = match self.relay(&mut relay).await? {
             Ok(by) => self.check(by, !awaits && relay.delivered())?,
             Err(code) => return Ok(code),
@@ -170,6 +195,28 @@ impl Session {
     fn failed(&self, action: &'static str, error: io::Error) -> Error {
         Error::from(VmError::System { vm: self.instance.name.clone(), action, error })
     }
+}
+
+/// The last lines that the guest has written, as many as fit below the line that we begin with.
+fn last_screen(instance: &Instance) -> Vec<u8> {
+    let size = tcgetwinsize(io::stdout()).ok();
+    let rows = size.map_or(24, |size| u64::from(size.ws_row));
+    // Who attaches wants the port; its past is a convenience.
+    let read = || -> Option<Vec<u8>> {
+        let lines = Lines::Last(rows.saturating_sub(2));
+        let mut log = logs::open(instance, Log::Serial, lines).ok()?;
+        let begin = log.metadata().ok()?.len().saturating_sub(MOST_SHOWN);
+        let begin = begin.max(log.stream_position().ok()?);
+        log.seek(SeekFrom::Start(begin)).ok()?;
+        let mut bytes = Vec::new();
+        log.take(MOST_SHOWN).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let mut screen = Vec::new();
+    let mut sanitizer = Sanitizer::default();
+    sanitizer.push(&read().unwrap_or_default(), &mut screen);
+    sanitizer.finish(&mut screen);
+    screen
 }
 
 /// What it means that this signal came to whoever has the port.

@@ -3,6 +3,7 @@
 mod awaited;
 mod claim;
 mod error;
+mod escape;
 mod port;
 mod relay;
 mod terminal;
@@ -11,14 +12,17 @@ mod tests;
 
 pub use awaited::Awaited;
 pub use error::ConsoleError;
+pub use escape::EscapeKey;
 pub use port::Port;
 pub use relay::{EndedBy, Ends, Failed, Relay};
 pub use terminal::Terminal;
 
 use crate::Error;
 use crate::config::Instance;
-use crate::vm::{Running, VmError, running};
+use crate::qmp::Client;
+use crate::vm::{self, Running, VmError, running};
 use claim::Claim;
+use serde_json::json;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
@@ -50,6 +54,18 @@ impl Hold {
     /// Who has told us to leave, since they have it now.
     pub fn successor(&self) -> Option<u32> {
         self.claim.successor()
+    }
+
+    /// Sends a break to the guest, for which Linux has its SysRq keys (QEMU QMP Reference,
+    /// `chardev-send-break`).
+    ///
+    /// # Errors
+    /// QEMU does not.
+    pub async fn send_break(&self) -> Result<(), Error> {
+        let send = async |client: &mut Client| {
+            client.execute("chardev-send-break", Some(json!({ "id": vm::SERIAL_CHARDEV }))).await
+        };
+        self.vm.qmp(PATIENCE, send).await.map(drop)
     }
 
     /// Connects to the port.

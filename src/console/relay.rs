@@ -1,6 +1,7 @@
 //! Passes bytes between a user and a port, both ways, until something ends it.
 
 use super::Awaited;
+use super::escape::{EscapeKey, Keys, Wish};
 use crate::sys::deadline;
 use crate::text::sanitize::Sanitizer;
 use serde::Serialize;
@@ -9,9 +10,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::Instant;
-
-/// Ctrl-], as in telnet.
-pub(super) const ESCAPE: u8 = 0x1d;
 
 /// One read takes this much, in bytes, and so much input waits for a guest that takes none.
 const CHUNK: usize = 16 << 10;
@@ -39,6 +37,8 @@ pub struct Ends {
 pub enum EndedBy {
     /// The user left.
     User,
+    /// The user wants a break to be sent: the relay goes on when it's run again.
+    Break,
     /// What was awaited came.
     Until,
     /// The port was silent.
@@ -62,12 +62,16 @@ pub enum Failed {
 pub struct Relay<I, O> {
     input: I,
     output: O,
-    /// A person at a terminal: Ctrl-] and the end of input end it. Without, what else ends it
-    /// counts only when all input has been delivered.
-    interactive: bool,
+    /// Of a person at a terminal: the escape key and the end of input end it. Without, what else
+    /// ends it counts only when all input has been delivered.
+    keys: Option<Keys>,
+    /// What was typed, and not looked at yet.
+    typed: Vec<u8>,
     /// For an output that is a terminal which can't answer the guest.
     sanitizer: Option<Sanitizer>,
     ends: Ends,
+    /// When its time is over, since it began.
+    deadline: Option<Option<Instant>>,
     to_guest: Vec<u8>,
     to_user: Vec<u8>,
     input_ended: bool,
@@ -81,14 +85,16 @@ pub struct Relay<I, O> {
 }
 
 impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
-    /// A relay that is about to begin.
-    pub fn new(input: I, output: O, interactive: bool, ends: Ends) -> Relay<I, O> {
+    /// A relay that is about to begin; for a person at a terminal with an escape key.
+    pub fn new(input: I, output: O, escape: Option<EscapeKey>, ends: Ends) -> Relay<I, O> {
         Relay {
             input,
             output,
-            interactive,
+            keys: escape.map(Keys::new),
+            typed: Vec::new(),
             sanitizer: None,
             ends,
+            deadline: None,
             to_guest: Vec::new(),
             to_user: Vec::new(),
             input_ended: false,
@@ -130,24 +136,34 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         let (mut reader, mut writer) = port.split();
         let mut typed = vec![0; CHUNK];
         let mut said = vec![0; CHUNK];
-        let timeout = self.ends.timeout.map(deadline::within);
+        let timeout = *self.deadline.get_or_insert(self.ends.timeout.map(deadline::within));
         self.quiet_since = Instant::now();
         loop {
+            if let Some(wish) = self.wish() {
+                // What was typed before it still counts, if the guest takes it at once.
+                let sent = writer.try_write(&self.to_guest).unwrap_or(0);
+                self.to_guest.drain(..sent);
+                return match wish {
+                    Wish::Leave => self.end_soon(EndedBy::User).await,
+                    Wish::Break => Ok(EndedBy::Break),
+                };
+            }
             if self.may_end() && self.found.is_some() && !self.in_line {
                 return self.end(EndedBy::Until).await;
             }
             let found = self.found.map(|found| found + REST_OF_LINE);
             let idle = self.ends.idle.map(|idle| self.quiet_since + idle);
             let idle = found.or(idle).filter(|_| self.may_end() && !self.unshown);
+            let escaped = self.keys.as_ref().and_then(|keys| keys.deadline);
             let taken = !self.input_ended && self.to_guest.len() < CHUNK;
             tokio::select! {
                 read = self.input.read(&mut typed), if taken => {
-                    if self.typed(&typed[..read.map_err(Failed::Input)?]) {
-                        // What was typed before it still counts, if the guest takes it at once.
-                        let _ = writer.try_write(&self.to_guest);
-                        return self.end_soon(EndedBy::User).await;
-                    }
+                    let length = read.map_err(Failed::Input)?;
+                    self.typed.extend_from_slice(&typed[..length]);
+                    self.input_ended = length == 0;
+                    self.quiet_since = Instant::now();
                 }
+                () = deadline::at(escaped) => return self.end_soon(EndedBy::User).await,
                 written = writer.write(&self.to_guest), if !self.to_guest.is_empty() => {
                     match written {
                         Ok(length) => drop(self.to_guest.drain(..length)),
@@ -177,16 +193,21 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
 
     /// Whether what is awaited, or a silence, would end it.
     fn may_end(&self) -> bool {
-        self.interactive || self.delivered()
+        self.keys.is_some() || self.delivered()
     }
 
-    /// Takes what the user typed; true when they leave.
-    fn typed(&mut self, bytes: &[u8]) -> bool {
-        self.input_ended = bytes.is_empty();
-        let escape = bytes.iter().position(|byte| self.interactive && *byte == ESCAPE);
-        self.to_guest.extend_from_slice(&bytes[..escape.unwrap_or(bytes.len())]);
-        self.quiet_since = Instant::now();
-        escape.is_some() || (self.interactive && self.input_ended)
+    /// Takes what was typed; what the user wants besides.
+    fn wish(&mut self) -> Option<Wish> {
+        match &mut self.keys {
+            Some(keys) => {
+                let wish = keys.take(&mut self.typed, &mut self.to_guest);
+                wish.or(self.input_ended.then_some(Wish::Leave))
+            }
+            None => {
+                self.to_guest.append(&mut self.typed);
+                None
+            }
+        }
     }
 
     fn said(&mut self, bytes: &[u8]) {

@@ -11,8 +11,9 @@ use std::sync::Mutex;
 static KEPT: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// What a guest may have left switched on: colours, a hidden cursor, bracketed paste, mouse
-/// reports (xterm, "Control Sequences"); and a line of our own.
-const UNDO: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\r\n";
+/// reports (xterm, "Control Sequences"); and a line of our own, with nothing of the guest's below.
+const UNDO: &[u8] =
+    b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\r\n\x1b[J";
 
 /// The terminal on standard input, whose modes come back when this is dropped, whoever has changed
 /// them meanwhile: an ssh that is killed leaves it raw.

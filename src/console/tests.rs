@@ -1,7 +1,6 @@
 //! A session between a user and a port, without a VM.
 
-use super::relay::ESCAPE;
-use super::{Awaited, EndedBy, Ends, Relay};
+use super::{Awaited, EndedBy, Ends, EscapeKey, Relay};
 use regex::Regex;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +12,7 @@ async fn relayed(pieces: &[&str]) -> (String, EndedBy) {
     let until = Some(Awaited::new(Regex::new("begun").unwrap()));
     let ends = Ends { until, ..Ends::default() };
     let (input, _typing) = tokio::io::duplex(1);
-    let mut relay = Relay::new(input, Vec::new(), true, ends);
+    let mut relay = Relay::new(input, Vec::new(), Some(EscapeKey::default()), ends);
     let speaking = async {
         for piece in pieces {
             guest.write_all(piece.as_bytes()).await.unwrap();
@@ -45,7 +44,7 @@ async fn what_was_said_in_time_is_not_lost_to_the_clock() {
     for _ in 0..10 {
         let (mut port, mut guest) = UnixStream::pair().unwrap();
         let ends = Ends { idle: Some(Duration::from_millis(5)), ..Ends::default() };
-        let mut relay = Relay::new(tokio::io::empty(), Vec::new(), false, ends);
+        let mut relay = Relay::new(tokio::io::empty(), Vec::new(), None, ends);
         let speaking = async {
             guest.write_all(b"said").await.unwrap();
             // The relay shares our thread: it gets its next turn when it's late.
@@ -61,12 +60,13 @@ async fn whoever_leaves_gets_their_colours_back() {
     let (mut port, mut guest) = UnixStream::pair().unwrap();
     let (input, mut typing) = tokio::io::duplex(1);
     let (output, mut shown) = tokio::io::duplex(64);
-    let mut relay = Relay::new(input, output, true, Ends::default()).harmless();
+    let mut relay =
+        Relay::new(input, output, Some(EscapeKey::default()), Ends::default()).harmless();
     let leaving = async {
         guest.write_all(b"\x1b[31mred").await.unwrap();
         let mut red = [0; 8];
         shown.read_exact(&mut red).await.unwrap();
-        typing.write_all(&[ESCAPE]).await.unwrap();
+        typing.write_all(b"\x1d").await.unwrap();
     };
     let (by, ()) = tokio::join!(relay.run(&mut port), leaving);
     drop(relay);
@@ -82,6 +82,6 @@ async fn nobody_is_kept_by_an_output_that_takes_nothing() {
     let (output, _shown) = tokio::io::duplex(1);
     let ends = Ends { timeout: Some(Duration::from_millis(1)), ..Ends::default() };
     guest.write_all(b"more than it takes").await.unwrap();
-    let mut relay = Relay::new(input, output, true, ends);
+    let mut relay = Relay::new(input, output, Some(EscapeKey::default()), ends);
     assert_eq!(relay.run(&mut port).await.unwrap(), EndedBy::Timeout);
 }

@@ -6,6 +6,9 @@ use crate::config::Vm;
 use crate::qemu_args::{Arg, escape};
 use std::path::Path;
 
+/// The id of the first serial port's character device.
+pub const SERIAL_CHARDEV: &str = "qqmgr-serial";
+
 /// A command line, every argument with its origin.
 #[derive(Clone, Debug)]
 pub struct CommandLine {
@@ -46,11 +49,11 @@ fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
         &format!("unix:{},server=on,wait=off", socket(files::QMP_SOCKET)),
         "-chardev",
         &format!(
-            "socket,id=qqmgr-serial,path={},server=on,wait=off,logfile={log}",
+            "socket,id={SERIAL_CHARDEV},path={},server=on,wait=off,logfile={log}",
             socket(files::SERIAL_SOCKET)
         ),
         "-serial",
-        "chardev:qqmgr-serial",
+        &format!("chardev:{SERIAL_CHARDEV}"),
         "-chardev",
         &format!("pipe,id=qqmgr-events,path={}", escape(&dir.join(files::EVENTS))),
         "-mon",

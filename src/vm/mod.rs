@@ -29,7 +29,7 @@ mod status;
 mod stop;
 mod timeline;
 
-pub use argv::CommandLine;
+pub use argv::{CommandLine, SERIAL_CHARDEV};
 pub use connect::connect_qmp;
 pub use dir::VmDir;
 pub use ended::{By, Ended, Method};

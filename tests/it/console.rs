@@ -37,9 +37,28 @@ fn both_ways_on_a_real_guest() {
     // A program in the guest asks the terminal for its size, and hears the answer.
     terminal.types("printf '\\033[1%dt' 8; read -s -r -n 11 x; echo \"=${x#?}\"\r");
     terminal.shows("\x1b[18t").types("\x1b[8;43;132t").shows("=[8;43;132t\r\n");
-    terminal.types("\x1d").shows("a: left its serial port\r\n");
+    // Twice it is the guest's, and `b` after it is a break, after which Linux takes a SysRq key.
+    terminal.types("cat\r").shows("cat\r\n").types("\x1d\x1d").shows("\x1d").types("\x03");
+    terminal.shows("~ # ").types("\x1dbh").shows("sysrq: HELP");
+    terminal.types("\r").shows("~ # ").types("\x1d").shows("a: left its serial port\r\n");
     assert_eq!(terminal.ends(), 0);
     assert!(lab.read(".qqmgr/vm.a/serial").contains("\n42\r\n"), "the log goes on");
+
+    // The guest says nothing now, so what is shown is the past.
+    let mut terminal = lab.qqmgr("console a --escape ^a").at_terminal();
+    terminal.shows("a: attached to its serial port; Ctrl-A leaves\r\n").shows("sysrq: HELP");
+    let text = terminal.shows("~ # ").text();
+    assert!(text.lines().count() <= 23, "{text}");
+    until("it is raw", || terminal.is_raw().then_some(()));
+    terminal
+        .types("cat\r")
+        .shows("cat\r\n")
+        .types("\x1d")
+        .shows("\x1d")
+        .types("\x03")
+        .shows("~ # ");
+    terminal.types("\x01q").shows("\x1b[J").shows("a: left its serial port\r\n");
+    assert_eq!(terminal.ends(), 0);
 
     let outcome = lab.qqmgr("console a").stdin("echo $((6*7))\n").run();
     assert!(outcome.code(0).stderr("").text().contains("\r\n42\r\n"), "{outcome}");
@@ -74,10 +93,10 @@ fn the_terminal_is_itself_again_however_it_ends() {
     let lab = running();
     for (end, code, said) in [
         (None, 0, "a: left its serial port\r\n"),
-        (Some(Signal::TERM), 143, "\r\n"),
-        (Some(Signal::INT), 130, "\r\n"),
-        (Some(Signal::HUP), 129, "\r\n"),
-        (Some(Signal::QUIT), 131, "\r\n"),
+        (Some(Signal::TERM), 143, "\r\n\x1b[J"),
+        (Some(Signal::INT), 130, "\r\n\x1b[J"),
+        (Some(Signal::HUP), 129, "\r\n\x1b[J"),
+        (Some(Signal::QUIT), 131, "\r\n\x1b[J"),
     ] {
         let mut terminal = attached(&lab);
         match end {

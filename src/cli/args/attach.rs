@@ -1,6 +1,7 @@
 //! Arguments of the verbs that read a VM's logs or talk to it by hand.
 
 use crate::cli::completions;
+use crate::console::EscapeKey;
 use crate::logs::Lines;
 use crate::text::duration;
 use clap::Args;
@@ -56,6 +57,10 @@ pub struct AttachArgs {
     /// Take over from another qqmgr that is attached
     #[arg(long)]
     pub force: bool,
+    /// The key that leaves a session on a terminal, or `none`; after it, `b` sends a break, and the
+    /// key again sends the key
+    #[arg(long, value_name = "KEY", default_value = "^]")]
+    pub escape: EscapeKey,
     /// End when this is in a line of the output
     #[arg(long, value_name = "REGEX")]
     pub until: Option<Regex>,
