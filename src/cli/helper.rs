@@ -2,9 +2,9 @@
 
 use crate::error::SystemError;
 use crate::sys::{descriptors, helper};
-use crate::{Error, lease};
+use crate::{Error, lease, vm};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Does a helper's work, if this process was started as one; else says that its own helpers are this
@@ -13,13 +13,28 @@ pub fn helper() -> Option<ExitCode> {
     helper::program_is(Path::new("/proc/self/exe"));
     let mut args = std::env::args_os();
     let name = args.next()?.into_string().ok()?;
-    if name != lease::KEEPER {
-        return None;
-    }
+    let work = match name.as_str() {
+        lease::KEEPER => Work::Lease,
+        vm::LIMITER => {
+            Work::Limit { dir: args.next()?.into(), limit: args.next()?.to_str()?.parse().ok()? }
+        }
+        _ => return None,
+    };
     // There is nobody to tell what went wrong but those who wait for us, who see that it ends.
     let done = detach(&name).map_err(|error| Error::from(SystemError::Runtime { error }));
-    let done = done.and_then(|()| super::block_on(lease::keep()));
+    let done = done.and_then(|()| match work {
+        Work::Lease => super::block_on(lease::keep()),
+        Work::Limit { dir, limit } => super::block_on(vm::keep_limit(&dir, limit)),
+    });
     Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a helper is there for.
+enum Work {
+    /// To end a VM in time.
+    Lease,
+    /// To keep a VM's serial log small.
+    Limit { dir: PathBuf, limit: u64 },
 }
 
 /// Makes this process, which has just been started as the helper `name`, nobody's but its own: no

@@ -44,6 +44,8 @@ pub struct Definition {
     pub bin: Option<Text>,
     /// `env`: variables for QEMU's environment.
     pub env: Vec<(String, Text)>,
+    /// `serial_limit`: as much of the serial log is kept, in bytes.
+    pub serial_limit: Option<u64>,
     /// `[vm.NAME.vars]`.
     pub vars: Vars,
     /// `[vm.NAME.ports]`.

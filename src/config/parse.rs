@@ -11,6 +11,9 @@ use toml::de::{DeTable, DeValue, Error};
 
 const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
 const RESERVED_IN_VM: [&str; 4] = ["name", "dir", "ssh", "ports"];
+/// What is less is no log, in bytes.
+const SMALLEST_LIMIT: u64 = 64 << 10;
+
 const LONGEST_NAME: usize = 64;
 
 /// Parses a whole file.
@@ -177,7 +180,7 @@ pub fn is_vm_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-const VM_KEYS: [&str; 6] = ["cmd", "vars", "ssh", "ports", "bin", "env"];
+const VM_KEYS: [&str; 7] = ["cmd", "vars", "ssh", "ports", "bin", "env", "serial_limit"];
 
 fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Definition> {
     reader.only(section, &VM_KEYS);
@@ -192,6 +195,8 @@ fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Defi
     let cmd = section.get("cmd").and_then(|value| cmd(reader, &what("cmd"), value));
     let bin = section.get("bin").and_then(|value| filled(reader, &what("bin"), value));
     let env = section.get("env").map(|value| env(reader, name, value)).unwrap_or_default();
+    let limit = section.get("serial_limit");
+    let serial_limit = limit.and_then(|value| size(reader, &what("serial_limit"), value));
     let vars = match reader.section(section, "vars", format!("[vm.{name}.vars]")) {
         Some(section) => vars(reader, &section, &RESERVED_IN_VM),
         None => Vars::new(),
@@ -203,7 +208,27 @@ fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Defi
     let ssh = reader.section(section, "ssh", format!("[vm.{name}.ssh]"));
     let ssh = ssh.and_then(|section| vm_ssh(reader, &section));
     let (name, span) = (name.to_owned(), section.span.clone());
-    Some(Definition { name, span, cmd: cmd?, bin, env, vars, ports, ssh: ssh? })
+    let (cmd, ssh) = (cmd?, ssh?);
+    Some(Definition { name, span, cmd, bin, env, serial_limit, vars, ports, ssh })
+}
+
+/// A size as QEMU has them: `512K`, `64M` or `1G`.
+fn size(reader: &mut Reader, what: &str, value: &Value) -> Option<u64> {
+    let text = reader.string(what, value)?.value;
+    let number = text.trim_end_matches(['K', 'M', 'G']);
+    let unit = match &text[number.len()..] {
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1_u64 << 30),
+        _ => None,
+    };
+    let bytes = unit.and_then(|unit| number.parse::<u64>().ok()?.checked_mul(unit));
+    let bytes = bytes.filter(|bytes| *bytes >= SMALLEST_LIMIT);
+    if bytes.is_none() {
+        let message = format!("{what} must be a size from 64K, such as \"64M\", not {text:?}");
+        reader.error(Diagnostic::new(value.span(), message));
+    }
+    bytes
 }
 
 fn cmd(reader: &mut Reader, what: &str, value: &Value) -> Option<Vec<Entry>> {

@@ -26,6 +26,8 @@ pub struct Vm {
     pub env: Vec<(String, String)>,
     /// The user's arguments.
     pub args: Vec<Arg>,
+    /// As much of its serial log is kept, in bytes.
+    pub serial_limit: Option<u64>,
     /// Its ports on the host that have a name.
     pub ports: BTreeMap<String, u16>,
     /// How to reach it.
@@ -100,6 +102,7 @@ impl Config {
             img: resolver.text(&self.file.qemu.img),
             env: resolver.env(definition),
             args: resolver.args(definition),
+            serial_limit: definition.serial_limit,
             ports: ports.named.clone(),
             ssh: resolver.ssh(definition, &self.file.ssh, ports.ssh),
         })

@@ -169,7 +169,7 @@ fn tells_everything_that_is_wrong_at_once() {
             "8:7 `cmd` in [vm.b d] must be a list of strings, not a string",
             "10:8 an entry of `cmd` in [vm.a] must be a string, not an integer",
             "10:17 a word in `cmd` in [vm.a] must be a string, not an integer",
-            "11:1 unknown key `boot` in [vm.a] (known are: cmd, vars, ssh, ports, bin, env)",
+            "11:1 unknown key `boot` in [vm.a] (known are: cmd, vars, ssh, ports, bin, env, serial_limit)",
             "13:8 `port` in [vm.a.ssh] must be from 1 to 65535, not 65536",
             "14:8 `User` in [vm.a.ssh] has a line break in it",
             "15:1 `Host` in [vm.a.ssh] can't be set for a VM (qqmgr writes the `Host` line itself)",
@@ -188,7 +188,7 @@ fn a_misspelt_key_is_one_error() {
             "2:1 unknown key `cdm` in [vm.a] (did you mean `cmd`?)",
             "3:7 unknown key `shs` in [vm.a] (did you mean `ssh`?)",
             "5:5 [vm.b] has no `cmd`",
-            "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, ports, bin, env)",
+            "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, ports, bin, env, serial_limit)",
         ]
     );
 }

@@ -8,9 +8,10 @@ pub use follow::{Follower, Next};
 use crate::Error;
 use crate::config::Instance;
 use crate::error::cant;
+use crate::sys::holes;
 use crate::vm::{VmDir, VmError, files};
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 
 /// Which of a VM's logs.
@@ -71,11 +72,22 @@ pub fn open(instance: &Instance, log: Log, lines: Lines) -> Result<File, Error> 
 
 fn at_last_lines(mut file: File, lines: Lines) -> io::Result<File> {
     let start = match lines {
-        Lines::All => 0,
+        Lines::All => whole_line_from(&file, holes::data_from(&file, 0))?,
         Lines::Last(count) => tail::start_of_last_lines(&file, count)?,
     };
     file.seek(SeekFrom::Start(start))?;
     Ok(file)
+}
+
+/// The offset of the first line that is whole from `start` on, which may be in the middle of one that
+/// has lost its beginning.
+fn whole_line_from(file: &File, start: u64) -> io::Result<u64> {
+    if start == 0 {
+        return Ok(0);
+    }
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(start))?;
+    Ok(start + reader.skip_until(b'\n')? as u64)
 }
 
 fn unreadable(path: PathBuf, error: io::Error) -> Error {

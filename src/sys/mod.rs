@@ -6,6 +6,7 @@ pub(crate) mod deadline;
 pub(crate) mod descriptors;
 pub(crate) mod flock;
 pub(crate) mod helper;
+pub(crate) mod holes;
 pub(crate) mod kvm;
 pub(crate) mod private_dir;
 pub mod process;

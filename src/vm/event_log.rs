@@ -9,6 +9,7 @@ use super::files::{EVENTS_IN, EVENTS_OUT, EVENTS_PREVIOUS};
 use crate::Error;
 use crate::error::cant;
 use crate::qmp::LineReader;
+use crate::sys::holes;
 use memchr::memchr;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, SeekFrom, flock};
 use std::fs::File;
@@ -213,9 +214,7 @@ impl EventLog {
         let kept = if is_alone { KEPT } else { KEPT_FOR_OTHERS };
         let end = self.position.saturating_sub(kept) / PIECE * PIECE;
         if end > HEAD {
-            let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-            // Where the file system can't, the log is as long as it is.
-            let _ = rustix::fs::fallocate(&self.file, hole, HEAD, end - HEAD);
+            holes::punch(&self.file, HEAD..end);
         }
         self.share();
     }

@@ -13,10 +13,10 @@ use super::liveness::{Running, find_running};
 use super::lock::Lock;
 use super::spawned::Spawned;
 use super::timeline::Milestone;
-use super::{explain, port, spawn, stop};
+use super::{explain, port, serial_limit, spawn, stop};
 use crate::Error;
 use crate::config::{self, Config, Instance, Ports, Vm, reserved_option};
-use crate::error::{SystemError, Usage};
+use crate::error::{SystemError, Usage, plain};
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
 use rustix::process::Signal;
@@ -236,6 +236,10 @@ impl Attempt<'_> {
                     explain::last_words(self.dir).lines().map(str::to_owned).collect();
                 if !log_has_begun(self.dir, self.deadline).await {
                     warnings.push("QEMU writes no log of its events".to_owned());
+                }
+                let limited = vm.serial_limit.map(|limit| serial_limit::limit(&vm.instance, limit));
+                if let Some(Err(error)) = limited {
+                    warnings.push(format!("nothing keeps its serial log small: {}", plain(error)));
                 }
                 let Ports { ssh: ssh_port, named: ports } = vm.ports();
                 let (ignored_args, already_running) = (Vec::new(), false);

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::error::cant;
+use crate::sys::holes;
 use crate::vm::{VmDir, files};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -35,7 +36,7 @@ impl SerialLog {
         let path = dir.file(files::SERIAL);
         let open = || {
             let mut file = File::open(&path)?;
-            file.seek(SeekFrom::Start(begins))?;
+            file.seek(SeekFrom::Start(holes::data_from(&file, begins)))?;
             Ok(file)
         };
         let file = open().map_err(cant("watch", &path))?;

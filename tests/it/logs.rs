@@ -4,6 +4,7 @@ use crate::harness::{Lab, NO_GUEST, until, vm};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 
 /// What no terminal should get, and every pipe should.
 const DIRTY: &[u8] = b"\x1b[31mred\x1b[m \x1b[2J\x1b]0;title\x07a\tb\xff\r\n\x1b[6nlast";
@@ -230,4 +231,26 @@ fn a_reader_that_leaves_ends_it_quietly() {
         outcome.stderr("").code(0);
         assert_eq!(outcome.stdout.len(), 4);
     }
+}
+
+#[test]
+fn a_serial_log_that_must_not_grow() {
+    let limited = vm("a", NO_GUEST) + "serial_limit = '64K'\n";
+    let lab = Lab::new(&limited);
+    lab.qqmgr("start a").run().code(0);
+    let path = lab.vm_file("a", "serial");
+    let lines: Vec<_> = (0..100_000).map(|number| format!("line {number}\n")).collect();
+    say(&lab, lines.concat());
+    let used = || path.metadata().unwrap().blocks() * 512;
+    until("it is small", || (used() <= 100 << 10).then_some(()));
+    assert_eq!(path.metadata().unwrap().len(), lines.concat().len() as u64);
+
+    let text = lab.qqmgr("serial a -n all").run().code(0).text();
+    let kept: Vec<_> = text.split_inclusive('\n').collect();
+    assert_eq!(kept, lines[lines.len() - kept.len()..]);
+    assert!(text.len() > 50 << 10, "{}", text.len());
+    lab.qqmgr("wait a --for 'serial:^line 99999$'").run().code(0);
+
+    lab.qqmgr("stop a --force").run().code(0);
+    until("its helper ends", || lab.processes().is_empty().then_some(()));
 }

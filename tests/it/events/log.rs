@@ -40,7 +40,7 @@ fn what_has_its_names_already() {
     lab.qqmgr("stop a --force").run().code(0);
     lab.write(".qqmgr/vm.a/events.in/in-the-way", "");
     let refused = lab.qqmgr("start a --json").run().code(1).json();
-    assert_eq!(refused["error"]["code"], "file");
+    assert_eq!(refused["error"]["code"], "runtime_dir_unusable");
     assert!(lab.processes().is_empty());
 }
 
