@@ -11,6 +11,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Serialize)]
@@ -18,10 +19,11 @@ struct Report {
     findings: Vec<JsonFinding>,
     errors: usize,
     warnings: usize,
+    vms: usize,
     #[serde(skip)]
     found: Vec<Finding>,
     #[serde(skip)]
-    vms: usize,
+    file: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -42,7 +44,8 @@ impl fmt::Display for Report {
         }
         let vms = count(self.vms, "VM");
         match (self.errors, self.warnings) {
-            (0, 0) => write!(f, "{vms} checked: nothing found"),
+            _ if self.vms == 0 => write!(f, "{} defines no VMs", self.file.display()),
+            (0, 0) => write!(f, "{vms} checked: no problems found"),
             (errors, warnings) => {
                 let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
                 write!(f, "{vms} checked: {errors}, {warnings}")
@@ -88,7 +91,8 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> 
     };
     let findings = found.iter().map(json).collect();
     let vms = instances.len();
-    output::report(&Report { findings, errors, warnings, found, vms }, context.json);
+    let file = config.file.source.path.clone();
+    output::report(&Report { findings, errors, warnings, vms, found, file }, context.json);
     Ok(ExitCode::from(code))
 }
 

@@ -9,7 +9,7 @@ fn writes_what_check_and_start_accept() {
         "wrote [DIR]/qqmgr.toml\n\nGive it a disk or a kernel to boot, then:\n  qqmgr check\n  \
          qqmgr start vm --wait\n  qqmgr ssh vm\n",
     );
-    lab.qqmgr("check --strict").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check --strict").run().ok("1 VM checked: no problems found\n");
     // With KVM or without: it only has to come up.
     lab.qqmgr("start vm").run().ok("vm: started (pid [PID]), SSH on port [PORT]\n");
     lab.qqmgr("stop vm --force").run().code(0);
@@ -29,7 +29,7 @@ fn its_commented_lines_work_as_well() {
     lab.program(&words[0]).args(&words[1..]).run().code(0);
     lab.write("bzImage", std::fs::read(guest_file("vmlinuz")).unwrap());
     lab.write("qqmgr.toml", disk.replace("    # \"-kernel", "    \"-kernel"));
-    lab.qqmgr("check --strict").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check --strict").run().ok("1 VM checked: no problems found\n");
     lab.qqmgr("start vm").run().code(0);
     lab.qqmgr("stop vm --force").run().code(0);
 }

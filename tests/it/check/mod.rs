@@ -44,13 +44,21 @@ fn nothing_to_complain_about() {
                 -bios bios-256k.bin -global ICH9-LPC.disable_s3=1 -object rng-builtin,id=r";
     let port = free_port().to_string();
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net} {rest}")).replace("2222", &port));
-    lab.qqmgr("check").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check").run().ok("1 VM checked: no problems found\n");
     lab.qqmgr("check a --json --strict")
         .run()
-        .ok("{\"findings\":[],\"errors\":0,\"warnings\":0}\n");
+        .ok("{\"findings\":[],\"errors\":0,\"warnings\":0,\"vms\":1}\n");
     // QEMU thinks so too.
     lab.qqmgr("start a").run().code(0);
-    lab.qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check a").run().ok("1 VM checked: no problems found\n");
+}
+
+#[test]
+fn a_file_without_vms() {
+    let lab = Lab::new("[qemu]\nbin = 'nope'\n");
+    lab.qqmgr("check --strict").run().ok("[DIR]/qqmgr.toml defines no VMs\n");
+    let nothing = "{\"findings\":[],\"errors\":0,\"warnings\":0,\"vms\":0}\n";
+    lab.qqmgr("check --json").run().ok(nothing);
 }
 
 #[test]
@@ -63,7 +71,7 @@ fn what_is_left_of_a_run_is_no_vm() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(lab.vm_file("a", dir), mode).unwrap();
     }
-    lab.qqmgr("check").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check").run().ok("1 VM checked: no problems found\n");
     let listed = lab.qqmgr("list --json").run().code(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
 }

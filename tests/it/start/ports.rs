@@ -60,7 +60,7 @@ fn forwards_in_json_are_seen() {
         "-netdev '{{\"type\":\"user\",\"id\":\"n\",\"hostfwd\":[{{\"str\":\"{rule}\"}}]}}' -S"
     );
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {net}")).replace("2222", &port.to_string()));
-    lab.qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+    lab.qqmgr("check a").run().ok("1 VM checked: no problems found\n");
     lab.qqmgr("start a").run().code(0);
     let status = lab.qqmgr("status a --json").run().code(0).json();
     let forward = &status["forwards"][0];
