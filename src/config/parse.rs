@@ -185,11 +185,12 @@ const VM_KEYS: [&str; 7] = ["cmd", "vars", "ssh", "ports", "bin", "env", "serial
 fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Definition> {
     reader.only(section, &VM_KEYS);
     let what = |key: &str| format!("`{key}` in {}", section.name);
-    for (key, what) in
-        [("cmd", "`cmd`".to_owned()), ("ssh", format!("[vm.{name}.ssh] with a `port`"))]
-    {
+    for (key, what, hint) in [
+        ("cmd", "`cmd`", "add `cmd = [\"...\"]` with QEMU's options"),
+        ("ssh", "`ssh`", "add `ssh = { port = \"auto\" }`: a free port, picked at each start"),
+    ] {
         if !section.means(key, &VM_KEYS) {
-            reader.missing(section, &what);
+            reader.missing(section, what, hint);
         }
     }
     let cmd = section.get("cmd").and_then(|value| cmd(reader, &what("cmd"), value));
@@ -299,6 +300,15 @@ fn is_our_keyword(key: &str) -> bool {
     OUR_KEYWORDS.iter().any(|ours| key.eq_ignore_ascii_case(ours))
 }
 
+/// Which of ours a key is, in any case, or is a misspelling of; no keyword of OpenSSH's is near.
+fn near_ours(key: &str) -> Option<&'static str> {
+    suggest::nearest(key, OUR_KEYWORDS)
+}
+
+fn is_no_keyword(key: &str) -> bool {
+    key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
 fn global_ssh(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
     for (key, span, _) in section.entries() {
         if is_our_keyword(key) {
@@ -312,18 +322,20 @@ fn global_ssh(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
 fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
     let mut port = None;
     let mut vm_port = 22;
-    let mut has_port = false;
     for (key, _, value) in section.entries() {
         let what = format!("`{key}` in {}", section.name);
         if key.eq_ignore_ascii_case("port") {
-            has_port = true;
             port = self::port(reader, &what, value);
         } else if key.eq_ignore_ascii_case("vm_port") {
             vm_port = reader.port(&what, &[], value).unwrap_or(vm_port);
         }
     }
-    if !has_port {
-        reader.missing(section, "`port`");
+    if !section.entries().any(|(key, ..)| near_ours(key) == Some("port")) {
+        reader.missing(
+            section,
+            "`port`",
+            "add `port = \"auto\"`: a free one, picked at each start",
+        );
     }
     let options = ssh_options(reader, section);
     Some(SshSection { port: port?, vm_port, options })
@@ -340,9 +352,9 @@ fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
             reader.error(Diagnostic::new(span, message).hint(hint));
         } else if is_our_keyword(key) {
             // Not for OpenSSH to read.
-        } else if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
+        } else if is_no_keyword(key) || near_ours(key).is_some() {
             let diagnostic = Diagnostic::new(span, format!("{what} is not an OpenSSH keyword"));
-            reader.error(diagnostic.did_you_mean(suggest::nearest(key, OUR_KEYWORDS)));
+            reader.error(diagnostic.did_you_mean(near_ours(key)));
         } else if key.eq_ignore_ascii_case("host") || key.eq_ignore_ascii_case("match") {
             let diagnostic = Diagnostic::new(span, format!("{what} can't be set for a VM"));
             reader.error(diagnostic.hint("qqmgr writes the `Host` line itself"));

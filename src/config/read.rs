@@ -86,9 +86,9 @@ impl Reader {
         }
     }
 
-    pub fn missing(&mut self, section: &Section, what: &str) {
+    pub fn missing(&mut self, section: &Section, what: &str, hint: &str) {
         let message = format!("{} has no {what}", section.name);
-        self.error(Diagnostic::new(section.span.clone(), message));
+        self.error(Diagnostic::new(section.span.clone(), message).hint(hint));
     }
 
     pub fn string(&mut self, what: &str, value: &Value) -> Option<Text> {

@@ -89,6 +89,12 @@ pub fn reserved_option(arg: &str) -> Option<&'static str> {
     OURS.iter().find(|(option, _)| *option == name).map(|(_, hint)| *hint)
 }
 
+/// Whether a word names a program of QEMU's, by a path or without one.
+fn is_qemu(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or(word);
+    name.strip_prefix("qemu-system-").is_some_and(|arch| !arch.contains('.')) || name == "qemu-kvm"
+}
+
 impl Config {
     /// Puts every variable of a VM in, its ports on the host among them.
     ///
@@ -186,7 +192,18 @@ impl Resolver<'_> {
                 self.refuse_ours(arg, &definition.name, index + 1);
             }
         }
+        self.refuse_program(&args, &definition.name);
         args
+    }
+
+    /// A whole command line where its options belong: QEMU takes its own name for a disk image.
+    fn refuse_program(&mut self, args: &[Arg], vm: &str) {
+        let mut words = args.iter().take_while(|arg| !arg.text.starts_with('-'));
+        let Some(Arg { text, span }) = words.find(|arg| is_qemu(&arg.text)) else { return };
+        let message =
+            format!("`{text}` is a program, and `cmd` in [vm.{vm}] has its options alone");
+        let hint = format!("write it as `bin = {text:?}` in [vm.{vm}], or in [qemu] for all VMs");
+        self.expander.note(Diagnostic::new(span.clone().unwrap_or_default(), message).hint(hint));
     }
 
     fn refuse_ours(&mut self, arg: &Arg, vm: &str, entry: usize) {

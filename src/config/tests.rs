@@ -165,7 +165,7 @@ fn tells_everything_that_is_wrong_at_once() {
             "4:1 `vm` in [vars] is a built-in variable's name (give the variable another name)",
             "6:1 `Port` belongs to one VM, not to [ssh] (write it in [vm.NAME.ssh])",
             "7:5 `b d` can't be a VM's name (a name begins with a letter or digit, goes on with those, `.`, `_` and `-`, and has at most 64 characters)",
-            "7:5 [vm.b d] has no [vm.b d.ssh] with a `port`",
+            "7:5 [vm.b d] has no `ssh` (add `ssh = { port = \"auto\" }`: a free port, picked at each start)",
             "8:7 `cmd` in [vm.b d] must be a list of strings, not a string",
             "10:8 an entry of `cmd` in [vm.a] must be a string, not an integer",
             "10:17 a word in `cmd` in [vm.a] must be a string, not an integer",
@@ -187,7 +187,7 @@ fn a_misspelt_key_is_one_error() {
         [
             "2:1 unknown key `cdm` in [vm.a] (did you mean `cmd`?)",
             "3:7 unknown key `shs` in [vm.a] (did you mean `ssh`?)",
-            "5:5 [vm.b] has no `cmd`",
+            "5:5 [vm.b] has no `cmd` (add `cmd = [\"...\"]` with QEMU's options)",
             "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, ports, bin, env, serial_limit)",
         ]
     );

@@ -155,3 +155,78 @@ fn an_array_of_tables_where_none_can_be() {
          --> [DIR]/qqmgr.toml:4:1\n  |\n4 | [[vm.b]]\n  | ^^^^^^^^\n",
     );
 }
+
+/// The error points at the key and says what to write, for people and programs.
+#[test]
+fn a_key_that_is_misspelled() {
+    let error = |message: &str, hint: &str, place| (message.to_owned(), hint.to_owned(), place);
+    let ssh = "[vm.v.ssh]\nport = 24023\n";
+    assert_eq!(
+        wrong(format!("[vm.v]\ncdm = [\"-m 256\"]\n{ssh}")),
+        [error("unknown key `cdm` in [vm.v]", "did you mean `cmd`?", [2, 1])]
+    );
+    let vmport = "is not an OpenSSH keyword";
+    assert_eq!(
+        wrong(format!("[vm.v]\ncmd = []\n{ssh}vmport = 2222\n")),
+        [error(&format!("`vmport` in [vm.v.ssh] {vmport}"), "did you mean `vm_port`?", [5, 1])]
+    );
+    assert_eq!(
+        wrong(format!("[vm.v]\ncmd = []\n{}", ssh.replace("port", "prot"))),
+        [error(&format!("`prot` in [vm.v.ssh] {vmport}"), "did you mean `port`?", [4, 1])]
+    );
+    assert_eq!(
+        wrong("[ssh]\nvmport = 1\n"),
+        [error(&format!("`vmport` in [ssh] {vmport}"), "did you mean `vm_port`?", [2, 1])]
+    );
+    assert_eq!(
+        wrong("[vm.v]\nssh = { User = 'root' }\n"),
+        [
+            error("[vm.v] has no `cmd`", "add `cmd = [\"...\"]` with QEMU's options", [1, 5]),
+            error(
+                "[vm.v.ssh] has no `port`",
+                "add `port = \"auto\"`: a free one, picked at each start",
+                [2, 7]
+            ),
+        ]
+    );
+}
+
+/// Keywords of OpenSSH's own are none of ours misspelled.
+#[test]
+fn all_keywords_that_ssh_has() {
+    let lab = Lab::empty();
+    let told = lab.program("ssh").args(["-G", "vm"]).run().code(0).text();
+    let keyword = |line: &str| line.split(' ').next().unwrap().to_owned();
+    let mut keywords: Vec<_> = told.lines().map(keyword).collect();
+    keywords.sort();
+    keywords.dedup();
+    keywords.retain(|keyword| !["host", "port"].contains(&keyword.as_str()));
+    assert!(keywords.contains(&"hostname".to_owned()), "{told}");
+    let options: String = keywords.iter().map(|keyword| format!("{keyword} = 'x'\n")).collect();
+    lab.write("qqmgr.toml", format!("[vm.a]\ncmd = []\n[vm.a.ssh]\nport = 1\n{options}"));
+    lab.qqmgr("list").run().code(0).stderr("");
+}
+
+#[test]
+fn the_program_in_cmd() {
+    let start = |cmd: &str| {
+        let lab = Lab::new(&format!("[vm.v]\ncmd = [{cmd}]\nssh = {{ port = 1 }}\n"));
+        let json = lab.qqmgr("start v --dry-run --json").run().stderr("").json();
+        let error = &json["error"];
+        ["message", "hint"].map(|key| error[key].as_str().unwrap_or("-").to_owned()).join(" | ")
+            + &format!(" {}:{}", error["location"]["line"], error["location"]["column"])
+    };
+    let told = |bin: &str, column| {
+        format!(
+            "`{bin}` is a program, and `cmd` in [vm.v] has its options alone | write it as \
+             `bin = \"{bin}\"` in [vm.v], or in [qemu] for all VMs 2:{column}"
+        )
+    };
+    assert_eq!(start("'qemu-system-x86_64 -m 1G'"), told("qemu-system-x86_64", 9));
+    assert_eq!(start("'sudo /usr/bin/qemu-kvm -m 1G'"), told("/usr/bin/qemu-kvm", 14));
+    assert_eq!(start("['./qemu-system-arm', '-m', '1G']"), told("./qemu-system-arm", 9));
+    // What is not the first may be anything, and the first may be a disk image.
+    for cmd in ["'-name qemu-system-arm'", "'qemu-system-arm.qcow2'"] {
+        assert_eq!(start(cmd), "- | - null:null", "{cmd}");
+    }
+}
