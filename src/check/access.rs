@@ -4,7 +4,8 @@
 use super::files::{Image, Named, local_files};
 use super::finding::{Code, Finding};
 use super::subject::Subject;
-use super::{images, lock};
+
+use super::{images, lock, remedy};
 use crate::error::plain;
 use futures_util::future::join_all;
 use rustix::fs::{Access, AtFlags};
@@ -19,15 +20,15 @@ const SHIPPED: [&str; 2] = ["bios", "dtb"];
 /// What is wrong with the files.
 pub async fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let files = local_files(subject);
-    let findings = join_all(files.iter().map(|file| finding(subject, file))).await;
+    let findings = join_all(files.iter().map(|file| finding(subject, file, &files))).await;
     findings.into_iter().flatten().collect()
 }
 
-async fn finding(subject: &Subject<'_>, file: &Named<'_>) -> Option<Finding> {
+async fn finding(subject: &Subject<'_>, file: &Named<'_>, all: &[Named<'_>]) -> Option<Finding> {
     if SHIPPED.contains(&file.option) && is_shipped(subject, &file.path).await {
         return None;
     }
-    match look(subject, file) {
+    match look(subject, file, all) {
         None => images::finding(subject, file).await,
         found => found,
     }
@@ -42,7 +43,7 @@ async fn is_shipped(subject: &Subject<'_>, path: &str) -> bool {
     dirs.any(|dir| dir.join(path).exists())
 }
 
-fn look(subject: &Subject, named: &Named) -> Option<Finding> {
+fn look(subject: &Subject, named: &Named, all: &[Named]) -> Option<Finding> {
     let about = |code, message| Some(subject.about(code, named.arg, &named.path, message));
     let path = subject.vm.config_dir.join(&named.path);
     let shown = path.display();
@@ -53,7 +54,7 @@ fn look(subject: &Subject, named: &Named) -> Option<Finding> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let finding = about(Code::FileMissing, format!("there is no file {shown}"))?;
-            return Some(match remedy(subject, named, &path) {
+            return Some(match remedy::of(subject, named, all, &path) {
                 Some(hint) => finding.hint(hint),
                 None => finding,
             });
@@ -94,23 +95,4 @@ fn locked(
     let message = format!("the image {} is in use by {by}", path.display());
     let hint = "stop that one, or give this VM a copy of the image";
     Some(subject.about(Code::ImageLocked, named.arg, &named.path, message).hint(hint))
-}
-
-/// What may have been meant by a file that is not there.
-fn remedy(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
-    match named.path.chars().next() {
-        _ if named.is_alone => Some(
-            "QEMU takes a word that belongs to no option for a disk image: are quotes missing?"
-                .to_owned(),
-        ),
-        Some('~' | '$') => Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned()),
-        _ => image_to_make(subject, named, path),
-    }
-}
-
-fn image_to_make(subject: &Subject, named: &Named, path: &Path) -> Option<String> {
-    named.image.as_ref().filter(|image| !image.read_only)?;
-    let quoted = path.display().to_string();
-    let quoted = shlex::try_quote(&quoted).map(|quoted| quoted.into_owned()).ok()?;
-    Some(format!("make an image: {} create -f qcow2 {quoted} 20G", subject.vm.img))
 }

@@ -6,8 +6,19 @@ use crate::qemu_args::{Arg, Properties};
 /// Options whose value is a file.
 const FILES: [&str; 5] = ["kernel", "initrd", "dtb", "bios", "readconfig"];
 
-/// Options whose value is a disk image.
-const IMAGES: [&str; 9] = ["hda", "hdb", "hdc", "hdd", "fda", "fdb", "pflash", "sd", "mtdblock"];
+/// Options whose value is a disk image, and the `if=` of a `-drive` that they are short for.
+const IMAGES: [(&str, &str); 10] = [
+    ("hda", "ide"),
+    ("hdb", "ide"),
+    ("hdc", "ide"),
+    ("hdd", "ide"),
+    ("cdrom", "ide"),
+    ("fda", "floppy"),
+    ("fdb", "floppy"),
+    ("pflash", "pflash"),
+    ("sd", "sd"),
+    ("mtdblock", "mtd"),
+];
 
 /// Options with a property that names a file or directory.
 const PROPERTIES: [(&str, &str); 4] =
@@ -33,13 +44,20 @@ pub struct Image {
     pub locking: bool,
     /// What the option says that it is.
     pub format: Option<String>,
+    /// Whether only a part of it is used, which may be anything.
+    pub is_part: bool,
+    /// As much of its beginning as is used.
+    pub size: Option<String>,
+    /// What it is connected to: the `if=` of a `-drive`; empty where that is not said.
+    pub interface: String,
+    /// Whether it is the machine's flash: firmware, or its variables.
+    pub is_flash: bool,
 }
 
 /// The files that are the host's own.
 pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
     let mut files = Vec::new();
     let snapshot = subject.options.iter().any(|opt| opt.name == "snapshot");
-    let writable = Image { read_only: snapshot, locking: true, format: None };
     for opt in &subject.options {
         let (option, Some(arg)) = (opt.name, opt.value) else { continue };
         let mut add = |path: &str, image| {
@@ -52,12 +70,13 @@ pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
             // A comma separates modules or is part of the name, by the kind of the kernel.
             "initrd" if arg.text.contains(',') => {}
             _ if FILES.contains(&option) => add(&arg.text, None),
-            _ if IMAGES.contains(&option) => add(&arg.text, Some(writable.clone())),
-            "cdrom" => add(&arg.text, Some(Image { read_only: true, ..writable.clone() })),
             "drive" | "blockdev" => {
                 let properties = Properties::parse(&arg.text);
                 let image = Some(image(subject, &properties, snapshot));
                 block_files(&properties).for_each(|path| add(path, image.clone()));
+            }
+            _ if let Some((_, interface)) = IMAGES.iter().find(|(name, _)| *name == option) => {
+                add(&arg.text, Some(Image::of_option(interface, snapshot || option == "cdrom")));
             }
             _ => {
                 let property = PROPERTIES.iter().find(|(name, _)| *name == option);
@@ -100,18 +119,43 @@ fn image(subject: &Subject, properties: &Properties, snapshot: bool) -> Image {
         .iter()
         .any(|opt| opt.value.is_some_and(|value| Properties::parse(&value.text).is_on("share-rw")));
     let unlocked = ["locking", "file.locking"].iter().any(|key| properties.get(key) == Some("off"));
+    let top = above.first().unwrap_or(properties);
+    let interface = properties.get("if").unwrap_or_default().to_owned();
+    let size = top.get("size");
+    let offset = top.get("offset");
     Image {
         read_only: snapshot || read_only(properties) || above.iter().any(read_only),
         locking: !shared && !unlocked,
-        format: format(above.first().unwrap_or(properties)),
+        format: top.get("format").or_else(|| top.get("driver")).map(str::to_owned),
+        is_part: size.or(offset).is_some(),
+        size: size.filter(|_| offset.is_none()).map(str::to_owned),
+        is_flash: interface == "pflash" || is_flash(subject, top),
+        interface,
     }
 }
 
-/// What an image is said to be; a part of one may be anything.
-fn format(properties: &Properties) -> Option<String> {
-    let is_part = ["offset", "size"].iter().any(|key| properties.get(key).is_some());
-    let said = properties.get("format").or_else(|| properties.get("driver"));
-    said.filter(|_| !is_part).map(str::to_owned)
+impl Image {
+    fn of_option(interface: &str, read_only: bool) -> Image {
+        Image {
+            read_only,
+            locking: true,
+            format: None,
+            is_part: false,
+            size: None,
+            interface: interface.to_owned(),
+            is_flash: interface == "pflash",
+        }
+    }
+}
+
+/// Whether a node is a flash of the machine: `-machine pflash0=NODE`.
+fn is_flash(subject: &Subject, properties: &Properties) -> bool {
+    let Some(node) = properties.get("node-name") else { return false };
+    let mut machines = subject.with_value(&["machine", "M"]);
+    machines.any(|(_, arg)| {
+        let machine = Properties::parse(&arg.text);
+        ["pflash0", "pflash1"].iter().any(|key| machine.get(key) == Some(node))
+    })
 }
 
 /// The path in a file name, unless it speaks of a protocol (QEMU, block.c: a colon before any

@@ -63,7 +63,7 @@ pub async fn finding(subject: &Subject<'_>, file: &Named<'_>) -> Option<Finding>
     }
     let chain: Vec<Info> = serde_json::from_str(&answer.stdout).ok()?;
     let is = chain.first()?.format.as_str();
-    let said = file.image.as_ref()?.format.as_deref()?;
+    let said = file.image.as_ref().filter(|image| !image.is_part)?.format.as_deref()?;
     if said == is || ![said, is].iter().all(|format| FORMATS.contains(format)) {
         return None;
     }

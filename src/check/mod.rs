@@ -12,6 +12,7 @@ mod images;
 mod lock;
 mod login;
 mod names;
+mod remedy;
 mod runtime;
 mod subject;
 mod table;

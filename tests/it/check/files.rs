@@ -34,6 +34,86 @@ fn files_that_options_name() {
     );
 }
 
+/// What is advised makes a file that QEMU takes.
+#[test]
+fn images_to_make() {
+    let options = [
+        ("-drive file=a.img,format=raw,if=none,id=a", "-f raw a.img 20G"),
+        ("-drive file=a.img,format=vmdk,if=none,id=a", "-f vmdk a.img 20G"),
+        ("-drive file=a.img,if=none,id=a", "-f qcow2 a.img 20G"),
+        ("-drive file=a.img,format=luks,if=none,id=a", "-"),
+        ("-hda a.img", "-f qcow2 a.img 20G"),
+        ("-fda a.img", "-f raw a.img 1440K"),
+        ("-drive file=a.img,if=floppy", "-f raw a.img 1440K"),
+        ("-drive file=a.img,if=sd,id=a", "-f raw a.img 8G"),
+        (
+            "-blockdev driver=raw,node-name=a,file.driver=file,file.filename=a.img",
+            "-f raw a.img 20G",
+        ),
+        ("-blockdev driver=file,node-name=a,filename=a.img", "-f raw a.img 20G"),
+        (
+            "-blockdev driver=file,node-name=f,filename=a.img -blockdev driver=qcow2,node-name=a,file=f",
+            "-f qcow2 a.img 20G",
+        ),
+        (
+            "-blockdev driver=raw,node-name=a,size=1048576,file.driver=file,file.filename=a.img",
+            "-f raw a.img 1048576",
+        ),
+    ];
+    for (option, wanted) in options {
+        let lab = Lab::new(&elsewhere("a", &format!("{NO_GUEST} {option}")));
+        let json = lab.qqmgr("check --json").run().code(1).json();
+        assert_eq!(json["findings"][0]["code"], "file_missing", "{json}");
+        let hint = json["findings"][0]["hint"].as_str().unwrap_or("-");
+        let hint = hint.replace(&lab.path("a.img").display().to_string(), "a.img");
+        let Some(command) = hint.strip_prefix("make an image: ") else {
+            assert_eq!(hint, wanted, "{option}");
+            continue;
+        };
+        assert_eq!(command, format!("qemu-img create {wanted}"), "{option}");
+        let words = shlex::split(command).unwrap();
+        lab.program(&words[0]).args(&words[1..]).run().code(0);
+        if !option.contains("if=sd") {
+            lab.qqmgr("start a").run().code(0);
+        }
+    }
+}
+
+#[test]
+fn flash_to_copy() {
+    let code = "-drive if=pflash,format=raw,readonly=on,file=fw/OVMF_CODE_4M.fd";
+    let vms = [
+        ("a", format!("{code} -drive if=pflash,format=raw,file=vars.fd")),
+        ("b", "-pflash fw/OVMF_CODE_4M.fd -pflash vars.fd".to_owned()),
+        (
+            "c",
+            "-blockdev driver=raw,node-name=c,read-only=on,file.driver=file,file.filename=fw/OVMF_CODE_4M.fd \
+             -blockdev driver=file,node-name=f,filename=vars.fd -blockdev driver=raw,node-name=v,file=f \
+             -machine q35,pflash0=c,pflash1=v"
+                .to_owned(),
+        ),
+        ("d", "-pflash fw/NO_CODE.fd -pflash vars.fd".to_owned()),
+    ];
+    let config: String = vms.iter().map(|(name, cmd)| elsewhere(name, cmd)).collect();
+    let lab = Lab::new(&config);
+    lab.write("fw/OVMF_CODE_4M.fd", "code");
+    lab.write("fw/OVMF_VARS_4M.fd", "vars");
+    let found = findings(&lab.qqmgr("check --json").run());
+    let missing: Vec<_> = found.iter().filter(|line| line.contains("file_missing")).collect();
+    let hints: Vec<_> = missing.iter().map(|line| line.split(" | ").nth(1).unwrap()).collect();
+    let copy = "copy its firmware's variables: cp [DIR]/fw/OVMF_VARS_4M.fd [DIR]/vars.fd";
+    assert_eq!(
+        hints,
+        [
+            copy,
+            copy,
+            copy,
+            "install the firmware (packages ovmf, edk2-ovmf, qemu-efi-aarch64)",
+            "copy the variables that belong to [DIR]/fw/NO_CODE.fd (OVMF_VARS.fd to OVMF_CODE.fd), in the same size",
+        ]
+    );
+}
+
 /// What `check` says of locks has to be what QEMU does.
 #[test]
 fn images_in_use() {

@@ -1,0 +1,69 @@
+//! What to do about a file that is not there: make the image that the option describes.
+
+use super::files::{Image, Named};
+use super::subject::Subject;
+use std::path::Path;
+
+/// Formats that the image tool makes with nothing but a size.
+const MADE: [&str; 7] = ["qcow2", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallels"];
+
+/// What may have been meant, or what to make.
+pub fn of(subject: &Subject, named: &Named, all: &[Named], path: &Path) -> Option<String> {
+    match named.path.chars().next() {
+        _ if named.is_alone => Some(
+            "QEMU takes a word that belongs to no option for a disk image: are quotes missing?"
+                .to_owned(),
+        ),
+        Some('~' | '$') => Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned()),
+        _ => match named.image.as_ref()? {
+            image if image.is_flash => firmware(subject, image, all, path),
+            image if image.read_only => None,
+            image => create(subject, image, path),
+        },
+    }
+}
+
+/// The command that makes an image as the option says that it is.
+fn create(subject: &Subject, image: &Image, path: &Path) -> Option<String> {
+    let (usual, size) = match image.interface.as_str() {
+        "floppy" => ("raw", "1440K"),
+        // A card's size has to be a power of two (QEMU, hw/sd/sd.c).
+        "sd" => ("raw", "8G"),
+        // It has to be as large as the board's chip.
+        "mtd" => return None,
+        _ => ("qcow2", "20G"),
+    };
+    let format = match image.format.as_deref() {
+        None => usual,
+        Some("raw" | "file" | "host_device") => "raw",
+        Some(format) => MADE.into_iter().find(|made| *made == format)?,
+    };
+    let size = image.size.as_deref().unwrap_or(size);
+    let path = quoted(path)?;
+    Some(format!("make an image: {} create -f {format} {path} {size}", subject.vm.img))
+}
+
+/// Flash has the size of its chip, so that only a copy will do; the first one has the code.
+fn firmware(subject: &Subject, image: &Image, all: &[Named], path: &Path) -> Option<String> {
+    let is_flash = |other: &&Named| other.image.as_ref().is_some_and(|image| image.is_flash);
+    let code = all.iter().find(is_flash).map(|code| subject.vm.config_dir.join(&code.path));
+    let Some(code) = code.filter(|code| !image.read_only && code != path) else {
+        return Some(
+            "install the firmware (packages ovmf, edk2-ovmf, qemu-efi-aarch64)".to_owned(),
+        );
+    };
+    let name = code.file_name()?.to_str()?;
+    let store = code.with_file_name(name.replace("CODE", "VARS").replace("code", "vars"));
+    Some(match store.is_file() && store != code {
+        true => format!("copy its firmware's variables: cp {} {}", quoted(&store)?, quoted(path)?),
+        false => format!(
+            "copy the variables that belong to {} (OVMF_VARS.fd to OVMF_CODE.fd), in the same size",
+            code.display()
+        ),
+    })
+}
+
+fn quoted(path: &Path) -> Option<String> {
+    let path = path.display().to_string();
+    shlex::try_quote(&path).map(|quoted| quoted.into_owned()).ok()
+}
