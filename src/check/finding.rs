@@ -2,12 +2,16 @@
 
 use crate::Place;
 use serde::Serialize;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Something about a VM that will fail, or may not be what was meant.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The VM.
     pub vm: String,
+    /// The other VMs that share it.
+    pub others: Vec<String>,
     /// What kind of finding it is.
     pub code: Code,
     /// What is wrong.
@@ -110,6 +114,28 @@ codes! {
     SshKeyOpen "ssh_key_open" Warning,
     /// An `IdentityFile` can't be read.
     SshKeyUnreadable "ssh_key_unreadable" Warning,
+}
+
+/// What VMs share is found once, with the first of them.
+pub(super) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut known = HashMap::new();
+    for finding in findings {
+        let span = finding.place.as_ref().map(|place| place.span.clone());
+        match known.entry((finding.code.name(), span, finding.message.clone())) {
+            Entry::Vacant(entry) => {
+                entry.insert(merged.len());
+                merged.push(finding);
+            }
+            Entry::Occupied(entry) => {
+                let Finding { vm, others, .. } = &mut merged[*entry.get()];
+                if *vm != finding.vm && others.last() != Some(&finding.vm) {
+                    others.push(finding.vm);
+                }
+            }
+        }
+    }
+    merged
 }
 
 impl Finding {

@@ -28,13 +28,13 @@ use crate::{Error, Place};
 use ask::{Program, Qemus};
 use futures_util::future::try_join_all;
 use login::Opinions;
-use std::collections::HashSet;
 use subject::Subject;
 use table::Table;
 use tokio::join;
 
 /// Looks at VMs and tells what is wrong with them, in the order of the file for each VM. First
-/// comes what keeps VMs from being looked at: their variables can't be put in.
+/// comes what keeps VMs from being looked at: their variables can't be put in. What VMs share is told
+/// once.
 ///
 /// # Errors
 /// A VM's directory is refused.
@@ -49,7 +49,7 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
         subjects.push(look(config, vm, doubts, &qemus));
     }
     found.extend(try_join_all(subjects).await?.into_iter().flatten());
-    Ok(found)
+    Ok(finding::merge(found))
 }
 
 /// Looks at one VM.
@@ -80,8 +80,7 @@ async fn look(
     Ok(findings)
 }
 
-/// Puts the variables of all VMs in, and tells everything that is wrong with any; of several that
-/// share it, with the first.
+/// Puts the variables of all VMs in, and tells everything that is wrong with any.
 fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Finding>), Error> {
     let mut vms = Vec::with_capacity(instances.len());
     let mut wrong: Vec<(&str, Diagnostic)> = Vec::new();
@@ -96,10 +95,9 @@ fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Find
             Err(error) => return Err(error.into()),
         }
     }
-    let mut told = HashSet::new();
-    wrong.retain(|(_, it)| told.insert((it.span.clone(), it.message.clone())));
     let finding = |(vm, Diagnostic { message, hint, span }): (&str, _)| Finding {
         vm: vm.to_owned(),
+        others: Vec::new(),
         code: Code::ConfigInvalid,
         message,
         hint,

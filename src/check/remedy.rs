@@ -9,12 +9,14 @@ const MADE: [&str; 7] = ["qcow2", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallel
 
 /// What may have been meant, or what to make.
 pub fn of(subject: &Subject, named: &Named, all: &[Named], path: &Path) -> Option<String> {
-    match named.path.chars().next() {
+    match &named.path {
         _ if named.is_alone => Some(
             "QEMU takes a word that belongs to no option for a disk image: are quotes missing?"
                 .to_owned(),
         ),
-        Some('~' | '$') => Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned()),
+        path if path.starts_with('~') || path.contains('$') => {
+            Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned())
+        }
         _ => match named.image.as_ref()? {
             image if image.is_flash => firmware(subject, image, all, path),
             image if image.read_only => None,

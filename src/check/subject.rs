@@ -26,7 +26,8 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// Something about the VM.
     pub fn finding(&self, code: Code, message: String) -> Finding {
-        Finding { vm: self.vm.instance.name.clone(), code, message, hint: None, place: None }
+        let vm = self.vm.instance.name.clone();
+        Finding { vm, others: Vec::new(), code, message, hint: None, place: None }
     }
 
     /// Something about a part of an argument; the place is that part's if the config shows it.

@@ -29,6 +29,7 @@ struct Report {
 #[derive(Serialize)]
 struct JsonFinding {
     vm: String,
+    others: Vec<String>,
     severity: Severity,
     code: &'static str,
     message: String,
@@ -58,9 +59,20 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
+/// The VMs that a finding is about.
+fn names(finding: &Finding) -> String {
+    let Finding { vm, others, .. } = finding;
+    match others.as_slice() {
+        [] => format!("VM `{vm}`"),
+        [other] => format!("VMs `{vm}` and `{other}`"),
+        [second, third] => format!("VMs `{vm}`, `{second}` and `{third}`"),
+        more => format!("VM `{vm}` and {} others", more.len()),
+    }
+}
+
 /// A finding as text: with the config's line, or plain where it is about none.
 fn text(finding: &Finding, coloured: bool) -> String {
-    let message = format!("VM `{}`: {}", finding.vm, finding.message);
+    let message = format!("{}: {}", names(finding), finding.message);
     let (level, word, colour) = match finding.severity() {
         Severity::Error => (Level::ERROR, "error", AnsiColor::Red),
         Severity::Warning => (Level::WARNING, "warning", AnsiColor::Yellow),
@@ -99,6 +111,7 @@ pub async fn run(context: &Context, args: CheckArgs) -> Result<ExitCode, Error> 
 fn json(finding: &Finding) -> JsonFinding {
     JsonFinding {
         vm: finding.vm.clone(),
+        others: finding.others.clone(),
         severity: finding.severity(),
         code: finding.code.name(),
         message: finding.message.clone(),

@@ -32,7 +32,7 @@ pub fn fault(key: &str, home: &str) -> Option<(KeyFault, String, Option<String>)
             Some((KeyFault::Open, "is open to others, so that ssh ignores it".to_owned(), hint))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Some((KeyFault::Missing, "is not there".to_owned(), None))
+            Some((KeyFault::Missing, "is not there".to_owned(), unexpanded(key)))
         }
         Err(error) => {
             Some((KeyFault::Unreadable, format!("can't be read: {}", plain(error)), None))
@@ -46,9 +46,20 @@ fn expand(key: &str, home: &str) -> Option<PathBuf> {
     match key.strip_prefix("~/") {
         Some(rest) => Some(Path::new(home).join(rest)),
         // Other people's homes, tokens and variables are ssh's to expand.
-        None if key.starts_with('~') || key.contains(['%', '$']) || key == "none" => None,
+        None if key.starts_with('~') || key.contains('%') || key.contains("${") => None,
+        None if key == "none" => None,
         None => Some(Path::new(key).to_owned()),
     }
+}
+
+/// What to write for a variable that neither qqmgr nor ssh expands.
+fn unexpanded(key: &str) -> Option<String> {
+    let (_, rest) = key.split_once('$')?;
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let name = &rest[..end];
+    (end > 0).then(|| {
+        format!("`${name}` is not expanded: write {{{{.{name}}}}}, or {{{{.env.{name}}}}} for the environment's")
+    })
 }
 
 /// Whether the modes of a private key of the user's own let others at it (OpenSSH, authfile.c,
@@ -78,6 +89,7 @@ mod tests {
         assert_eq!(found("/nowhere/key", "/"), Some(KeyFault::Missing));
         assert_eq!(found("~/key", "/nowhere"), Some(KeyFault::Missing));
         assert_eq!(found("\"/no where/key\"", "/"), Some(KeyFault::Missing));
+        assert_eq!(found("$img/key", "/"), Some(KeyFault::Missing));
         assert_eq!(found("/dev/null/key", "/"), Some(KeyFault::Unreadable));
         for key in ["/dev/null", "~/null", "none", "~user/key", "/nowhere/%h", "${KEY}"] {
             assert_eq!(found(key, "/dev"), None, "{key}");

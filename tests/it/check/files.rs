@@ -12,7 +12,7 @@ fn files_that_options_name() {
          -drive file=dr,,1.img,if=none,id=d \
          -blockdev driver=qcow2,node-name=q,file.driver=file,file.filename=bd.img \
          -object memory-backend-file,id=m,size=1M,mem-path=made,share=on \
-         -fw_cfg name=opt/a,file=~/x -append console=ttyS0 quiet",
+         -fw_cfg name=opt/a,file=~/x -dtb x/$y/z -append console=ttyS0 quiet",
     ));
     lab.write("here", "");
     let found = findings(&lab.qqmgr("check --json").run());
@@ -28,6 +28,7 @@ fn files_that_options_name() {
             "there is no file [DIR]/dr,1.img | make an image: qemu-img create -f qcow2 '[DIR]/dr,1.img' 20G",
             "there is no file [DIR]/bd.img | make an image: qemu-img create -f qcow2 [DIR]/bd.img 20G",
             "there is no file [DIR]/~/x | `~` and `$` are not expanded: write {{.env.HOME}}",
+            "there is no file [DIR]/x/$y/z | `~` and `$` are not expanded: write {{.env.HOME}}",
             "there is no file [DIR]/quiet | QEMU takes a word that belongs to no option for a disk image: \
              are quotes missing?",
         ]

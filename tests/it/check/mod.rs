@@ -8,6 +8,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// Options of a VM that has something to boot.
+const BOOTS: &str = "-M q35,accel=tcg -display none -drive file=null-co://,format=raw,if=virtio";
+
 /// A `[vm.NAME]` whose SSH goes elsewhere, so that nothing has to forward it.
 fn elsewhere(name: &str, cmd: &str) -> String {
     format!("[vm.{name}]\ncmd = ['''{cmd}''']\nssh = {{ port = 2222, HostName = 'h' }}\n")
@@ -272,6 +275,8 @@ fn config_errors_of_all_vms_come_first() {
                 .to_owned(),
         ]
     );
+    let json = outcome.json();
+    assert_eq!(json["findings"][3]["others"], serde_json::json!(["d"]), "{json}");
     let text = lab.qqmgr("check").run().code(3).stderr("").text();
     assert!(
         text.starts_with("error[config_invalid]: VM `b`: a \" that is never closed\n"),
@@ -280,6 +285,42 @@ fn config_errors_of_all_vms_come_first() {
     assert!(text.ends_with("\n4 VMs checked: 5 errors, 0 warnings\n"), "{text}");
     lab.qqmgr("check a").run().code(1);
     lab.qqmgr("check e").run().code(4);
+}
+
+#[test]
+fn what_vms_share_is_told_once() {
+    let key = "[ssh]\nIdentityFile = '$img/key'\n";
+    let vms = |names: &str| -> String {
+        names.chars().map(|name| elsewhere(&name.to_string(), BOOTS)).collect()
+    };
+    for (names, told) in [
+        ("a", "VM `a`"),
+        ("ab", "VMs `a` and `b`"),
+        ("abc", "VMs `a`, `b` and `c`"),
+        ("abcd", "VM `a` and 3 others"),
+    ] {
+        let lab = Lab::new(&(key.to_owned() + &vms(names)));
+        let count = match names.len() {
+            1 => "1 VM".to_owned(),
+            more => format!("{more} VMs"),
+        };
+        lab.qqmgr("check").run().ok(&format!(
+            "warning[ssh_key_missing]: {told}: the IdentityFile $img/key is not there\n \
+             --> [DIR]/qqmgr.toml:2:16\n  |\n2 | IdentityFile = '$img/key'\n  |                ^^^^^^^^^^\n  |\n  \
+             = help: `$img` is not expanded: write {{{{.img}}}}, or {{{{.env.img}}}} for the environment's\n\n\
+             {count} checked: 0 errors, 1 warning\n"
+        ));
+    }
+    let lab = Lab::new(&(key.to_owned() + &vms("abcd")));
+    let json = lab.qqmgr("check --json").run().code(0).json();
+    assert_eq!(json["warnings"], 1);
+    assert_eq!(json["findings"][0]["others"], serde_json::json!(["b", "c", "d"]));
+    // What has no place in the file as well.
+    let lab = Lab::new(&vms("ab"));
+    let json = lab.qqmgr("check --json").env("PATH", "/nowhere").run().code(1).json();
+    assert_eq!(json["errors"], 1, "{json}");
+    assert_eq!(json["findings"][0]["code"], "qemu_not_run");
+    assert_eq!(json["findings"][0]["others"], serde_json::json!(["b"]));
 }
 
 #[test]
