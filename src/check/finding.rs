@@ -86,6 +86,8 @@ codes! {
     FileUnwritable "file_unwritable" Warning,
     /// A disk image is in use by another process.
     ImageLocked "image_locked" Error,
+    /// Several VMs write to one disk image.
+    ImageShared "image_shared" Warning,
     /// A disk image, or one that it is based on, can't be opened by the image tool.
     ImageBroken "image_broken" Error,
     /// A disk image has another format than the option says.
@@ -100,8 +102,12 @@ codes! {
     RuntimeDirUnusable "runtime_dir_unusable" Error,
     /// A port of the host can't be listened on.
     PortUnavailable "port_unavailable" Error,
+    /// Several VMs want one port of the host.
+    PortShared "port_shared" Warning,
     /// The path of a unix socket is too long.
     SocketPathTooLong "socket_path_too_long" Error,
+    /// There is nothing that the machine could boot.
+    NothingToBoot "nothing_to_boot" Warning,
     /// A forwarded port is open to the network.
     HostfwdOpen "hostfwd_open" Warning,
     /// Nothing forwards the SSH port into the guest.
@@ -127,12 +133,7 @@ pub(super) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
                 entry.insert(merged.len());
                 merged.push(finding);
             }
-            Entry::Occupied(entry) => {
-                let Finding { vm, others, .. } = &mut merged[*entry.get()];
-                if *vm != finding.vm && others.last() != Some(&finding.vm) {
-                    others.push(finding.vm);
-                }
-            }
+            Entry::Occupied(entry) => merged[*entry.get()].share(finding.vm),
         }
     }
     merged
@@ -142,6 +143,13 @@ impl Finding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.code.severity()
+    }
+
+    /// Notes that it is another VM's too; that of one VM comes in a row.
+    pub(super) fn share(&mut self, vm: String) {
+        if self.vm != vm && self.others.last() != Some(&vm) {
+            self.others.push(vm);
+        }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -1,9 +1,9 @@
 //! What a VM needs of its host: KVM, ports, short socket paths, a way in for SSH.
 
 use super::finding::{Code, Finding};
+use super::listens::Listen;
 use super::names::accelerators;
 use super::subject::Subject;
-use crate::Place;
 use crate::config::Port;
 use crate::error::plain;
 use crate::qemu_args::Arg;
@@ -27,16 +27,14 @@ const SOCKETS: [(&str, &str); 5] = [
 ];
 
 /// What the host can't give, or gives to too many.
-pub fn findings(subject: &Subject) -> Vec<Finding> {
+pub fn findings(subject: &Subject, listens: &[Listen]) -> Vec<Finding> {
     let forwarded: Vec<_> = subject
         .with_value(&["netdev", "nic", "net"])
         .flat_map(|(_, arg)| forwards([arg.text.as_str()]).into_iter().map(move |f| (arg, f)))
         .collect();
     let mut findings: Vec<_> = kvm(subject).into_iter().chain(sockets(subject)).collect();
-    for (arg, forward) in &forwarded {
-        findings.extend(port(subject, arg, forward));
-        findings.extend(open_to_all(subject, arg, forward));
-    }
+    findings.extend(listens.iter().filter_map(|listen| port(subject, listen)));
+    findings.extend(forwarded.iter().filter_map(|(arg, rule)| open_to_all(subject, arg, rule)));
     findings.extend(ssh(subject, forwarded.iter().map(|(_, forward)| forward)));
     findings
 }
@@ -57,22 +55,18 @@ fn kvm(subject: &Subject) -> Option<Finding> {
     Some(subject.about(Code::KvmUnavailable, arg, "kvm", message).hint(hint))
 }
 
-/// The text of a forward as the config writes it, as far as it can be found there.
-fn rule(forward: &Forward) -> String {
-    format!("{}:{}", forward.host_address, forward.host_port)
-}
-
-fn port(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
-    let Forward { protocol, host_port, .. } = forward;
-    let bound = match protocol.as_str() {
-        "udp" => UdpSocket::bind(forward.address()).map(drop),
-        _ => TcpListener::bind(forward.address()).map(drop),
+fn port(subject: &Subject, listen: &Listen) -> Option<Finding> {
+    let Listen { arg, part, is_udp, address, port } = listen;
+    let bound = match is_udp {
+        true => UdpSocket::bind((*address, *port)).map(drop),
+        false => TcpListener::bind((*address, *port)).map(drop),
     };
     let error = bound.err()?;
-    let owner = port_owner(*host_port).filter(|_| error.kind() == io::ErrorKind::AddrInUse);
+    let owner = port_owner(*port).filter(|_| error.kind() == io::ErrorKind::AddrInUse);
     let is_own = |pid| subject.pid() == Some(pid);
+    // A running VM's UDP ports have no listener that could be asked for: they are believed.
     if owner.as_ref().and_then(|owner| owner.pid).is_some_and(is_own)
-        || is_udp_of_own(subject, forward)
+        || *is_udp && subject.process.is_some()
     {
         return None;
     }
@@ -80,13 +74,8 @@ fn port(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
         Some(owner) => format!("is taken by {owner}"),
         None => format!("can't be listened on: {}", plain(error)),
     };
-    let message = format!("port {host_port} of the host {why}");
-    Some(subject.about(Code::PortUnavailable, arg, &rule(forward), message))
-}
-
-/// A running VM's UDP ports have no listener that could be asked for: they are believed.
-fn is_udp_of_own(subject: &Subject, forward: &Forward) -> bool {
-    forward.protocol == "udp" && subject.process.is_some()
+    let message = format!("port {port} of the host {why}");
+    Some(subject.about(Code::PortUnavailable, arg, part, message))
 }
 
 fn open_to_all(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Finding> {
@@ -98,7 +87,8 @@ fn open_to_all(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Findin
         "{protocol} port {host_port} of the host is open to the network, not to this host alone"
     );
     let hint = format!("write `hostfwd={protocol}:127.0.0.1:{host_port}-:{guest_port}`");
-    Some(subject.about(Code::HostfwdOpen, arg, &rule(forward), message).hint(hint))
+    let part = format!("{host_address}:{host_port}");
+    Some(subject.about(Code::HostfwdOpen, arg, &part, message).hint(hint))
 }
 
 fn sockets(subject: &Subject) -> Vec<Finding> {
@@ -144,8 +134,5 @@ fn ssh<'a>(subject: &Subject, mut forwards: impl Iterator<Item = &'a Forward>) -
     let message = format!("nothing forwards SSH's port{port} to port {vm_port} of the guest");
     let hint = "add `hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}` to a `-netdev user`, \
                 or say where the guest is with `HostName`";
-    let definition = subject.config.file.vm(&subject.vm.instance.definition)?;
-    let place = Place { source: subject.config.file.source.clone(), span: definition.span.clone() };
-    let finding = subject.finding(Code::SshNotForwarded, message).hint(hint);
-    Some(Finding { place: Some(place), ..finding })
+    Some(subject.about_all(Code::SshNotForwarded, message).hint(hint))
 }

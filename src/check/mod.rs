@@ -5,15 +5,18 @@
 
 mod access;
 mod ask;
+mod boot;
 mod files;
 mod finding;
 mod host;
 mod images;
+mod listens;
 mod lock;
 mod login;
 mod names;
 mod remedy;
 mod runtime;
+mod shared;
 mod subject;
 mod table;
 
@@ -27,7 +30,9 @@ use crate::vm::{VmDir, VmError};
 use crate::{Error, Place};
 use ask::{Program, Qemus};
 use futures_util::future::try_join_all;
+use listens::listens;
 use login::Opinions;
+use shared::Claim;
 use subject::Subject;
 use table::Table;
 use tokio::join;
@@ -48,17 +53,19 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
         let doubts = opinions.doubts(config, vm).await;
         subjects.push(look(config, vm, doubts, &qemus));
     }
-    found.extend(try_join_all(subjects).await?.into_iter().flatten());
+    let (of_each, claims): (Vec<_>, Vec<_>) = try_join_all(subjects).await?.into_iter().unzip();
+    found.extend(of_each.into_iter().flatten());
+    found.extend(shared::findings(claims.into_iter().flatten().collect()));
     Ok(finding::merge(found))
 }
 
-/// Looks at one VM.
+/// Looks at one VM, and tells what it wants for itself.
 async fn look(
     config: &Config,
     vm: &Vm,
     doubts: Doubts,
     qemus: &Qemus,
-) -> Result<Vec<Finding>, Error> {
+) -> Result<(Vec<Finding>, Vec<Claim>), Error> {
     let process = match VmDir::open(&vm.instance)? {
         Some(dir) => match dir.process() {
             Err(error) if matches!(error.get(), Some(VmError::Foreign { .. })) => None,
@@ -74,10 +81,14 @@ async fn look(
         join!(names::findings(&subject), access::findings(&subject), images::tool(&subject));
     findings.extend(files);
     findings.extend(tool);
-    findings.extend(host::findings(&subject));
+    let listens = listens(&subject);
+    findings.extend(host::findings(&subject, &listens));
     findings.extend(login::findings(&subject));
+    findings.extend(boot::finding(&subject, &findings));
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
-    Ok(findings)
+    let claims = shared::claims(&subject, &listens).into_iter();
+    let claims = claims.filter(|claim| claim.is_free(&findings)).collect();
+    Ok((findings, claims))
 }
 
 /// Puts the variables of all VMs in, and tells everything that is wrong with any.

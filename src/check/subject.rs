@@ -30,6 +30,15 @@ impl Subject<'_> {
         Finding { vm, others: Vec::new(), code, message, hint: None, place: None }
     }
 
+    /// Something about the VM as a whole; the place is its name's.
+    pub fn about_all(&self, code: Code, message: String) -> Finding {
+        let definition = self.config.file.vm(&self.vm.instance.definition);
+        let source = &self.config.file.source;
+        let place = definition
+            .map(|definition| Place { source: source.clone(), span: definition.span.clone() });
+        Finding { place, ..self.finding(code, message) }
+    }
+
     /// Something about a part of an argument; the place is that part's if the config shows it.
     pub fn about(&self, code: Code, arg: &Arg, part: &str, message: String) -> Finding {
         let source = &self.config.file.source;

@@ -9,7 +9,9 @@ fn writes_what_check_and_start_accept() {
         "wrote [DIR]/qqmgr.toml\n\nGive it a disk or a kernel to boot, then:\n  qqmgr check\n  \
          qqmgr start vm --wait\n  qqmgr ssh vm\n",
     );
-    lab.qqmgr("check --strict").run().ok("1 VM checked: no problems found\n");
+    let json = lab.qqmgr("check --json").run().code(0).json();
+    assert_eq!(json["findings"][0]["code"], "nothing_to_boot", "{json}");
+    assert_eq!(json["warnings"], 1, "{json}");
     // With KVM or without: it only has to come up.
     lab.qqmgr("start vm").run().ok("vm: started (pid [PID]), SSH on port [PORT]\n");
     lab.qqmgr("stop vm --force").run().code(0);
@@ -100,7 +102,7 @@ fn in_another_file_with_another_name() {
     lab.qqmgr("-c vms/more/build.toml init build --json")
         .run()
         .ok("{\"file\":\"[DIR]/vms/more/build.toml\",\"vm\":\"build\"}\n");
-    lab.qqmgr("-c vms/more/build.toml check --strict").run().code(0);
+    lab.qqmgr("-c vms/more/build.toml check").run().code(0);
 }
 
 #[test]

@@ -20,7 +20,7 @@ error: VM `a`: ssh refuses `serveraliveinterval`: invalid time value.
 
 /// No guest, and so nobody to log in to: what waits for that fails by the options alone.
 fn refused() -> Lab {
-    let forward = "-nic user,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
+    let forward = "-boot n -nic user,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
     let own = "SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"]";
     let vm = vm("a", &format!("{NO_GUEST} {forward}"));
     let vm = vm.replace("port = 2222", &format!("port = 'auto', {own}"));
@@ -95,7 +95,7 @@ fn a_key_that_is_open_to_others() {
 #[test]
 fn keys_that_can_not_be_read_and_public_ones() {
     let keys = "port = 2222, HostName = 'h', IdentityFile = ['{{.config_dir}}/loop', '{{.config_dir}}/key.pub']";
-    let lab = Lab::new(&vm("a", NO_GUEST).replace("port = 2222", keys));
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -boot n")).replace("port = 2222", keys));
     symlink("loop", lab.path("loop")).unwrap();
     let public = lab.write("key.pub", "ssh-ed25519 AAAA nobody\n");
     std::fs::set_permissions(public, Permissions::from_mode(0o644)).unwrap();

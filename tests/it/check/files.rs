@@ -198,6 +198,10 @@ fn images_as_the_image_tool_sees_them() {
              it is stored | did you mean `qcow2`?",
             "i image_broken 26:23 the image [DIR]/lost.qcow2 can't be used: Could not open \
              '[DIR]/away.qcow2': No such file or directory | -",
+            "a image_shared 2:23 [DIR]/raw.img is shared: only one of the VMs can run at a time | \
+             give each VM a copy, or make it read-only with `readonly=on`",
+            "f image_shared 17:23 [DIR]/base.qcow2 is shared: only one of the VMs can run at a time | \
+             give each VM a copy, or make it read-only with `readonly=on`",
         ]
     );
     // A tool that is not there keeps nobody from anything, unless it was asked for.

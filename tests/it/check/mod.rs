@@ -1,6 +1,7 @@
 //! `check`: what it finds before a launch, and what it does not complain about.
 
 mod files;
+mod shared;
 
 use crate::harness::{Lab, NO_GUEST, Outcome, free_port, until, vm};
 use qqmgr::check::Code;
@@ -66,7 +67,7 @@ fn a_file_without_vms() {
 
 #[test]
 fn what_is_left_of_a_run_is_no_vm() {
-    let lab = Lab::new(&elsewhere("a", NO_GUEST));
+    let lab = Lab::new(&elsewhere("a", BOOTS));
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("stop a --force").run().code(0);
     for dir in ["runs", "runs/12345678"] {
@@ -184,7 +185,7 @@ fn ports_of_the_host() {
     let ours = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let (taken, free) = (ours.local_addr().unwrap().port(), free_port());
     let net = "-netdev user,id=n,hostfwd=tcp::FREE-:80,hostfwd=tcp:127.0.0.1:TAKEN-:22";
-    let config = vm("a", &format!("{NO_GUEST} {net}"));
+    let config = vm("a", &format!("{NO_GUEST} -boot n {net}"));
     let config = config.replace("FREE", &free.to_string()).replace("TAKEN", &taken.to_string());
     let lab = Lab::new(&config);
     let program = std::env::current_exe().unwrap();
@@ -216,6 +217,101 @@ fn ports_of_the_host() {
     lab.qqmgr("start a").run().code(0);
     let json = lab.qqmgr("check --json").run().code(0).json();
     assert_eq!((&json["errors"], &json["warnings"]), (&0.into(), &2.into()));
+}
+
+/// As those of `hostfwd`.
+#[test]
+fn ports_that_other_options_listen_on() {
+    let listens = |port: u16| {
+        let display = port - 5900;
+        [
+            format!("-vnc 127.0.0.1:{display}"),
+            format!("-display vnc=127.0.0.1:{display}"),
+            format!("-gdb tcp:127.0.0.1:{port}"),
+            format!("-chardev socket,id=c,host=127.0.0.1,port={port},server=on,wait=off"),
+            format!("-netdev socket,id=n,listen=127.0.0.1:{port}"),
+        ]
+    };
+    for at in 0..listens(5900).len() {
+        // Ports of displays are above 5900.
+        let taken = std::iter::repeat_with(|| TcpListener::bind(("127.0.0.1", 0)).unwrap());
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let ours = taken.take(100).find(|listener| port(listener) > 5900).unwrap();
+        let option = listens(port(&ours))[at].clone();
+        let cmd = format!("{NO_GUEST} -boot n {option}").replace(" -display none -boot", " -boot");
+        let lab = Lab::new(&elsewhere("a", &cmd));
+        let found = findings(&lab.qqmgr("check --json").run());
+        let message = format!("port {} of the host is taken by `it-", port(&ours));
+        assert!(found.len() == 1 && found[0].starts_with("a port_unavailable 2:"), "{found:?}");
+        assert!(found[0].contains(&message), "{found:?}");
+        drop(ours);
+        lab.qqmgr("check --strict").run().ok("1 VM checked: no problems found\n");
+        lab.qqmgr("start a").run().code(0);
+        lab.qqmgr("check --strict").run().ok("1 VM checked: no problems found\n");
+    }
+}
+
+#[test]
+fn nothing_to_boot() {
+    let nothing = [
+        "-M q35",
+        "-M q35 -nic user -nic none -device virtio-rng-pci -device usb-ehci -boot d",
+        "-M q35,accel=tcg -m 64 -netdev user,id=n -device virtio-net-pci,netdev=n -initrd initrd",
+    ];
+    let something = [
+        "-kernel initrd",
+        "-bios bios-256k.bin",
+        "-pflash initrd",
+        "-hda initrd",
+        "-fda initrd",
+        "-cdrom initrd",
+        "initrd",
+        "-drive file=null-co://,if=none,id=d -device nvme,serial=1,drive=d",
+        "-drive file=null-co://,if=none,id=d -device usb-storage,drive=d",
+        "-blockdev driver=null-co,node-name=n",
+        "-boot n",
+        "-boot order=nc,menu=on",
+        "-boot once=n",
+        "-nic tap,ifname=t0,script=no,downscript=no",
+        "-netdev user,id=n,tftp=.,bootfile=x -device e1000,netdev=n",
+        "-device virtio-net-pci,bootindex=1",
+        "-incoming defer",
+        "-loadvm x",
+        "-M microvm",
+        "-M none",
+        "-S",
+        "-device loader,file=initrd,addr=0x1000",
+        r#"-device {"driver":"loader","addr":0,"data":1,"data-len":4}"#,
+        "-device vfio-pci,host=01:00.0",
+        "-device usb-host,hostbus=1",
+        // What that means is not known.
+        "-krenel initrd",
+    ];
+    let cases = nothing.iter().zip([true; 3]).chain(something.iter().zip([false; 26]));
+    let lab = Lab::empty();
+    lab.write("initrd", "");
+    for (cmd, wanted) in cases {
+        lab.write("qqmgr.toml", elsewhere("a", &cmd.replace('"', "\\\"")));
+        let json = lab.qqmgr("check --json").run().json();
+        let codes = json["findings"].as_array().unwrap().iter().map(|finding| &finding["code"]);
+        assert_eq!(
+            codes.filter(|code| *code == "nothing_to_boot").count() == 1,
+            wanted,
+            "{cmd}: {json}"
+        );
+    }
+    let lab = Lab::new(&elsewhere("a", NO_GUEST));
+    lab.qqmgr("check").run().ok(
+        "warning[nothing_to_boot]: VM `a`: there is nothing to boot: no disk, kernel, CD, firmware or network\n \
+         --> [DIR]/qqmgr.toml:1:5\n  |\n1 | [vm.a]\n  |     ^\n  |\n  \
+         = help: add a disk (`-drive`), a kernel (`-kernel`) or a CD (`-cdrom`)\n\n\
+         1 VM checked: 0 errors, 1 warning\n",
+    );
+    // A wrapper may bring it.
+    let wrapped = elsewhere("a", NO_GUEST).replace("cmd =", "bin = 'true'\ncmd =");
+    lab.write("qqmgr.toml", wrapped);
+    let found = findings(&lab.qqmgr("check --json").run());
+    assert!(found.len() == 1 && found[0].contains("qemu_unknown"), "{found:?}");
 }
 
 #[test]
