@@ -131,6 +131,7 @@ mod tests {
             console::ConsoleError::CODES,
             gdb::NoStub::CODES,
             scaffold::FileExists::CODES,
+            check::WouldFail::CODES,
         ];
         let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
         let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();

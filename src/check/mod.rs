@@ -15,24 +15,27 @@ mod lock;
 mod login;
 mod names;
 mod remedy;
+mod restart;
 mod runtime;
 mod shared;
 mod subject;
 mod table;
 
 pub use finding::{Code, Finding, Severity};
+pub use restart::{WouldFail, before_restart};
 
 use crate::config::{self, Config, Diagnostic, Instance, Vm};
 use crate::error::SystemError;
-use crate::qemu_args::options;
+use crate::qemu_args::{Opt, options};
 use crate::ssh::Doubts;
 use crate::vm::{VmDir, VmError};
 use crate::{Error, Place};
 use ask::{Program, Qemus};
-use futures_util::future::try_join_all;
+use futures_util::future::{OptionFuture, try_join_all};
 use listens::listens;
 use login::Opinions;
 use shared::Claim;
+use std::collections::HashSet;
 use subject::Subject;
 use table::Table;
 use tokio::join;
@@ -51,7 +54,7 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
     let mut subjects = Vec::with_capacity(vms.len());
     for vm in &vms {
         let doubts = opinions.doubts(config, vm).await;
-        subjects.push(look(config, vm, doubts, &qemus));
+        subjects.push(look(config, vm, doubts, &qemus, true));
     }
     let (of_each, claims): (Vec<_>, Vec<_>) = try_join_all(subjects).await?.into_iter().unzip();
     found.extend(of_each.into_iter().flatten());
@@ -59,12 +62,23 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
     Ok(finding::merge(found))
 }
 
-/// Looks at one VM, and tells what it wants for itself.
+/// Drops the options that a later one of the same name overrides, as of an appended `-kernel`.
+fn drop_overridden(options: &mut Vec<Opt>) {
+    const LAST_COUNTS: [&str; 4] = ["kernel", "initrd", "dtb", "bios"];
+    let mut seen = HashSet::new();
+    options.reverse();
+    options.retain(|opt| !LAST_COUNTS.contains(&opt.name) || seen.insert(opt.name));
+    options.reverse();
+}
+
+/// Looks at one VM, and tells what it wants for itself; QEMU need not be asked for the names that it
+/// knows.
 async fn look(
     config: &Config,
     vm: &Vm,
     doubts: Doubts,
     qemus: &Qemus,
+    asks_names: bool,
 ) -> Result<(Vec<Finding>, Vec<Claim>), Error> {
     let process = match VmDir::open(&vm.instance)? {
         Some(dir) => match dir.process() {
@@ -74,11 +88,16 @@ async fn look(
         None => None,
     };
     let program = Program::of(vm);
-    let table = Table::of(qemus, &program, &vm.args).await;
-    let options = options(&vm.args, |name| table.takes_value(name));
+    let table = match asks_names {
+        true => Table::of(qemus, &program, &vm.args).await,
+        false => Table::default(),
+    };
+    let mut options = options(&vm.args, |name| table.takes_value(name));
+    drop_overridden(&mut options);
     let subject = Subject { config, vm, program, qemus, table, options, doubts, process };
-    let (mut findings, files, tool) =
-        join!(names::findings(&subject), access::findings(&subject), images::tool(&subject));
+    let names = OptionFuture::from(asks_names.then(|| names::findings(&subject)));
+    let (names, files, tool) = join!(names, access::findings(&subject), images::tool(&subject));
+    let mut findings = names.unwrap_or_default();
     findings.extend(files);
     findings.extend(tool);
     let listens = listens(&subject);

@@ -4,7 +4,7 @@ use super::up::{UpReport, Waiting};
 use crate::config::{Config, Instance};
 use crate::vm::{self, Lease, Started, Stopped};
 use crate::wait::Condition;
-use crate::{Error, bundle, lease, ssh};
+use crate::{Error, bundle, check, lease, ssh};
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,7 +37,8 @@ pub struct Reset {
 /// `on_started` is told as soon as that is done.
 ///
 /// # Errors
-/// As stopping, starting and waiting; what is known of a VM that does not come up goes into a
+/// The config, the binary, a file or a port says that the start would fail: the VM runs on then. Or as
+/// stopping, starting and waiting; what is known of a VM that does not come up goes into a
 /// bundle.
 pub async fn restart(
     config: &Config,
@@ -46,6 +47,7 @@ pub async fn restart(
     on_started: impl FnOnce(&Stopped, &Started),
 ) -> Result<UpReport, Error> {
     let begun = Instant::now();
+    check::before_restart(config, instance).await?;
     ssh::close(instance).await?;
     let lease = Lease::current(instance)?;
     let again = vm::restart(config, instance, restart.timeout);

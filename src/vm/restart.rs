@@ -11,8 +11,10 @@ use super::start::{StartOptions, Started, plan, start_holding};
 use super::stop::{Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};
 use crate::Error;
-use crate::config::{Config, Instance};
+use crate::config::{Config, Diagnostic, Instance, Source};
+use crate::error::{Exit, Fault};
 use crate::qemu_args::{Properties, option_name};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long QEMU may take to reset the machine.
@@ -35,8 +37,47 @@ pub async fn restart(
     plan(config, instance, &extra)?;
     let (stopped, lock) = stop_and_hold(instance, From::Powerdown(timeout), By::Restart).await?;
     let options = StartOptions { extra, timeout, die_with_us: false };
-    let started = start_holding(config, instance, &options, lock).await?;
-    Ok((stopped, started))
+    match start_holding(config, instance, &options, lock).await {
+        Ok(started) => Ok((stopped, started)),
+        Err(error) if stopped.pid.is_some() => {
+            Err(StoppedNow { vm: instance.name.clone(), error }.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A start that failed after the VM was stopped for it.
+#[derive(Debug, thiserror::Error)]
+#[error("VM `{vm}` is stopped now: {error}")]
+struct StoppedNow {
+    vm: String,
+    error: Error,
+}
+
+impl Fault for StoppedNow {
+    fn answer(&self) -> (&'static str, Exit) {
+        self.error.fault().answer()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.error.hint()
+    }
+
+    fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
+        let (source, mut diagnostics) = self.error.diagnostics()?;
+        if let Some(first) = diagnostics.first_mut() {
+            first.message = self.to_string();
+        }
+        Some((source, diagnostics))
+    }
+
+    fn excerpt(&self) -> Option<(&'static str, &str)> {
+        self.error.excerpt()
+    }
+
+    fn is_crash(&self) -> bool {
+        self.error.is_crash()
+    }
 }
 
 /// Presses the machine's reset button (QMP `system_reset`) and returns when it was reset; QEMU and

@@ -1,7 +1,7 @@
 //! `restart`: stop and start again as before, or a reset in place.
 
 use crate::events::{Listener, Qmp};
-use crate::harness::{Lab, NO_GUEST, fake_qemu, guest_vm, until, vm};
+use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, guest_file, guest_vm, until, vm};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,87 @@ fn with_the_arguments_that_it_was_started_with() {
         "a: is not running\n",
     );
     assert_eq!(lab.processes()[0].args.last().unwrap(), "-S");
+}
+
+/// A restart that can't succeed ends no guest.
+#[test]
+fn looks_before_it_stops_the_vm() {
+    let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -kernel bzImage")));
+    lab.write("bzImage", std::fs::read(guest_file("vmlinuz")).unwrap());
+    lab.qqmgr("start a").run().code(0);
+    let before = lab.qemus();
+    let config = lab.read("qqmgr.toml");
+    std::fs::rename(lab.path("bzImage"), lab.path("away")).unwrap();
+    lab.qqmgr("restart a").run().expect(
+        1,
+        "",
+        "error: VM `a` runs on, since a start would fail: there is no file [DIR]/bzImage\n \
+         --> [DIR]/qqmgr.toml:2:74\n  |\n\
+         2 | cmd = ['''-nodefaults -machine q35,accel=tcg -m 64 -display none -kernel bzImage''']\n  |                                                                          ^^^^^^^\n",
+    );
+    let json = lab.qqmgr("restart a --json").run().code(1).stderr("").json();
+    assert_eq!(json["error"]["code"], "start_would_fail", "{json}");
+    std::fs::rename(lab.path("away"), lab.path("bzImage")).unwrap();
+    for (new, message) in [
+        ("-kernel bzImage -device nvmee", "QEMU has no device `nvmee`"),
+        ("-kernel bzImage -smp", "`-smp` needs a value"),
+        ("-kernel bzImage {{.x}}", "there is no variable `{{.x}}`"),
+    ] {
+        lab.write("qqmgr.toml", config.replace("-kernel bzImage", new));
+        let json = lab.qqmgr("restart a --json").run().stderr("").json();
+        let told = json["error"]["message"].as_str().unwrap();
+        assert!(told.ends_with(message), "{new}: {told}");
+        assert_eq!(lab.qemus(), before, "{new}");
+    }
+    lab.write("qqmgr.toml", config.replace("cmd =", "bin = './qemu'\ncmd ="));
+    let json = lab.qqmgr("restart a --json").run().code(1).json();
+    let told = json["error"]["message"].as_str().unwrap();
+    assert!(told.contains("can't run `./qemu`: No such file or directory"), "{told}");
+    assert_eq!(lab.qemus(), before);
+    // Its own port and image are no reason, and neither is what the start overrides.
+    lab.write("disk.img", vec![0; 1 << 20]);
+    let forward = format!("hostfwd=tcp:127.0.0.1:{}-:22", free_port());
+    let more = format!("-hda disk.img -nic user,{forward} -kernel none");
+    lab.write("qqmgr.toml", config.replace("-kernel bzImage", &more));
+    lab.qqmgr("stop a --force").run().code(0);
+    lab.qqmgr("start a -- -kernel bzImage").run().code(0);
+    lab.qqmgr("restart a --timeout 1s").run().code(0);
+}
+
+/// What QEMU was started with, it knows, whatever its help says.
+#[test]
+fn a_wrapper_with_options_of_its_own() {
+    let config = vm("a", NO_GUEST);
+    let lab = Lab::new(&config.replace("cmd = ['''", "bin = './wrap'\ncmd = ['''--build "));
+    lab.script("wrap", "[ $1 = --build ] && shift\nexec qemu-system-x86_64 \"$@\"");
+    let found = lab.qqmgr("check --json").run().json();
+    assert_eq!(found["findings"][1]["code"], "unknown_option", "{found}");
+    lab.qqmgr("start a").run().code(0);
+    for more in ["", " -name b"] {
+        let config = lab.read("qqmgr.toml");
+        lab.write("qqmgr.toml", config.replace(" -display none", &format!(" -display none{more}")));
+        lab.qqmgr("restart a --timeout 1s").run().code(0);
+    }
+}
+
+#[test]
+fn says_that_the_vm_is_stopped_if_the_start_fails_all_the_same() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    // The values of `-m` are no check's.
+    lab.write("qqmgr.toml", vm("a", &format!("{NO_GUEST} -m 1x")));
+    let outcome = lab.qqmgr("restart a --timeout 1s").run();
+    outcome.code(1).stdout("");
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let begin = "error: VM `a` is stopped now: VM `a` did not start: QEMU exited with code 1: ";
+    assert!(stderr.starts_with(begin), "{outcome}");
+    assert!(stderr.contains("crash bundle: "), "{outcome}");
+    assert!(lab.qemus().is_empty());
+    // One that did not run is not stopped now.
+    let json = lab.qqmgr("restart a --json").run().code(1).json();
+    assert_eq!(json["error"]["code"], "qemu_failed");
+    assert!(json["error"]["message"].as_str().unwrap().starts_with("VM `a` did not start: "));
+    assert!(json["error"]["bundle"].is_string(), "{json}");
 }
 
 #[test]
