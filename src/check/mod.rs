@@ -48,7 +48,7 @@ use tokio::join;
 /// A VM's directory is refused.
 pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Finding>, Error> {
     let (vms, mut found) = resolve(config, instances)?;
-    found.extend(instances.first().and_then(|first| runtime::finding(config, &first.name)));
+    found.extend(runtime::finding(config, instances));
     let qemus = Qemus::default();
     let mut opinions = Opinions::default();
     let mut subjects = Vec::with_capacity(vms.len());

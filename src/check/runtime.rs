@@ -2,7 +2,7 @@
 
 use super::finding::{Code, Finding};
 use crate::Place;
-use crate::config::Config;
+use crate::config::{Config, Instance};
 use crate::error::plain;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,8 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with the runtime directory, as a finding about one of the VMs.
-pub fn finding(config: &Config, vm: &str) -> Option<Finding> {
+/// What is wrong with the runtime directory, which the VMs share.
+pub fn finding(config: &Config, instances: &[Instance]) -> Option<Finding> {
+    let mut names = instances.iter().map(|instance| instance.name.clone());
+    let vm = names.next()?;
     let (dir, why) = refused(&config.runtime)?;
     let of_key = config.file.runtime_dir.as_ref();
     let place =
@@ -20,7 +22,7 @@ pub fn finding(config: &Config, vm: &str) -> Option<Finding> {
     let hint = "name another one: `runtime_dir = \"...\"` at the beginning of the config, or \
                 $QQMGR_RUNTIME_DIR";
     let code = Code::RuntimeDirUnusable;
-    Some(Finding { vm: vm.to_owned(), code, message, hint: Some(hint.to_owned()), place })
+    Some(Finding { vm, others: names.collect(), code, message, hint: Some(hint.to_owned()), place })
 }
 
 /// The part of the path that is in the way, and why.
