@@ -63,6 +63,17 @@ impl<'a> Expander<'a> {
         self.join(text, &pieces)
     }
 
+    /// The same, with what each variable puts in as `put_in` has it.
+    pub fn text_with(&mut self, text: &Text, mut put_in: impl FnMut(&str) -> String) -> String {
+        let (pieces, errors) = template::scan(&text.value);
+        errors.into_iter().for_each(|error| self.bad_syntax(text, error));
+        let pieces = pieces.iter().map(|piece| {
+            let value = self.join(text, std::slice::from_ref(piece));
+            if let Piece::Var(..) = piece { put_in(&value) } else { value }
+        });
+        pieces.collect()
+    }
+
     /// The words of a command line and the bytes that each came from.
     pub fn words(&mut self, text: &Text) -> Vec<(String, Range<usize>)> {
         let words = words::split(&text.value).unwrap_or_else(|error| {

@@ -12,6 +12,7 @@ mod ports;
 mod read;
 mod resolve;
 mod runtime;
+mod ssh_value;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub(crate) use parse::{NAME_RULE, is_vm_name};
 pub use ports::{Port, PortUse, Ports, WantedPorts};
 pub use resolve::{Ssh, Vm, reserved_option};
 pub use runtime::RUNTIME_DIR;
+pub(crate) use ssh_value::is_path;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,12 +4,12 @@ use super::Config;
 use super::expand::Expander;
 use super::file::{Definition, Entry, SshOption};
 use super::lookup::{Builtins, Scope};
-use super::{Error, Instance, Ports};
+use super::{Error, Instance, Ports, ssh_value};
 use crate::qemu_args::Arg;
 use crate::text::source::{Diagnostic, Source, Text};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A VM with nothing left to look up.
 #[derive(Clone, Debug, Serialize)]
@@ -135,6 +135,7 @@ impl Config {
         let source = &self.file.source;
         let mut resolver = Resolver {
             source,
+            dir: &self.dir,
             expander: Expander::new(Scope {
                 source,
                 vars: &self.file.vars,
@@ -158,6 +159,7 @@ impl Config {
 
 struct Resolver<'a> {
     source: &'a Source,
+    dir: &'a Path,
     expander: Expander<'a>,
 }
 
@@ -228,11 +230,28 @@ impl Resolver<'_> {
         Ssh { port, vm_port: definition.ssh.vm_port, options }
     }
 
+    /// What variables put in is text to ssh, too, and a relative path begins where QEMU's do.
     fn ssh_value(&mut self, keyword: &str, value: &Text) -> String {
-        let text = self.text(value);
+        let mut is_expanded = false;
+        let mut known = |text: Option<String>| {
+            is_expanded |= text.is_none();
+            text.unwrap_or_default()
+        };
+        let put_in = |text: &str| known(ssh_value::literal(keyword, text));
+        let mut text = self.expander.text_with(value, put_in);
+        if ssh_value::is_relative(keyword, &text) {
+            text = known(ssh_value::absolute(keyword, &text, self.dir));
+        }
+        let mut refuse = |message, hint: Option<&str>| {
+            let diagnostic = Diagnostic::new(value.span.clone(), message);
+            self.expander.note(Diagnostic { hint: hint.map(str::to_owned), ..diagnostic });
+        };
+        if is_expanded {
+            let message = format!("`{keyword}` gets a `${{` here, which ssh always expands");
+            refuse(message, Some("use a path without `${`"));
+        }
         if text.contains(['\n', '\r']) {
-            let message = format!("`{keyword}` has a line break in it");
-            self.expander.note(Diagnostic::new(value.span.clone(), message));
+            refuse(format!("`{keyword}` has a line break in it"), None);
         }
         text
     }

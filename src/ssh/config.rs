@@ -2,7 +2,7 @@
 //! finds (ssh_config(5)), then what we add where they are silent.
 
 use crate::Error;
-use crate::config::Ssh;
+use crate::config::{Ssh, is_path};
 use crate::sys::short_socket;
 use crate::vm::{VmDir, files};
 use std::fmt::Write as _;
@@ -10,16 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// The file's name in the VM's directory.
 pub const FILE: &str = "ssh.conf";
-
-/// Keywords whose one value is a path, and so can be quoted where it has spaces.
-const PATHS: [&str; 6] = [
-    "certificatefile",
-    "controlpath",
-    "identityagent",
-    "identityfile",
-    "revokedhostkeys",
-    "xauthlocation",
-];
 
 /// Writes the VM's `ssh.conf`, unless it says the same already.
 ///
@@ -85,11 +75,11 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
     text
 }
 
-/// A user's value as it is, except that a path with spaces in it is one argument.
+/// A value as it is, except that a path with spaces in it is one argument.
 pub fn argument(keyword: &str, value: &str) -> String {
-    let is_path = PATHS.contains(&keyword.to_ascii_lowercase().as_str());
-    match is_path && value.contains([' ', '\t', '#']) && !value.contains('"') {
-        true => quote(value),
+    let has_quotes = value.starts_with('"') || value.replace("\\\"", "").contains('"');
+    match is_path(keyword) && value.contains([' ', '\t', '#']) && !has_quotes {
+        true => format!("\"{value}\""),
         false => value.to_owned(),
     }
 }

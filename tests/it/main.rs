@@ -41,6 +41,7 @@ mod ssh;
 mod ssh_config;
 mod ssh_lost;
 mod ssh_options;
+mod ssh_paths;
 mod ssh_sharing;
 mod start;
 mod state;
