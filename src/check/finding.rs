@@ -120,6 +120,8 @@ codes! {
     SshKeyOpen "ssh_key_open" Warning,
     /// An `IdentityFile` can't be read.
     SshKeyUnreadable "ssh_key_unreadable" Warning,
+    /// An `IdentityFile` has a passphrase, and no agent has the key.
+    SshKeyLocked "ssh_key_locked" Warning,
 }
 
 /// What VMs share is found once, with the first of them.

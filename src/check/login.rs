@@ -44,5 +44,6 @@ fn code(fault: KeyFault) -> Code {
         KeyFault::Missing => Code::SshKeyMissing,
         KeyFault::Open => Code::SshKeyOpen,
         KeyFault::Unreadable => Code::SshKeyUnreadable,
+        KeyFault::Locked => Code::SshKeyLocked,
     }
 }

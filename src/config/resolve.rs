@@ -56,6 +56,17 @@ pub struct Ssh {
 const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
 
 impl Ssh {
+    /// The values of an option; none, if it is not given.
+    pub fn values(&self, keyword: &str) -> &[String] {
+        let option = self.options.iter().find(|(own, _)| own.eq_ignore_ascii_case(keyword));
+        option.map_or(&[], |(_, values)| values)
+    }
+
+    /// The value of an option that has one: ssh takes the first.
+    pub fn value(&self, keyword: &str) -> Option<&str> {
+        self.values(keyword).first().map(String::as_str)
+    }
+
     /// Whether the guest is reached elsewhere than at the port on the host.
     pub fn leads_elsewhere(&self) -> bool {
         let leads = |keyword: &str| ELSEWHERE.iter().any(|k| k.eq_ignore_ascii_case(keyword));

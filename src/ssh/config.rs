@@ -1,6 +1,7 @@
 //! The `ssh.conf` of a VM: its options first, because OpenSSH keeps the first value that it
 //! finds (ssh_config(5)), then what we add where they are silent.
 
+use super::key;
 use crate::Error;
 use crate::config::{Ssh, is_path};
 use crate::sys::short_socket;
@@ -58,6 +59,10 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
         for value in values {
             line(keyword, &argument(keyword, value));
         }
+    }
+    if key::is_named(ssh) {
+        // An agent with many keys would use up the server's patience first (`MaxAuthTries`).
+        line("IdentitiesOnly", "yes");
     }
     line("HostName", "127.0.0.1");
     // The key of a guest behind our own loopback port says nothing, and a guest that is rebuilt

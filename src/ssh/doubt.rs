@@ -1,8 +1,10 @@
 //! What is wrong with a VM's OpenSSH options and can be known without a connection: what ssh
 //! itself refuses of them, and keys that it can't use.
 
+use super::agent::Agent;
 use super::config;
-use super::key::{self, KeyFault};
+use super::key::{self, Fault, KeyFault};
+use super::path::unescape;
 use crate::config::{Config, Definition, Diagnostic, Span, Ssh};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -22,30 +24,41 @@ pub struct Doubts {
     pub refused: Vec<Diagnostic>,
     /// Keys that ssh can't use, and why not.
     pub keys: Vec<(KeyFault, Diagnostic)>,
-    /// Whether those are all that are named.
+    /// Whether those are all that are named, and no agent can have another.
     pub keyless: bool,
 }
 
-/// What ssh answered when it was shown options.
+/// What ssh and its agent answered when they were shown options.
 #[derive(Clone, Debug, Default)]
 pub struct Opinion {
     said: String,
-    home: Option<String>,
+    /// What is wrong with each value of `IdentityFile`.
+    keys: Vec<Option<Fault>>,
+    /// Whether an agent may offer another key than those of the files.
+    has_others: bool,
 }
 
 impl Opinion {
-    /// Asks ssh what it thinks of options; nothing, if it can't be asked.
+    /// Asks what is wrong with options; nothing, if nobody can be asked.
     pub async fn of(ssh: &Ssh) -> Opinion {
-        let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, ask(ssh)).await else {
+        let asked =
+            tokio::time::timeout(PATIENCE, async { tokio::join!(ask(ssh), Agent::of(ssh)) });
+        let Ok((Ok(said), agent)) = asked.await else {
             return Opinion::default();
         };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let settings = text(&answer.stdout);
-        let home = settings.lines().find_map(|line| line.strip_prefix("remotecommand "));
-        Opinion { said: text(&answer.stderr), home: home.map(str::to_owned) }
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        if said.lines().any(|line| complaint(line).is_some()) {
+            return Opinion { said, ..Opinion::default() };
+        }
+        let mut keys = Vec::new();
+        for key in ssh.values("IdentityFile") {
+            keys.push(key::fault(key, &agent).await);
+        }
+        let only_named = ssh.value("IdentitiesOnly") == Some("yes");
+        Opinion { said, keys, has_others: !only_named && !agent.is_empty() }
     }
 
-    /// What that means for a VM with these options, whose keys are looked for.
+    /// What that means for a VM with these options.
     pub fn doubts(&self, config: &Config, definition: &Definition, ssh: &Ssh) -> Doubts {
         let at = |keyword, index, message| {
             Diagnostic::new(place(config, definition, keyword, index), message)
@@ -62,18 +75,20 @@ impl Opinion {
             }
         }
         doubts.refused.sort_by_key(|doubt| doubt.span.start);
-        let Some(home) = &self.home else {
-            return doubts;
-        };
-        let is_key = |keyword: &str| keyword.eq_ignore_ascii_case("IdentityFile");
-        let keys: Vec<_> = values(ssh).filter(|(keyword, ..)| is_key(keyword)).collect();
-        for (keyword, index, key) in &keys {
-            if let Some((fault, what, hint)) = key::fault(key, home) {
-                let doubt = at(keyword, *index, format!("the IdentityFile {key} {what}"));
-                doubts.keys.push((fault, Diagnostic { hint, ..doubt }));
+        let is_lost = |fault: &Option<Fault>| match fault {
+            Some(fault) => {
+                !self.has_others || matches!(fault.kind, KeyFault::Open | KeyFault::Locked)
             }
+            None => false,
+        };
+        doubts.keyless = !self.keys.is_empty() && self.keys.iter().all(is_lost);
+        let named = self.keys.iter().zip(ssh.values("IdentityFile")).enumerate();
+        for (index, (fault, key)) in named {
+            let Some(Fault { kind, what, hint }) = fault.clone() else { continue };
+            let key = unescape(key).unwrap_or_else(|| key.clone());
+            let doubt = at("IdentityFile", index, format!("the IdentityFile {key} {what}"));
+            doubts.keys.push((kind, Diagnostic { hint, ..doubt }));
         }
-        doubts.keyless = !keys.is_empty() && doubts.keys.len() == keys.len();
         doubts
     }
 }
@@ -93,15 +108,15 @@ fn values(ssh: &Ssh) -> impl Iterator<Item = (&str, usize, &str)> {
     })
 }
 
-/// Has ssh read the options, and tell what it takes for the home directory.
+/// Has ssh read the options.
 async fn ask(ssh: &Ssh) -> std::io::Result<Output> {
     let mut text = "Host vm\n".to_owned();
     for (keyword, _, value) in values(ssh) {
         text += &format!("{keyword} {}\n", config::argument(keyword, value));
     }
     let mut command = Command::new("ssh");
-    command.args(["-G", "-T", "-F", FILE, "-o", "RemoteCommand=%d", "vm"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.args(["-G", "-F", FILE, "vm"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(text.as_bytes()).await?;

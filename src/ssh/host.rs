@@ -36,10 +36,7 @@ impl Host {
         let ports = ports.ok_or_else(|| Error::from(SshError::PortUnknown { vm: name.clone() }))?;
         let ssh = way(config, instance, &ports, &dir)?;
         let port = ssh.port;
-        let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case("HostName");
-        let own = ssh.options.iter().find(|(keyword, _)| is_host_name(keyword));
-        let own = own.and_then(|(_, values)| values.first());
-        let host = own.map_or("127.0.0.1", String::as_str).to_owned();
+        let host = ssh.value("HostName").unwrap_or("127.0.0.1").to_owned();
         let config = config::block(&name, &ssh, &dir)?;
         Ok(Host { name, host, port, config })
     }

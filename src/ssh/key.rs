@@ -1,6 +1,11 @@
-//! Private keys that ssh will not use, whatever the guest says.
+//! Private keys: those that ssh will not use, whatever the guest says, and those that tell it which
+//! of an agent's it is to offer.
 
+use super::agent::Agent;
+use super::path::path;
+use crate::config::Ssh;
 use crate::error::plain;
+use crate::sys::home::home;
 use rustix::fs::OFlags;
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,39 +21,61 @@ pub enum KeyFault {
     Open,
     /// It can't be read.
     Unreadable,
+    /// It has a passphrase, and no agent has it without.
+    Locked,
+}
+
+/// What is wrong with a key, in words, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub kind: KeyFault,
+    pub what: String,
+    pub hint: Option<String>,
 }
 
 /// How the file of a private key begins (RFC 7468; PROTOCOL.key of OpenSSH).
 const PRIVATE: &[u8] = b"-----BEGIN ";
 
-/// What is certainly wrong with a key, in words, and what to do about it.
-pub fn fault(key: &str, home: &str) -> Option<(KeyFault, String, Option<String>)> {
-    let path = expand(key, home)?;
-    match is_open(&path) {
-        Ok(false) => None,
-        Ok(true) => {
-            let path = path.display().to_string();
-            let hint = shlex::try_quote(&path).ok().map(|path| format!("chmod 600 {path}"));
-            Some((KeyFault::Open, "is open to others, so that ssh ignores it".to_owned(), hint))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Some((KeyFault::Missing, "is not there".to_owned(), unexpanded(key)))
-        }
-        Err(error) => {
-            Some((KeyFault::Unreadable, format!("can't be read: {}", plain(error)), None))
-        }
-    }
+/// The same of OpenSSH's own format, which has the public half in it, and of such a key without a
+/// passphrase: `openssh-key-v1`, the cipher `none` and the key derivation `none`, in base64.
+const OPENSSH: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+const UNLOCKED: &str = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ";
+
+/// How much of a key's file tells what it is, in bytes.
+const START: u64 = 256;
+
+/// The start of a key's file.
+struct Start {
+    text: String,
+    is_open: bool,
 }
 
-/// The path of a key, unless that is ssh's to tell.
-fn expand(key: &str, home: &str) -> Option<PathBuf> {
-    let key = key.trim_matches('"');
-    match key.strip_prefix("~/") {
-        Some(rest) => Some(Path::new(home).join(rest)),
-        // Other people's homes, tokens and variables are ssh's to expand.
-        None if key.starts_with('~') || key.contains('%') || key.contains("${") => None,
-        None if key == "none" => None,
-        None => Some(Path::new(key).to_owned()),
+/// What is certainly wrong with the key that an option names.
+pub async fn fault(value: &str, agent: &Agent) -> Option<Fault> {
+    let path = path(value)?;
+    let fault = |kind, what: String, remedy: Option<&str>| {
+        let word = shlex::try_quote(path.to_str()?).ok()?.into_owned();
+        Some(Fault { kind, what, hint: remedy.map(|remedy| format!("{remedy} {word}")) })
+    };
+    match Start::of(&path) {
+        Ok(Start { is_open: true, .. }) => {
+            let what = "is open to others, so that ssh ignores it".to_owned();
+            fault(KeyFault::Open, what, Some("chmod 600"))
+        }
+        Ok(start) if start.is_locked() && agent.lacks(&path).await => {
+            let what = "has a passphrase, and no agent has the key".to_owned();
+            fault(KeyFault::Locked, what, Some("ssh-add"))
+        }
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let public = public(&path);
+            if public.exists() && !agent.lacks(&public).await {
+                return None;
+            }
+            let what = format!("does not exist{}", other_home(value));
+            Some(Fault { kind: KeyFault::Missing, what, hint: unexpanded(value) })
+        }
+        Err(error) => fault(KeyFault::Unreadable, format!("can't be read: {}", plain(error)), None),
     }
 }
 
@@ -62,37 +89,110 @@ fn unexpanded(key: &str) -> Option<String> {
     })
 }
 
-/// Whether the modes of a private key of the user's own let others at it (OpenSSH, authfile.c,
-/// `sshkey_perm_ok`). A public key, which an agent has the other half of, may be open to all.
-fn is_open(path: &Path) -> io::Result<bool> {
-    let mut options = File::options();
-    // A pipe must not keep us waiting.
-    options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
-    let file = options.open(path)?;
-    let metadata = file.metadata()?;
-    let is_own = metadata.uid() == rustix::process::getuid().as_raw();
-    if !metadata.is_file() || !is_own || metadata.mode() & 0o077 == 0 {
-        return Ok(false);
+/// Which home directory it is that ssh looks in, where that may surprise.
+fn other_home(value: &str) -> String {
+    match (home(), std::env::var_os("HOME").map(PathBuf::from)) {
+        (Some(home), Some(own)) if value.starts_with("~/") && home != own => {
+            let (home, own) = (home.display(), own.display());
+            format!(": to ssh, ~ is {home}, not $HOME ({own})")
+        }
+        _ => String::new(),
     }
-    let mut start = Vec::new();
-    file.take(PRIVATE.len() as u64).read_to_end(&mut start)?;
-    Ok(start == PRIVATE)
+}
+
+/// Whether the options name a key that is there, and of which ssh knows the public half: it can then
+/// offer that one alone, whatever else its agent has.
+pub fn is_named(ssh: &Ssh) -> bool {
+    let is_known = |value: &String| match path(value) {
+        Some(path) => {
+            public(&path).exists() || Start::of(&path).is_ok_and(|start| start.tells_public())
+        }
+        None => value != "none",
+    };
+    ssh.values("IdentityFile").iter().any(is_known)
+}
+
+fn public(path: &Path) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".pub");
+    path.into()
+}
+
+impl Start {
+    /// Reads the start of a key. A private key of the user's own may be too open to others (OpenSSH,
+    /// authfile.c, `sshkey_perm_ok`); a public key, which an agent has the other half of, may be
+    /// open to all.
+    fn of(path: &Path) -> io::Result<Start> {
+        let mut options = File::options();
+        // A pipe must not keep us waiting.
+        options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let file = options.open(path)?;
+        let metadata = file.metadata()?;
+        let mut start = Vec::new();
+        if metadata.is_file() {
+            file.take(START).read_to_end(&mut start)?;
+        }
+        let is_own = metadata.uid() == rustix::process::getuid().as_raw();
+        let is_open = is_own && metadata.mode() & 0o077 != 0 && start.starts_with(PRIVATE);
+        Ok(Start { text: String::from_utf8_lossy(&start).into_owned(), is_open })
+    }
+
+    fn is_locked(&self) -> bool {
+        match self.text.strip_prefix(OPENSSH) {
+            Some(body) => !body.trim_start().starts_with(UNLOCKED),
+            None => {
+                let is_private = self.text.as_bytes().starts_with(PRIVATE);
+                is_private && self.text.contains("ENCRYPTED")
+            }
+        }
+    }
+
+    fn tells_public(&self) -> bool {
+        self.text.starts_with(OPENSSH) || !self.is_locked()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn keys_that_are_certainly_of_no_use() {
+        let agent = Agent::Holds(Vec::new());
+        for (key, kind) in [
+            ("/nowhere/key", Some(KeyFault::Missing)),
+            ("~/no/where/key", Some(KeyFault::Missing)),
+            ("\"/no where/key\"", Some(KeyFault::Missing)),
+            ("$img/key", Some(KeyFault::Missing)),
+            ("/nowhere/%%", Some(KeyFault::Missing)),
+            ("/dev/null/key", Some(KeyFault::Unreadable)),
+            ("/dev/null", None),
+            ("none", None),
+            ("~user/key", None),
+            ("/nowhere/%h", None),
+            ("${KEY}", None),
+        ] {
+            assert_eq!(fault(key, &agent).await.map(|fault| fault.kind), kind, "{key}");
+        }
+    }
+
     #[test]
-    fn keys_that_are_certainly_not_there() {
-        let found = |key, home| fault(key, home).map(|(fault, ..)| fault);
-        assert_eq!(found("/nowhere/key", "/"), Some(KeyFault::Missing));
-        assert_eq!(found("~/key", "/nowhere"), Some(KeyFault::Missing));
-        assert_eq!(found("\"/no where/key\"", "/"), Some(KeyFault::Missing));
-        assert_eq!(found("$img/key", "/"), Some(KeyFault::Missing));
-        assert_eq!(found("/dev/null/key", "/"), Some(KeyFault::Unreadable));
-        for key in ["/dev/null", "~/null", "none", "~user/key", "/nowhere/%h", "${KEY}"] {
-            assert_eq!(found(key, "/dev"), None, "{key}");
+    fn keys_with_a_passphrase() {
+        let start = |text: &str| Start { text: text.to_owned(), is_open: false };
+        for (text, is_locked, tells_public) in [
+            (format!("{OPENSSH}\n{UNLOCKED}AAAAEbm9uZQ"), false, true),
+            (format!("{OPENSSH}\nb3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAG"), true, true),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----".to_owned(), true, false),
+            ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED".to_owned(), true, false),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMII".to_owned(), false, true),
+            ("ssh-ed25519 AAAA ENCRYPTED".to_owned(), false, true),
+        ] {
+            let start = start(&text);
+            assert_eq!(
+                (start.is_locked(), start.tells_public()),
+                (is_locked, tells_public),
+                "{text}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Reaching the guest with the real OpenSSH: a config of our own for each VM, one shared
 //! connection, logins to wait for, files to copy.
 
+mod agent;
 mod config;
 mod copy;
 mod doubt;
@@ -9,6 +10,7 @@ mod host;
 mod key;
 mod login;
 mod master;
+mod path;
 mod probe;
 mod tries;
 mod turn;
@@ -70,10 +72,7 @@ impl Session {
 
     /// Whether the config says what is shared.
     fn shares_by_config(&self) -> bool {
-        let sharing = ["controlmaster", "controlpath"];
-        let is_sharing =
-            |keyword: &str| sharing.iter().any(|own| keyword.eq_ignore_ascii_case(own));
-        self.ssh.options.iter().any(|(keyword, _)| is_sharing(keyword))
+        ["ControlMaster", "ControlPath"].iter().any(|own| self.ssh.value(own).is_some())
     }
 
     /// How the config says that it is reached.

@@ -7,6 +7,7 @@ pub(crate) mod descriptors;
 pub(crate) mod flock;
 pub(crate) mod helper;
 pub(crate) mod holes;
+pub(crate) mod home;
 pub(crate) mod kvm;
 pub(crate) mod private_dir;
 pub mod process;

@@ -51,7 +51,7 @@ fn a_guest_that_wants_a_key_which_is_not_there() {
     let json = lab.qqmgr("run a --json -- true").run().code(125).json();
     assert_eq!(json["error"]["code"], "config_invalid");
     let message = json["error"]["message"].as_str().unwrap();
-    assert!(message.contains("the IdentityFile no-key is not there, and ssh says: "), "{json}");
+    assert!(message.contains("/no-key does not exist, and ssh says: "), "{json}");
     assert!(message.contains("Permission denied"), "{json}");
     assert_eq!(json["error"]["location"]["line"], 11);
     lab.nobody_is_left();
@@ -138,12 +138,18 @@ fn check_finds_both() {
     let config = lab.read("qqmgr.toml").replace("[ssh]\nCompresion = true\n", key);
     lab.write("qqmgr.toml", config.replace(", \"often\"", ""));
     let no_key = lab.path("no-key").display().to_string();
+    // `~` is the home directory of the user database, and `$HOME` is another one here.
+    let users =
+        lab.program("getent").args(["passwd", &rustix::process::getuid().as_raw().to_string()]);
+    let users = users.run().code(0).text();
+    let (home, own) = (users.split(':').nth(5).unwrap(), lab.path("home").display().to_string());
+    let elsewhere = format!(
+        "~/.ssh/no-such-key-of-qqmgr does not exist: to ssh, ~ is {home}, not $HOME ({own})"
+    );
     assert_eq!(
         found("check --json", 0),
-        [no_key.as_str(), "~/.ssh/no-such-key-of-qqmgr"].map(|key| {
-            let message = format!("the IdentityFile {key} is not there");
-            finding("ssh_key_missing", &message, 2)
-        })
+        [format!("{no_key} does not exist"), elsewhere]
+            .map(|what| { finding("ssh_key_missing", &format!("the IdentityFile {what}"), 2) })
     );
     assert!(lab.processes().is_empty() && !lab.path(".qqmgr").exists());
 }
