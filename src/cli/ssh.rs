@@ -41,8 +41,16 @@ pub async fn open(
     let session = Session::open(config, instance).await?;
     if !context.json {
         output::standstill(instance).await;
+        unshared(&instance.name, session.unshared());
     }
     Ok(session)
+}
+
+/// Tells that sessions of a VM share no connection, which is slower and nothing else.
+pub fn unshared(vm: &str, reason: Option<&str>) {
+    if let Some(reason) = reason {
+        output::note(format_args!("note: sessions of VM `{vm}` share no connection: {reason}"));
+    }
 }
 
 /// Runs a tool in the guest at our terminal; with `--json` tells what it came to.

@@ -1,7 +1,7 @@
 //! `qqmgr ssh-config`.
 
 use super::args::setup::SshConfigArgs;
-use super::{Context, output};
+use super::{Context, output, ssh};
 use crate::Error;
 use crate::config;
 use crate::ssh::{Host, SshError};
@@ -33,7 +33,11 @@ pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
         let error = match Host::of(&config, &instance) {
             Err(error) if args.all => error,
             host => {
-                hosts.push(host?);
+                let host = host?;
+                if !context.json {
+                    ssh::unshared(&host.name, host.unshared.as_deref());
+                }
+                hosts.push(host);
                 continue;
             }
         };

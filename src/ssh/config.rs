@@ -12,39 +12,74 @@ use std::path::{Path, PathBuf};
 /// The file's name in the VM's directory.
 pub const FILE: &str = "ssh.conf";
 
-/// Writes the VM's `ssh.conf`, unless it says the same already.
-///
-/// # Errors
-/// It can't be written, or there is no private place for the shared connection's socket.
-pub fn write(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<PathBuf, Error> {
-    let path = dir.file(FILE);
-    let block = block(vm, ssh, dir)?;
-    let text = format!("# Written by qqmgr for VM {vm}; changes are lost.\n{block}");
-    if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
-        return Ok(path);
+/// How a VM is reached.
+pub struct Way {
+    /// All options but where the shared connection is.
+    options: String,
+    /// How the path begins of the shared connection's socket; `None` where the user says it.
+    control_path: Result<Option<PathBuf>, Error>,
+}
+
+impl Way {
+    /// The way to the VM in `dir`.
+    pub fn of(vm: &str, ssh: &Ssh, dir: &VmDir) -> Way {
+        let options = render(vm, ssh, &dir.file(files::KNOWN_HOSTS));
+        let control_path = match ssh.value("ControlPath") {
+            Some(_) => Ok(None),
+            // Another config is another way in.
+            None => short_socket::path_for(&dir.file(""), &options).map(Some),
+        };
+        Way { options, control_path }
     }
-    dir.write(FILE, text.as_bytes())
-}
 
-/// The `Host` block that reaches the VM.
-///
-/// # Errors
-/// There is no private place for the shared connection's socket.
-pub fn block(vm: &str, ssh: &Ssh, dir: &VmDir) -> Result<String, Error> {
-    let mut text = render(vm, ssh, &dir.file(files::KNOWN_HOSTS));
-    let control_path = escape(&control_path(dir, &text)?);
-    // The user may be another one on ssh's own command line.
-    let _ = writeln!(text, "  ControlPath {}", quote(&format!("{control_path}-%r")));
-    Ok(text)
-}
+    /// Whether sessions share a connection of our own.
+    pub fn shares(&self) -> bool {
+        matches!(self.control_path, Ok(Some(_)))
+    }
 
-/// How the path begins of the sockets for shared connections of the VM in `dir` that are made by
-/// this `config`.
-///
-/// # Errors
-/// The directory of such sockets can't be made, or is not the user's own.
-fn control_path(dir: &VmDir, config: &str) -> Result<PathBuf, Error> {
-    short_socket::path_for(&dir.file(""), config)
+    /// Why they can't: there is no private place for its socket.
+    pub fn obstacle(&self) -> Option<String> {
+        self.control_path.as_ref().err().map(Error::to_string)
+    }
+
+    /// Writes the VM's `ssh.conf`, unless it says the same already.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, vm: &str, dir: &VmDir) -> Result<PathBuf, Error> {
+        let path = dir.file(FILE);
+        let shared = self.control_path().map(|line| format!("  {line}\n")).unwrap_or_default();
+        let options = &self.options;
+        let text = format!("# Written by qqmgr for VM {vm}; changes are lost.\n{options}{shared}");
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            return Ok(path);
+        }
+        dir.write(FILE, text.as_bytes())
+    }
+
+    /// A block for a file that stays: the shared connection's directory may be gone by the time that
+    /// it is used, and another user may have made one in its place.
+    pub fn block(&self, vm: &str) -> String {
+        let mut text = self.options.clone();
+        let socket = self.control_path.as_ref().ok().and_then(Option::as_ref);
+        if let (Some(dir), Some(line)) =
+            (socket.and_then(|path| path.parent()), self.control_path())
+        {
+            let dir = dir.display();
+            let make = format!("mkdir -m 700 {dir} 2>/dev/null");
+            let test = format!("test -O {dir} && test -w {dir} && test ! -L {dir}");
+            let test = format!("Match originalhost {vm} exec \"sh -c '{make}; {test}'\"");
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "{test}\n  {line}");
+        }
+        text
+    }
+
+    fn control_path(&self) -> Option<String> {
+        let path = escape(self.control_path.as_ref().ok()?.as_ref()?);
+        // The user may be another one on ssh's own command line.
+        Some(format!("ControlPath {}", quote(&format!("{path}-%r"))))
+    }
 }
 
 /// The block but for where the shared connection is, which depends on all the rest.

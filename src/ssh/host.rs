@@ -1,6 +1,6 @@
 //! A VM as a host of OpenSSH's: where it is, and the block for `~/.ssh/config` that says so.
 
-use super::config;
+use super::config::Way;
 use crate::Error;
 use crate::config::{Config, Instance, Port, Ports, Ssh};
 use crate::ssh::SshError;
@@ -18,6 +18,9 @@ pub struct Host {
     pub port: u16,
     /// The block for `~/.ssh/config`.
     pub config: String,
+    /// Why its sessions share no connection, if they should.
+    #[serde(skip)]
+    pub unshared: Option<String>,
 }
 
 impl Host {
@@ -37,8 +40,9 @@ impl Host {
         let ssh = way(config, instance, &ports, &dir)?;
         let port = ssh.port;
         let host = ssh.value("HostName").unwrap_or("127.0.0.1").to_owned();
-        let config = config::block(&name, &ssh, &dir)?;
-        Ok(Host { name, host, port, config })
+        let way = Way::of(&name, &ssh, &dir);
+        let (config, unshared) = (way.block(&name), way.obstacle());
+        Ok(Host { name, host, port, config, unshared })
     }
 }
 

@@ -25,7 +25,9 @@ pub use probe::{Signs, answer};
 
 use crate::Error;
 use crate::config::{Config, Instance, Ssh};
+use crate::sys::short_socket;
 use crate::vm::{self, History, VmDir};
+use config::Way;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -38,6 +40,9 @@ pub struct Session {
     ssh: Ssh,
     dir: VmDir,
     config_file: PathBuf,
+    /// Whether it shares a connection that is ours to make.
+    shares: bool,
+    unshared: Option<String>,
     /// Whether the guest goes on, so that a shared connection would be answered.
     goes_on: bool,
 }
@@ -52,12 +57,22 @@ impl Session {
         let not_running = || vm::not_running(instance);
         let ports = host::ports(instance, &dir)?.ok_or_else(not_running)?;
         let ssh = host::way(config, instance, &ports, &dir)?;
-        let config_file = config::write(&instance.name, &ssh, &dir)?;
+        let way = Way::of(&instance.name, &ssh, &dir);
+        let config_file = way.write(&instance.name, &dir)?;
         let history = History::read(&dir)?;
         master::drop_stale(&instance.name, &dir, &history).await;
         let state = history.state(&dir).or(history.likely_state());
         let goes_on = state.is_none_or(|state| state.name == "running");
-        Ok(Session { name: instance.name.clone(), ssh, dir, config_file, goes_on })
+        let (shares, unshared) = (way.shares(), way.obstacle());
+        Ok(Session {
+            name: instance.name.clone(),
+            ssh,
+            dir,
+            config_file,
+            shares,
+            unshared,
+            goes_on,
+        })
     }
 
     /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
@@ -75,6 +90,11 @@ impl Session {
         ["ControlMaster", "ControlPath"].iter().any(|own| self.ssh.value(own).is_some())
     }
 
+    /// Why it shares no connection, if it should.
+    pub fn unshared(&self) -> Option<&str> {
+        self.unshared.as_deref()
+    }
+
     /// How the config says that it is reached.
     pub(crate) fn options(&self) -> &Ssh {
         &self.ssh
@@ -84,7 +104,9 @@ impl Session {
     fn tool(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.arg("-F").arg(&self.config_file);
-        if !self.goes_on {
+        // The directory of the sockets may be gone by now, or another's.
+        let is_lost = self.shares && short_socket::made().is_err();
+        if is_lost || !self.goes_on {
             // Whoever holds a shared connection would keep our descriptors until it is answered.
             command.args(["-o", "ControlPath=none"]);
         }

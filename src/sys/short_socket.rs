@@ -2,7 +2,9 @@
 //! user's alone.
 
 use crate::Error;
+use crate::error::cant;
 use crate::sys::private_dir;
+use rustix::fs::Access;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,7 @@ const LONGEST_DIR: usize = LONGEST_PATH - 17 - 33 - 17;
 /// The path for what belongs at `long`.
 ///
 /// # Errors
-/// The directory can't be made, or is not the user's own.
+/// The directory can't be made or written, or is not the user's own.
 pub fn path(long: &Path) -> Result<PathBuf, Error> {
     Ok(place(&made()?, long))
 }
@@ -56,18 +58,26 @@ fn family(long: &Path) -> String {
     format!("{:08x}", short(long.as_os_str().as_bytes()))
 }
 
-fn made() -> Result<PathBuf, Error> {
+/// The directory, made where it is missing.
+///
+/// # Errors
+/// As [`path`].
+pub fn made() -> Result<PathBuf, Error> {
     let parent = directory();
     private_dir::make(&parent)?;
     private_dir::open(&parent)?;
+    let writable = rustix::fs::access(&parent, Access::WRITE_OK | Access::EXEC_OK);
+    writable.map_err(|error| cant("write to", &parent)(error.into()))?;
     Ok(parent)
 }
 
 fn directory() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    // In a path with `${` OpenSSH would look for an environment variable.
-    let usable =
-        |dir: &PathBuf| dir.is_absolute() && dir.is_dir() && !dir.to_string_lossy().contains("${");
+    // OpenSSH and shells are given it, and have a meaning for much else.
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@,=".contains(byte);
+    let usable = |dir: &PathBuf| {
+        dir.is_absolute() && dir.is_dir() && dir.as_os_str().as_bytes().iter().all(is_plain)
+    };
     let own = runtime.filter(usable).map(|dir| dir.join("qqmgr"));
     own.filter(|dir| dir.as_os_str().len() <= LONGEST_DIR).unwrap_or_else(|| {
         let user = rustix::process::geteuid().as_raw();

@@ -14,7 +14,9 @@ fn a_fixed_port_needs_no_running_vm() {
         before,
         "Host a\n  Port 2222\n  HostName 127.0.0.1\n  NoHostAuthenticationForLocalhost yes\n  \
          UserKnownHostsFile \"[DIR]/.qqmgr/vm.a/known_hosts\"\n  StrictHostKeyChecking no\n  \
-         LogLevel ERROR\n  ControlMaster auto\n  ControlPersist 60\n"
+         LogLevel ERROR\n  ControlMaster auto\n  ControlPersist 60\n\
+         Match originalhost a exec \"sh -c 'mkdir -m 700 [DIR]/run/qqmgr 2>/dev/null; \
+         test -O [DIR]/run/qqmgr && test -w [DIR]/run/qqmgr && test ! -L [DIR]/run/qqmgr'\"\n"
     );
     assert!(after.starts_with("[DIR]/run/qqmgr/") && after.ends_with("-%r\"\n"), "{after}");
     assert_eq!(json[0]["name"], "a");

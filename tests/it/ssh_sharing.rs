@@ -1,6 +1,8 @@
 //! Which sessions share a connection, and which must not.
 
 use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, symlink};
 
 /// What needs a connection of its own gets that, unless it is said what is to be shared.
 #[test]
@@ -101,4 +103,81 @@ fn nobody_gets_in_over_the_connection_of_another() {
     until("the shared connections have ended", || (masters() == 0).then_some(()));
     lab.qqmgr("stop a --force").run().code(0);
     lab.nobody_is_left();
+}
+
+/// A block that was printed goes on working when the directory of its sockets is gone, as after a
+/// logout, and shares a connection again as soon as it can.
+#[test]
+fn a_block_outlives_the_directory_of_the_shared_connection() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.qqmgr("start a --wait").run().code(0);
+    lab.write("config", lab.qqmgr("ssh-config a").run().code(0).stderr("").text());
+    let ssh = |args: &[&str]| lab.program("ssh").args(["-F", "config"]).args(args).run();
+    let forget = || {
+        ssh(&["-O", "exit", "a"]);
+        fs::remove_dir_all(lab.path("run/qqmgr")).unwrap();
+    };
+    forget();
+    ssh(&["a", "echo in"]).ok("in\n");
+    ssh(&["-O", "check", "a"]).code(0);
+    assert_eq!(lab.path("run/qqmgr").metadata().unwrap().mode() & 0o777, 0o700);
+    forget();
+    lab.qqmgr("ssh a echo in").run().ok("in\n");
+    ssh(&["-O", "check", "a"]).code(0);
+
+    // There is no place for it at all, or one that leads elsewhere.
+    forget();
+    fs::remove_dir(lab.path("run")).unwrap();
+    ssh(&["a", "echo in"]).ok("in\n");
+    fs::DirBuilder::new().mode(0o700).create(lab.path("run")).unwrap();
+    fs::create_dir(lab.path("else")).unwrap();
+    symlink(lab.path("else"), lab.path("run/qqmgr")).unwrap();
+    ssh(&["a", "echo in"]).ok("in\n");
+    assert_eq!(fs::read_dir(lab.path("else")).unwrap().count(), 0);
+    lab.qqmgr("stop a --force").run().code(0);
+}
+
+/// Without a directory for the shared connection all works, and one line tells why it is slower.
+#[test]
+fn no_directory_for_the_shared_connection() {
+    let lab = Lab::new(&guest_vm("a"));
+    let dir = lab.path("run/qqmgr");
+    lab.write("run/qqmgr", "");
+    lab.write("file", "text");
+    let note = |reason: &str| {
+        format!(
+            "note: sessions of VM `a` share no connection: the runtime directory \
+             \"[DIR]/run/qqmgr\" is refused: it {reason}\n"
+        )
+    };
+    let is_none = note("is not a directory, or a symlink to one");
+    lab.qqmgr("start a --wait").run().code(0).stderr("");
+    lab.qqmgr("ssh a echo in").run().expect(0, "in\n", &is_none);
+    lab.qqmgr("put a file /tmp/").run().expect(0, "", &is_none);
+    lab.qqmgr("get a /tmp/file -").run().expect(0, "text", &is_none);
+    lab.qqmgr("wait a --for file:/tmp/file").run().code(0).stderr("");
+    lab.qqmgr("--json ssh a true").run().code(0).stderr("");
+    let block = lab.qqmgr("ssh-config a").run();
+    lab.write("config", block.code(0).stderr(&is_none).text());
+    lab.program("ssh").args(["-F", "config", "a", "echo in"]).run().ok("in\n");
+    // Who says where it is needs no directory of ours.
+    let own = guest_vm("a") + "ControlPath = \"{{.config_dir}}/own\"\n";
+    lab.write("qqmgr.toml", own);
+    lab.qqmgr("ssh a echo in").run().ok("in\n");
+    lab.qqmgr("ssh a -O exit").run().code(0);
+    lab.write("qqmgr.toml", guest_vm("a"));
+
+    fs::remove_file(&dir).unwrap();
+    fs::create_dir(&dir).unwrap();
+    if chown(&dir, Some(12345), None).is_err() {
+        eprintln!("skipped: only root can give a directory to somebody else");
+    } else {
+        lab.qqmgr("ssh a echo in").run().expect(
+            0,
+            "in\n",
+            &note("belongs to the user with id 12345"),
+        );
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+    }
+    lab.qqmgr("stop a --force").run().code(0);
 }
