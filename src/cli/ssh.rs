@@ -7,8 +7,10 @@ use crate::config::{Config, Instance};
 use crate::error::{SystemError, Usage};
 use crate::ssh::Session;
 use crate::sys::child::{ending_with_us, exit_code};
+use crate::vm::Registry;
 use serde::Serialize;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::pin::pin;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -27,9 +29,30 @@ pub async fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Erro
     let Some((vm, args)) = words.split_first() else {
         return Err(Usage { message: "which VM?".to_owned(), hint: None }.into());
     };
+    if vm.as_bytes().starts_with(b"-") {
+        return Err(misplaced(context, words).into());
+    }
     let (config, instance) = context.find(&vm.to_string_lossy())?;
     let session = open(context, &config, &instance).await?;
     in_guest(context, session.ssh(args), &instance).await
+}
+
+/// Options of ssh before the VM's name, where ssh itself takes them.
+fn misplaced(context: &Context, words: &[OsString]) -> Usage {
+    let config = context.load().ok();
+    let registry = config.as_ref().map(Registry::of);
+    let is_vm = |word: &OsString| {
+        registry.as_ref().is_some_and(|registry| registry.get(&word.to_string_lossy()).is_ok())
+    };
+    let (before, rest) = words.split_at(words.iter().position(is_vm).unwrap_or(words.len()));
+    let (vm, after) =
+        rest.split_first().map_or(("VM".into(), rest), |(vm, after)| (vm.to_string_lossy(), after));
+    let args = before.iter().chain(after).map(|word| word.as_bytes());
+    let args = shlex::bytes::try_join(args).unwrap_or_default();
+    Usage {
+        message: "options for ssh come after the VM's name".to_owned(),
+        hint: Some(format!("qqmgr ssh {vm} {}", String::from_utf8_lossy(&args))),
+    }
 }
 
 /// A session with the guest; one that stands still is told of.

@@ -217,6 +217,22 @@ fn own_failures_are_125() {
 }
 
 #[test]
+fn options_before_the_name() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    for (line, command) in [
+        ("ssh -v a", "ssh a -v"),
+        ("ssh -p 22 a 'echo $HOME'", "ssh a -p 22 'echo $HOME'"),
+        ("ssh -v b", "ssh VM -v b"),
+        ("ssh -v", "ssh VM -v"),
+    ] {
+        let told = "error: options for ssh come after the VM's name\nhint: qqmgr ";
+        lab.qqmgr(line).run().expect(125, "", &format!("{told}{command}\n"));
+    }
+    let json = lab.qqmgr("--json ssh -N a").run().code(125).stderr("").json();
+    assert_eq!(json["error"]["code"], "usage");
+}
+
+#[test]
 fn the_users_options_win() {
     let lab = Lab::new(
         &("[ssh]\nServerAliveInterval = 300\nuser = \"nobody\"\nSendEnv = [\"A\", \"B_*\"]\n"
