@@ -126,7 +126,7 @@ impl Cli {
             Verb::Put(args) => block_on(transfer::put(&context, &args.vm, &args.paths)),
             Verb::Get(args) => block_on(transfer::get(&context, &args.vm, &args.paths)),
             Verb::Check(args) => block_on(check::run(&context, args)),
-            Verb::SshConfig(args) => ssh_config::run(&context, &args),
+            Verb::SshConfig(args) => block_on(ssh_config::run(&context, &args)),
             Verb::Init(args) => block_on(init::run(&context, &args.vm)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
             Verb::Man(args) => man::run(&context, &args.dir),

@@ -21,7 +21,7 @@ impl fmt::Display for Report {
     }
 }
 
-pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
+pub async fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let registry = Registry::of(&config);
     let instances = match args.all {
@@ -30,7 +30,7 @@ pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
     };
     let mut hosts = Vec::with_capacity(instances.len());
     for instance in instances {
-        let error = match Host::of(&config, &instance) {
+        let error = match Host::of(&config, &instance).await {
             Err(error) if args.all => error,
             host => {
                 let host = host?;
@@ -42,7 +42,10 @@ pub fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Error> {
             }
         };
         // Of all VMs, those that can be reached.
-        if let Some(SshError::PortUnknown { .. }) = error.get() {
+        let unreachable = |error: &SshError| {
+            matches!(error, SshError::PortUnknown { .. } | SshError::AddressUnknown { .. })
+        };
+        if error.get().is_some_and(unreachable) {
             if !context.json {
                 output::note(format_args!("note: {error}: left out"));
             }

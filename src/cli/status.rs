@@ -33,7 +33,8 @@ impl fmt::Display for Status {
             line("QEMU", version)?;
         }
         let port = self.ssh.port.map_or("auto".to_owned(), |port| port.to_string());
-        line("SSH", &format!("port {port}"))?;
+        let host = self.ssh.host.as_ref().map(|host| format!("{host} "));
+        line("SSH", &format!("{}port {port}", host.unwrap_or_default()))?;
         if let Some(lease) = &self.lease {
             line("lease", &lease.to_string())?;
         }

@@ -27,8 +27,8 @@ use tokio::time::Instant;
 /// can't be started.
 pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     let started = Instant::now();
-    let instance = new_instance(config, vm)?;
-    protect::check(config, &instance)?;
+    let mut instance = new_instance(config, vm)?;
+    instance.port = protect::check(config, &instance)?;
     job.prepare()?;
     // They end us, and the instance with us.
     let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];

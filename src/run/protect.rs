@@ -2,18 +2,19 @@
 //! its images, and it can be reached beside the VM itself.
 
 use crate::Error;
-use crate::config::{Config, Diagnostic, Instance, Vm};
+use crate::config::{Config, Diagnostic, Instance, Port, Vm};
 use crate::qemu_args::{Arg, Properties, forwards, option_name};
 use std::convert::Infallible;
 
 /// The port for SSH in a config that is only looked at.
 const ANY_PORT: u16 = 1;
 
-/// Looks at a definition before anything is run.
+/// Looks at a definition before anything is run, and tells the port by which SSH reaches an instance: one
+/// of its own, or where the guest is found elsewhere, the definition's.
 ///
 /// # Errors
 /// The lines that are in the way.
-pub fn check(config: &Config, instance: &Instance) -> Result<(), Error> {
+pub fn check(config: &Config, instance: &Instance) -> Result<Port, Error> {
     let wanted = config.wanted_ports(instance)?;
     let mut next = ANY_PORT - 1;
     let Ok(ports) = wanted.choose(|| {
@@ -22,14 +23,19 @@ pub fn check(config: &Config, instance: &Instance) -> Result<(), Error> {
     });
     let vm = config.resolve(instance, &ports)?;
     let mut diagnostics: Vec<_> = vm.args.windows(2).filter_map(unprotected).collect();
-    if !has_own_port(&vm) {
-        let span = config.file.vm(&instance.definition).map(|definition| definition.span.clone());
+    let definition = config.file.vm(&instance.definition);
+    let port = match has_own_port(&vm) {
+        true => instance.port,
+        false => definition.map_or(instance.port, |definition| definition.ssh.port),
+    };
+    if !has_own_port(&vm) && !vm.ssh.leads_elsewhere() {
+        let span = definition.map(|definition| definition.span.clone());
         let message = format!("`run` can't reach an instance of VM `{}`", instance.definition);
         let hint = "forward the port that each instance gets: \
                     hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
         diagnostics.push(Diagnostic::new(span.unwrap_or_default(), message).hint(hint));
     }
-    if diagnostics.is_empty() { Ok(()) } else { Err(config.invalid(diagnostics).into()) }
+    if diagnostics.is_empty() { Ok(port) } else { Err(config.invalid(diagnostics).into()) }
 }
 
 /// An option whose image `-snapshot` leaves open to the guest (QEMU manual, "Disk image file
@@ -65,7 +71,7 @@ fn is_snapshot_of_drive(key: &str) -> bool {
 
 fn has_own_port(vm: &Vm) -> bool {
     let rules = forwards(vm.args.iter().map(|arg| arg.text.as_str()));
-    rules.iter().any(|rule| rule.host_port == ANY_PORT) || vm.ssh.leads_elsewhere()
+    rules.iter().any(|rule| rule.host_port == ANY_PORT)
 }
 
 #[cfg(test)]

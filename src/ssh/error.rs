@@ -12,6 +12,12 @@ pub enum SshError {
         /// The VM.
         vm: String,
     },
+    /// The guest has an address of its own, which neither its agent nor the host tells.
+    #[error("VM `{vm}`: the guest's address is not known yet")]
+    AddressUnknown {
+        /// The VM.
+        vm: String,
+    },
     /// A file was not copied into or out of the guest.
     #[error("VM `{vm}`: `{what}` was not copied{}", colon(reason))]
     NotCopied {
@@ -26,6 +32,7 @@ pub enum SshError {
 
 faults!(SshError {
     SshError::PortUnknown { .. } => "ssh_port_unknown", State;
+    SshError::AddressUnknown { .. } => "ssh_address_unknown", State;
     SshError::NotCopied { .. } => "not_copied", Failed;
 }
 fn hint(&self) -> Option<String> {
@@ -33,6 +40,7 @@ fn hint(&self) -> Option<String> {
         SshError::PortUnknown { vm } => {
             Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
         }
+        SshError::AddressUnknown { vm } => Some(format!("wait until it is up: qqmgr start {vm} --wait")),
         SshError::NotCopied { .. } => None,
     }
 });

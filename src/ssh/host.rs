@@ -4,8 +4,11 @@ use super::config::Way;
 use crate::Error;
 use crate::config::{Config, Instance, Port, Ports, Ssh};
 use crate::ssh::SshError;
-use crate::vm::{Launch, VmDir};
+use crate::vm::{self, Launch, Running, VmDir};
 use serde::Serialize;
+
+/// The option that leads to another address than this host's.
+pub const HOST_NAME: &str = "HostName";
 
 /// How plain OpenSSH reaches a VM.
 #[derive(Clone, Debug, Serialize)]
@@ -27,23 +30,56 @@ impl Host {
     /// The VM's block; a port `auto` is known while the VM runs.
     ///
     /// # Errors
-    /// The port is not known, its SSH options can't be resolved or the VM's directory is refused.
-    pub fn of(config: &Config, instance: &Instance) -> Result<Host, Error> {
+    /// The port or the address is not known, its SSH options can't be resolved or the VM's directory
+    /// is refused.
+    pub async fn of(config: &Config, instance: &Instance) -> Result<Host, Error> {
         let name = instance.name.clone();
-        let dir = VmDir::create(instance)?;
-        let running = dir.process()?.is_some();
-        let ports = match running {
-            true => ports(instance, &dir)?,
-            false => fixed(instance),
+        let (dir, ssh) = match vm::find_running(instance)? {
+            Some(vm) => {
+                let ssh = reach(config, instance, &vm).await?;
+                (vm.dir, ssh)
+            }
+            None => {
+                let dir = VmDir::create(instance)?;
+                let ports = fixed(instance).ok_or(SshError::PortUnknown { vm: name.clone() })?;
+                let ssh = way(config, instance, &ports, &dir)?;
+                if ssh.value(HOST_NAME) == Some(vm::GUEST) {
+                    return Err(SshError::AddressUnknown { vm: name }.into());
+                }
+                (dir, ssh)
+            }
         };
-        let ports = ports.ok_or_else(|| Error::from(SshError::PortUnknown { vm: name.clone() }))?;
-        let ssh = way(config, instance, &ports, &dir)?;
-        let port = ssh.port;
-        let host = ssh.value("HostName").unwrap_or("127.0.0.1").to_owned();
+        let (host, port) = (ssh.value(HOST_NAME).unwrap_or("127.0.0.1").to_owned(), ssh.port);
         let way = Way::of(&name, &ssh, &dir);
         let (config, unshared) = (way.block(&name), way.obstacle());
         Ok(Host { name, host, port, config, unshared })
     }
+}
+
+/// How SSH reaches a VM that runs, as it was configured.
+///
+/// # Errors
+/// The port is not known, or its SSH options can't be resolved.
+pub fn configured(config: &Config, instance: &Instance, vm: &Running) -> Result<Ssh, Error> {
+    let ports = ports(instance, &vm.dir)?.ok_or_else(|| vm::not_running(instance))?;
+    way(config, instance, &ports, &vm.dir)
+}
+
+/// How SSH reaches a VM that runs, with the address of a guest that is to be looked for.
+///
+/// # Errors
+/// The port or the address is not known, or its SSH options can't be resolved.
+pub async fn reach(config: &Config, instance: &Instance, vm: &Running) -> Result<Ssh, Error> {
+    let mut ssh = configured(config, instance, vm)?;
+    let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case(HOST_NAME);
+    let options = ssh.options.iter_mut().filter(|(keyword, _)| is_host_name(keyword));
+    for host in options.filter_map(|(_, values)| values.first_mut()) {
+        if host == vm::GUEST {
+            let address = vm::address(vm, host).await;
+            *host = address.ok_or(SshError::AddressUnknown { vm: instance.name.clone() })?;
+        }
+    }
+    Ok(ssh)
 }
 
 /// How SSH reaches a VM that has these ports: as the config says now, or as it said when the VM was started
@@ -51,7 +87,7 @@ impl Host {
 ///
 /// # Errors
 /// Its SSH options can't be resolved.
-pub fn way(config: &Config, instance: &Instance, ports: &Ports, dir: &VmDir) -> Result<Ssh, Error> {
+fn way(config: &Config, instance: &Instance, ports: &Ports, dir: &VmDir) -> Result<Ssh, Error> {
     match Launch::read(dir)? {
         Some(launch) if !instance.is_defined() => {
             Ok(Ssh { port: ports.ssh, vm_port: 22, options: launch.ssh_options })
@@ -64,7 +100,7 @@ pub fn way(config: &Config, instance: &Instance, ports: &Ports, dir: &VmDir) -> 
 ///
 /// # Errors
 /// What it was started with can't be read.
-pub fn ports(instance: &Instance, dir: &VmDir) -> Result<Option<Ports>, Error> {
+fn ports(instance: &Instance, dir: &VmDir) -> Result<Option<Ports>, Error> {
     Ok(Launch::read(dir)?.map(|launch| launch.ports()).or_else(|| fixed(instance)))
 }
 

@@ -18,7 +18,7 @@ mod turn;
 pub use copy::{STREAM, get, put};
 pub use doubt::{Doubts, Opinion};
 pub use error::SshError;
-pub use host::Host;
+pub use host::{HOST_NAME, Host, configured, reach};
 pub use key::KeyFault;
 pub use login::{DENIED, FAILED, Login};
 pub use probe::{Signs, answer};
@@ -53,10 +53,9 @@ impl Session {
     /// # Errors
     /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
     pub async fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
-        let dir = vm::running(instance)?.dir;
-        let not_running = || vm::not_running(instance);
-        let ports = host::ports(instance, &dir)?.ok_or_else(not_running)?;
-        let ssh = host::way(config, instance, &ports, &dir)?;
+        let vm = vm::running(instance)?;
+        let ssh = host::reach(config, instance, &vm).await?;
+        let dir = vm.dir;
         let way = Way::of(&instance.name, &ssh, &dir);
         let config_file = way.write(&instance.name, &dir)?;
         let history = History::read(&dir)?;

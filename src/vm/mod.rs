@@ -1,5 +1,6 @@
 //! A VM's life: its directory, its command line, its process, from start to stop.
 
+mod address;
 mod argv;
 mod connect;
 mod dir;
@@ -30,6 +31,7 @@ mod status;
 mod stop;
 mod timeline;
 
+pub use address::{GUEST, address};
 pub use argv::{CommandLine, SERIAL_CHARDEV};
 pub use connect::connect_qmp;
 pub use dir::VmDir;

@@ -1,5 +1,6 @@
 //! What is: the state of a VM, or of all of them side by side.
 
+use super::address::{self, address};
 use super::dir::VmDir;
 use super::ended::Ended;
 use super::error::VmError;
@@ -95,6 +96,8 @@ pub struct Status {
 pub struct SshStatus {
     /// The port on the host; `None` while a VM with port `auto` is not running.
     pub port: Option<u16>,
+    /// The `HostName` of one that has its own, while it runs; of one VM alone, the address of `guest`.
+    pub host: Option<String>,
 }
 
 impl Status {
@@ -117,7 +120,7 @@ impl Status {
             pid: None,
             uptime_seconds: None,
             qemu_version: None,
-            ssh: SshStatus { port },
+            ssh: SshStatus { port, host: None },
             ports: BTreeMap::new(),
             forwards: Vec::new(),
             stopping: false,
@@ -166,6 +169,7 @@ impl Status {
         let mut status = Status::stopped(instance).with_process(process);
         status.state = State::unknown().name;
         if let Some(launch) = Launch::read(dir)? {
+            status.ssh.host = address::host_name(&launch).map(str::to_owned);
             (status.ssh.port, status.ports) = (Some(launch.ssh_port), launch.ports);
         }
         status.stopping = is_stopping(dir);
@@ -205,10 +209,17 @@ pub async fn standstill(instance: &Instance) -> Option<String> {
 /// # Errors
 /// The directory can't be used, or QMP does not answer as it should.
 pub async fn status(instance: &Instance) -> Result<Status, Error> {
-    match ask(instance, PATIENCE).await? {
-        (status, None) => Ok(status),
-        (_, Some(error)) => Err(error),
+    let mut status = match ask(instance, PATIENCE).await? {
+        (status, None) => status,
+        (_, Some(error)) => return Err(error),
+    };
+    // A guest that doesn't answer would hold up a list of many.
+    if let Some(host) = &status.ssh.host
+        && let Some(vm) = find_running(instance)?
+    {
+        status.ssh.host = address(&vm, host).await;
     }
+    Ok(status)
 }
 
 /// The states of many VMs, asked side by side, as far as our descriptors suffice; what goes wrong

@@ -9,10 +9,13 @@ use crate::ssh::{self, Session};
 use crate::text::suggest;
 use crate::vm::{self, Launch};
 use std::collections::HashSet;
+use std::io;
 use std::ops::RangeInclusive;
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 /// Between two looks at QEMU's connections; the longer it takes, the longer it will.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(1);
@@ -24,12 +27,43 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// asks it. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's own
 /// table tells.
 pub async fn port_accepts(subject: &Subject<'_>, port: &GuestPort) -> Result<(), Error> {
-    let rule = forward(subject, port).await?;
+    let rule = match (forward(subject, port).await, port) {
+        (Err(_), GuestPort::Number(port)) if has_own_address(subject)? => {
+            connects(subject, *port).await;
+            return Ok(());
+        }
+        (rule, _) => rule?,
+    };
     tokio::select! {
         () = ssh::answer(rule.address(), &subject.port, subject.is_booting()) => {}
         () = another_is_established(subject, rule.guest_port) => {}
     }
     Ok(())
+}
+
+/// Whether the guest is reached at an address of its own, and by no other host.
+fn has_own_address(subject: &Subject<'_>) -> Result<bool, Error> {
+    let ssh = ssh::configured(subject.config, subject.instance, &subject.vm)?;
+    let proxies = ["ProxyCommand", "ProxyJump"].map(|proxy| ssh.value(proxy).unwrap_or("none"));
+    Ok(ssh.value(ssh::HOST_NAME).is_some() && proxies == ["none"; 2])
+}
+
+/// Waits until the guest accepts a connection at its own address, as soon as that is known.
+async fn connects(subject: &Subject<'_>, port: u16) {
+    let began = Instant::now();
+    let connect = async || -> Option<bool> {
+        let ssh = ssh::reach(subject.config, subject.instance, &subject.vm).await.ok()?;
+        let host = vm::address(&subject.vm, ssh.value(ssh::HOST_NAME)?).await?;
+        let connected = timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await.ok()?;
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        let is_refused = connected.err().map(refused);
+        subject.port.refused.store(is_refused == Some(true), Ordering::Relaxed);
+        Some(is_refused.is_none())
+    };
+    while connect().await != Some(true) {
+        let interval = began.elapsed() / 16;
+        tokio::time::sleep(interval.clamp(*INTERVAL.start(), *INTERVAL.end())).await;
+    }
 }
 
 /// The rule that forwards a port of the host to it.

@@ -3,17 +3,20 @@
 use super::Subject;
 use crate::Error;
 use crate::config::Diagnostic;
-use crate::ssh::{self, Doubts, KeyFault, Login, Opinion, Session};
+use crate::ssh::{self, Doubts, KeyFault, Login, Opinion, Session, SshError};
 use crate::vm::Milestone;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Between two looks for the address of a guest that has one of its own.
+const ADDRESS_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Subject<'_> {
     /// Waits for a login and notes it as a milestone if it was not possible before.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
         let fresh = self.timeline.lock().age() < 1.0;
-        let session = Session::open(self.config, self.instance).await?;
+        let session = self.open().await?;
         *self.login_began.lock() = Some(began);
         let mut login = Login::new(&session, &self.login, self.is_booting());
         let logged_in = async {
@@ -33,6 +36,19 @@ impl Subject<'_> {
             let _ = self.pass(Milestone::Ssh);
         }
         Ok(session)
+    }
+
+    /// Opens a session as soon as the guest's address is known.
+    async fn open(&self) -> Result<Session, Error> {
+        loop {
+            match Session::open(self.config, self.instance).await {
+                Err(error) if matches!(error.get(), Some(SshError::AddressUnknown { .. })) => {
+                    "the guest's address is not known yet".clone_into(&mut self.last_ssh.lock());
+                    tokio::time::sleep(ADDRESS_INTERVAL).await;
+                }
+                session => return session,
+            }
+        }
     }
 
     /// Returns when ssh can't even read the VM's options.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure the programs that `make test` and `make demo` run are installed:
-# QEMU itself, the OpenSSH client, and what tests/guest/build.sh uses to put a
+# QEMU itself, the OpenSSH client, ip, and what tests/guest/build.sh uses to put a
 # guest together. A machine that has them all gets no output and no apt-get.
 set -euo pipefail
 
@@ -13,6 +13,7 @@ programs=(
     scp:openssh-client
     ssh-keygen:openssh-client
     cpio:cpio
+    ip:iproute2
     "cc:gcc libc6-dev"
 )
 

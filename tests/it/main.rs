@@ -38,6 +38,7 @@ mod rooms;
 mod run;
 mod runtime_dir;
 mod ssh;
+mod ssh_address;
 mod ssh_agent;
 mod ssh_config;
 mod ssh_lost;

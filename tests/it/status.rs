@@ -27,7 +27,7 @@ fn stopped() {
     lab.qqmgr("status a --exit-code").run().expect(4, &text, "");
     lab.qqmgr("status a --json").run().ok(&format!(
         "{{\"name\":\"a\",\"state\":\"stopped\",\"state_detail\":null,\"pid\":null,\"uptime_seconds\":null,\
-         \"qemu_version\":null,\"ssh\":{{\"port\":2222}},\"forwards\":[],{FILES_JSON}"
+         \"qemu_version\":null,\"ssh\":{{\"port\":2222,\"host\":null}},\"ports\":{{}},\"forwards\":[],{FILES_JSON}"
     ));
     assert!(!lab.path(".qqmgr").exists(), "looking makes no directory");
 }
@@ -49,7 +49,7 @@ fn running_with_forwarded_ports_then_paused() {
     ));
     lab.qqmgr("status a --json").run().ok(&format!(
         "{{\"name\":\"a\",\"state\":\"running\",\"state_detail\":null,\"pid\":[PID],\"uptime_seconds\":[SECONDS],\
-         \"qemu_version\":\"[VERSION]\",\"ssh\":{{\"port\":2222}},\"forwards\":[\
+         \"qemu_version\":\"[VERSION]\",\"ssh\":{{\"port\":2222,\"host\":null}},\"ports\":{{}},\"forwards\":[\
          {{\"protocol\":\"tcp\",\"host_address\":\"127.0.0.1\",\"host_port\":{web},\"guest_port\":80}},\
          {{\"protocol\":\"udp\",\"host_address\":\"\",\"host_port\":{udp},\"guest_port\":53}}],\
          {FILES_JSON}"

@@ -56,7 +56,8 @@ pub struct GetArgs {
 ///
 /// COND is running, stopped, paused, ssh (a login works), serial:REGEX (a line of this boot's
 /// serial log), event:NAME (QMP), port:N or port:NAME (the guest accepts on its port, through a
-/// forwarded one) or file:PATH (exists in the guest). It fails at once when QEMU ends.
+/// forwarded one, or at its own address) or file:PATH (exists in the guest). It fails at once when
+/// QEMU ends.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::WAIT)]
 pub struct WaitArgs {
