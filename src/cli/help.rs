@@ -1,4 +1,5 @@
-//! The help of `qqmgr` itself: its verbs by what they are for.
+//! How help is laid out: the verbs of `qqmgr` by what they are for, and a verb's own options before
+//! those that every verb takes.
 
 use clap::Command;
 use std::fmt::Write as _;
@@ -12,9 +13,22 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "check", "completions"]),
 ];
 
-/// The command with its verbs in groups; clap itself has no headings for them.
-pub fn grouped(mut command: Command) -> Command {
+/// The heading of the options that every verb takes.
+pub const GLOBAL: &str = "Global options";
+
+/// The command as its help is shown; clap itself has no headings for verbs.
+pub fn laid_out(mut command: Command) -> Command {
     command.build();
+    let header = *command.get_styles().get_header();
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}\
+         {header}{GLOBAL}:{header:#}\n{{options}}{{after-help}}",
+        verbs(&command),
+    );
+    command.mut_subcommands(one_layout).help_template(template)
+}
+
+fn verbs(command: &Command) -> String {
     let header = command.get_styles().get_header();
     let literal = command.get_styles().get_literal();
     let width = GROUPS.iter().flat_map(|(_, verbs)| *verbs).map(|verb| verb.len()).max();
@@ -30,11 +44,20 @@ pub fn grouped(mut command: Command) -> Command {
         }
         verbs.push('\n');
     }
-    let template = format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{verbs}\
-         {header}Options:{header:#}\n{{options}}{{after-help}}"
-    );
-    command.help_template(template)
+    verbs
+}
+
+/// A verb whose `-h` and `--help` say the same, in the same columns as every other's: clap gives
+/// another layout to a command that has a longer description.
+fn one_layout(mut verb: Command) -> Command {
+    if let Some(long) = verb.get_long_about().cloned() {
+        verb = verb.about(long);
+    }
+    if verb.get_arguments().any(|arg| arg.get_id() == "help") {
+        verb = verb.mut_arg("help", |help| help.help("Print help").help_heading(GLOBAL));
+    }
+    let help = verb.render_help();
+    verb.override_help(help)
 }
 
 #[cfg(test)]

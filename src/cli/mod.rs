@@ -16,6 +16,7 @@ mod list;
 mod logs;
 mod man;
 mod many;
+mod mistakes;
 mod monitor;
 mod output;
 mod restart;
@@ -42,7 +43,6 @@ use crate::error::SystemError;
 use crate::logs::Log;
 use crate::vm::Registry;
 use args::Verb;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,27 +52,13 @@ use std::process::ExitCode;
 /// # Errors
 /// It can't be understood, or help or the version was asked for: both have been answered.
 pub fn parse() -> Result<Cli, ExitCode> {
-    // Verbs are grouped only for who will read of them: it takes as long as all the rest.
+    // Help is laid out only for who will read it: it takes as long as all the rest.
     read(&mut Cli::command()).or_else(|_| {
-        let mut command = help::grouped(Cli::command());
-        read(&mut command)
-            .map_err(|error| output::clap_answer(&with_dashes(error).format(&mut command)))
+        let mut command = help::laid_out(Cli::command());
+        read(&mut command).map_err(|error| {
+            output::clap_answer(&mistakes::with_tip(&command, error).format(&mut command))
+        })
     })
-}
-
-/// Adds how the words of another program are told from our own, where the verb takes some.
-fn with_dashes(mut error: clap::Error) -> clap::Error {
-    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
-    let (usage, word) = (context(ContextKind::Usage), context(ContextKind::InvalidArg));
-    let words = usage.split_once("[-- <").and_then(|(_, rest)| rest.split_once('>'));
-    if let Some((words, _)) = words
-        && error.kind() == ErrorKind::UnknownArgument
-        && error.get(ContextKind::Suggested).is_none()
-    {
-        let tip = format!("write `--` before {words}: `-- {word}`");
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    error
 }
 
 fn read(command: &mut clap::Command) -> Result<Cli, clap::Error> {

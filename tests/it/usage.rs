@@ -101,11 +101,77 @@ fn durations() {
 fn the_help_groups_its_verbs() {
     let lab = Lab::empty();
     let help = lab.qqmgr("--help").run().code(0).text();
-    let titles =
-        ["\nRun VMs:\n", "\nSee:\n", "\nReach:\n", "\nDrive:\n", "\nSet up:\n", "\nOptions:\n"];
+    let titles = [
+        "\nRun VMs:\n",
+        "\nSee:\n",
+        "\nReach:\n",
+        "\nDrive:\n",
+        "\nSet up:\n",
+        "\nGlobal options:\n",
+    ];
     let places: Vec<_> = titles.iter().map(|title| help.find(title).unwrap()).collect();
     assert!(places.is_sorted(), "{help}");
     assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+}
+
+#[test]
+fn the_help_of_every_verb_has_one_layout() {
+    let lab = Lab::empty();
+    let end = "\nGlobal options:\n  \
+        -c, --config <FILE>  The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from\n                       \
+                             here up, else the user's own]\n      \
+            --json           Print one JSON document instead of text; a stream prints one per line\n  \
+        -h, --help           Print help\n\nExamples:\n";
+    // With a longer description, without one, and without options of its own.
+    for (verb, options) in [("start", true), ("kill", false), ("gc", false), ("stop", true)] {
+        let help = lab.qqmgr(&format!("help {verb}")).run().code(0).stderr("").text();
+        assert!(help.contains(end), "{help}");
+        assert_eq!(help.contains("\nOptions:\n      --"), options, "{help}");
+        for option in ["-h", "--help"] {
+            lab.qqmgr(&format!("{verb} {option}")).run().ok(&help);
+        }
+    }
+    let help = lab.qqmgr("stop -h").run().text();
+    assert!(help.contains("The guest is asked to power down (ACPI)"), "{help}");
+    let help = lab.qqmgr("list --help").run().text();
+    assert!(help.contains("`qqmgr ls` is the same."), "{help}");
+}
+
+#[test]
+fn mistakes_say_what_to_write() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("ps").run().expect(
+        2,
+        "",
+        "error: unrecognized subcommand 'ps'\n\n  tip: write `qqmgr list`\n\n\
+         Usage: qqmgr [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+    );
+    let all = "`--all` takes every VM of the config: leave out `--all` or the names";
+    for (line, hint) in [
+        ("up", "write `qqmgr start VM`"),
+        ("down", "write `qqmgr stop VM`"),
+        ("halt", "write `qqmgr stop VM`"),
+        ("reboot", "write `qqmgr restart VM`"),
+        ("rm a", "`qqmgr kill VM` ends it, `qqmgr gc` cleans up; the config defines it"),
+        ("logs a", "write `qqmgr serial VM`"),
+        ("exec a ls", "write `qqmgr ssh VM COMMAND`"),
+        ("shell a", "write `qqmgr ssh VM`"),
+        ("cp x a:/", "write `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
+        ("images", "`qqmgr check` looks at a VM's images, which its `cmd` names"),
+        ("stop", "name VMs, or take all of them: `qqmgr stop --all`"),
+        ("ssh-config", "name VMs, or take all of them: `qqmgr ssh-config --all`"),
+        ("restart", "name a VM: `qqmgr list` shows them"),
+        ("ssh", "name a VM: `qqmgr list` shows them"),
+        ("wait a ssh", "write `--for ssh`"),
+        ("wait a serial:x", "write `--for serial:x`"),
+        ("wait a", "say what to wait for, such as `--for ssh`"),
+        ("start --all nope", all),
+        ("start nope --all", all),
+    ] {
+        let json = lab.qqmgr(&format!("--json {line}")).run().code(2).stderr("").json();
+        assert_eq!((line, &json["error"]["hint"]), (line, &hint.into()), "{json}");
+    }
+    assert_eq!(lab.qqmgr("ls").run().text(), lab.qqmgr("list").run().text());
 }
 
 #[test]

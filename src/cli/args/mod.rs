@@ -17,9 +17,10 @@ use std::path::PathBuf;
 pub struct Cli {
     /// The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from here up, else the user's own]
     #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(help_heading = super::help::GLOBAL)]
     pub(super) config: Option<PathBuf>,
     /// Print one JSON document instead of text; a stream prints one per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = super::help::GLOBAL)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -43,7 +44,7 @@ pub enum Verb {
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
     ///
-    /// A note tells when a VM ends by itself, or that the config no longer has it though it runs.
+    /// `qqmgr ls` is the same. A note tells when a VM ends by itself, or that the config no longer has it though it runs.
     #[command(visible_alias = "ls", after_help = examples::LIST)]
     List,
     Events(view::EventsArgs),

@@ -1,0 +1,104 @@
+//! What to write instead, where the command line can't be understood.
+
+use crate::wait::Condition;
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Words of other programs for what a verb does, and what to write here.
+const ELSEWHERE: [(&[&str], &str); 18] = [
+    (&["up", "boot", "launch"], "write `qqmgr start VM`"),
+    (&["down", "halt", "shutdown", "poweroff"], "write `qqmgr stop VM`"),
+    (&["reboot"], "write `qqmgr restart VM`"),
+    (&["reset"], "write `qqmgr restart VM --reset`"),
+    (&["destroy"], "write `qqmgr kill VM`"),
+    (
+        &["rm", "remove", "delete"],
+        "`qqmgr kill VM` ends it, `qqmgr gc` cleans up; the config defines it",
+    ),
+    (&["prune", "clean"], "write `qqmgr gc`"),
+    (&["ps"], "write `qqmgr list`"),
+    (&["info", "show", "inspect"], "write `qqmgr status VM`"),
+    (&["log", "logs", "dmesg"], "write `qqmgr serial VM`"),
+    (&["exec"], "write `qqmgr ssh VM COMMAND`"),
+    (&["shell", "login", "enter"], "write `qqmgr ssh VM`"),
+    (&["cp", "scp", "copy"], "write `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
+    (&["attach"], "write `qqmgr console VM`"),
+    (&["qmp", "hmp"], "write `qqmgr monitor VM COMMAND`"),
+    (&["validate", "lint"], "write `qqmgr check`"),
+    (&["create", "new"], "write `qqmgr init`"),
+    (&["images", "image"], "`qqmgr check` looks at a VM's images, which its `cmd` names"),
+];
+
+/// The error with a tip that says how, where one is known.
+pub fn with_tip(command: &Command, mut error: clap::Error) -> clap::Error {
+    let Some(tip) = tip(command, &error) else { return error };
+    for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg] {
+        error.remove(kind);
+    }
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
+}
+
+fn tip(command: &Command, error: &clap::Error) -> Option<String> {
+    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let word = context(ContextKind::InvalidArg);
+    let usage = context(ContextKind::Usage);
+    let verb = usage.split_whitespace().find_map(|word| command.find_subcommand(word));
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => elsewhere(&context(ContextKind::InvalidSubcommand)),
+        ErrorKind::MissingRequiredArgument if word.starts_with("<VM>") => {
+            let verb = verb?;
+            let takes_all = verb.get_arguments().any(|arg| arg.get_long() == Some("all"));
+            Some(match takes_all {
+                true => format!("name VMs, or take all of them: `qqmgr {} --all`", verb.get_name()),
+                false => "name a VM: `qqmgr list` shows them".to_owned(),
+            })
+        }
+        ErrorKind::MissingRequiredArgument if word.starts_with("--for ") => {
+            Some("say what to wait for, such as `--for ssh`".to_owned())
+        }
+        ErrorKind::ArgumentConflict => {
+            let both = [word, context(ContextKind::PriorArg)];
+            let is_in_both = |part| both.iter().any(|arg| arg.contains(part));
+            let all_and_names = is_in_both("--all") && is_in_both("VM]");
+            let tip = "`--all` takes every VM of the config: leave out `--all` or the names";
+            all_and_names.then(|| tip.to_owned())
+        }
+        ErrorKind::UnknownArgument => {
+            let waits = verb.is_some_and(|verb| verb.get_name() == "wait");
+            if waits && word.parse::<Condition>().is_ok() {
+                return Some(format!("write `--for {word}`"));
+            }
+            let words = usage.split_once("[-- <").and_then(|(_, rest)| rest.split_once('>'));
+            let has_better = error.get(ContextKind::Suggested).is_some();
+            let (words, _) = words.filter(|_| !has_better)?;
+            Some(format!("write `--` before {words}: `-- {word}`"))
+        }
+        _ => None,
+    }
+}
+
+fn elsewhere(word: &str) -> Option<String> {
+    let (_, tip) = ELSEWHERE.iter().find(|(theirs, _)| theirs.contains(&word))?;
+    Some((*tip).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ELSEWHERE;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn words_of_other_programs_are_no_verbs_and_lead_to_verbs() {
+        let mut command = Cli::command();
+        command.build();
+        for (theirs, tip) in ELSEWHERE {
+            let verb =
+                tip.split_once("`qqmgr ").and_then(|(_, rest)| rest.split([' ', '`']).next());
+            assert!(verb.is_some_and(|verb| command.find_subcommand(verb).is_some()), "{tip}");
+            let taken = theirs.iter().find(|word| command.find_subcommand(word).is_some());
+            assert_eq!(taken, None);
+        }
+    }
+}
