@@ -57,9 +57,9 @@ $(QQMGR): Cargo.toml Cargo.lock $(shell find src -type f)
 
 install: $(QQMGR) ## install the program, manual pages and completions under PREFIX=/usr/local
 	install -Dm755 $(QQMGR) $(DESTDIR)$(PREFIX)/bin/qqmgr
-	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+	install -d $(SHARE)/man $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	$(QQMGR) man $(SHARE)/man/man1
+	$(QQMGR) man --write $(SHARE)/man
 	$(QQMGR) completions bash > $(SHARE)/bash-completion/completions/qqmgr
 	$(QQMGR) completions zsh > $(SHARE)/zsh/site-functions/_qqmgr
 	$(QQMGR) completions fish > $(SHARE)/fish/vendor_completions.d/qqmgr.fish

@@ -1,11 +1,11 @@
 //! `qqmgr completions`: scripts that ask qqmgr itself, so that VM names complete too.
 
-use super::{Cli, Context, output};
+use super::{Cli, Context, help, output};
 use crate::Error;
 use crate::config::Config;
 use crate::error::SystemError;
 use clap::{CommandFactory, ValueEnum};
-use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -71,6 +71,14 @@ pub fn vm_names() -> ArgValueCompleter {
         let current = current.to_string_lossy();
         let names = config.file.vms.iter().map(|vm| vm.name.as_str());
         names.filter(|name| name.starts_with(&*current)).map(CompletionCandidate::new).collect()
+    })
+}
+
+/// Completes the names of manual pages.
+pub fn pages() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let verbs = help::GROUPS.iter().flat_map(|(_, verbs)| *verbs);
+        verbs.chain([&"qqmgr.toml"]).map(CompletionCandidate::new).collect()
     })
 }
 

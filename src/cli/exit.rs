@@ -3,11 +3,25 @@
 use crate::{Error, Exit};
 use std::process::ExitCode;
 
+/// The codes, for help and manual.
+pub const CODES: [(u8, &str); 6] = [
+    (0, "done"),
+    (1, "failed"),
+    (2, "usage"),
+    (3, "config"),
+    (4, "no such VM or not in the state that the command needs"),
+    (5, "timed out"),
+];
+
+/// The verbs whose codes are others.
+pub const PASSED_ON: &str = "`ssh`, `put`, `get` and `run` pass on the code of ssh, scp or the guest's \
+                             command; there, qqmgr's own failure is 125.";
+
 /// The codes, for the help.
-pub const HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage, 3 config, 4 no such VM or not in the state that the \
-command needs, 5 timed out. `ssh`, `put`, `get` and `run` pass on the code of ssh, scp or the guest's \
-command; there, qqmgr's own failure is 125.";
+pub fn help() -> String {
+    let codes: Vec<_> = CODES.iter().map(|(code, text)| format!("{code} {text}")).collect();
+    format!("Exit codes: {}. {PASSED_ON}", codes.join(", "))
+}
 
 /// The code for a failed verb.
 pub fn of_error(error: &Error, passes_through: bool) -> ExitCode {

@@ -5,12 +5,12 @@ use clap::Command;
 use std::fmt::Write as _;
 
 /// Every verb that is shown, in one group. Of verbs that are not built in, nothing is shown.
-const GROUPS: [(&str, &[&str]); 5] = [
+pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Run VMs", &["start", "stop", "restart", "kill", "run", "wait", "gc"]),
     ("See", &["list", "status", "serial", "stdout", "stderr", "events", "timeline"]),
     ("Reach", &["ssh", "put", "get", "ssh-config"]),
     ("Drive", &["console", "monitor", "gdb"]),
-    ("Set up", &["init", "check", "completions"]),
+    ("Set up", &["init", "check", "completions", "man"]),
 ];
 
 /// The heading of the options that every verb takes.

@@ -115,7 +115,7 @@ impl Cli {
             Verb::SshConfig(args) => block_on(ssh_config::run(&context, &args)),
             Verb::Init(args) => block_on(init::run(&context, &args.vm)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
-            Verb::Man(args) => man::run(&context, &args.dir),
+            Verb::Man(args) => man::run(&context, args),
             Verb::Completions(args) => completions::run(&context, &mut Cli::command(), args.shell),
         };
         let code = result.unwrap_or_else(|error| {

@@ -27,6 +27,7 @@ mod library;
 mod list;
 mod logs;
 mod long_path;
+mod man;
 mod many;
 mod monitor;
 mod namespaces;

@@ -175,22 +175,6 @@ fn mistakes_say_what_to_write() {
 }
 
 #[test]
-fn manual_pages() {
-    let lab = Lab::empty();
-    lab.qqmgr("man out/man1").run().ok("");
-    let page = lab.read("out/man1/qqmgr-start.1");
-    assert!(page.contains("\\-\\-dry\\-run") && page.contains("qqmgr start test\\-vm"), "{page}");
-    assert!(lab.read("out/man1/qqmgr.1").contains("qqmgr\\-start(1)"));
-    let json = lab.qqmgr("man more --json").run().code(0).json();
-    let files = json["files"].as_array().unwrap();
-    let written = std::fs::read_dir(lab.path("more")).unwrap().count();
-    assert_eq!(
-        (files.len(), files[0].as_str()),
-        (written, lab.path("more/qqmgr-start.1").to_str())
-    );
-}
-
-#[test]
 fn a_closed_pipe_is_no_failure() {
     let config: String = (0..1000).map(|number| vm(&format!("vm-{number}"), "")).collect();
     let lab = Lab::new(&config);

@@ -153,6 +153,13 @@ Examples:
   qqmgr check test-vm --strict         one, and warnings fail too
   qqmgr check --json | jq -r '.findings[] | \"\\(.location.line): \\(.message)\"'";
 
+pub const MAN: &str = "\
+Examples:
+  qqmgr man                            the page of qqmgr itself
+  qqmgr man start                      of a command
+  qqmgr man qqmgr.toml                 of the config file
+  qqmgr man --write ~/.local/share/man   for man(1) and apropos(1) to find";
+
 pub const COMPLETIONS: &str = "\
 Examples:
   bash:  echo 'source <(qqmgr completions bash)' >> ~/.bashrc

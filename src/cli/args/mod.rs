@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Quick QEMU Manager: start, see, reach, drive and throw away the VMs of a qqmgr.toml
 #[derive(Debug, Parser)]
 #[command(name = "qqmgr", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = super::exit::HELP)]
+#[command(after_help = super::exit::help())]
 pub struct Cli {
     /// The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from here up, else the user's own]
     #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

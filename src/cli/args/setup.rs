@@ -68,12 +68,18 @@ pub struct GdbArgs {
     pub args: Vec<String>,
 }
 
-/// Write the manual pages into a directory
+/// Show a manual page
+///
+/// On a terminal man(1) shows it. In a pipe it is printed in roff(7).
 #[derive(Debug, Args)]
-#[command(hide = true)]
+#[command(after_help = super::examples::MAN)]
 pub struct ManArgs {
-    /// The directory
-    pub dir: PathBuf,
+    /// A command, or qqmgr.toml; without, the page of qqmgr itself
+    #[arg(conflicts_with = "write", add = completions::pages())]
+    pub page: Option<String>,
+    /// Write all pages into man1 and man5 of this directory
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub write: Option<PathBuf>,
 }
 
 /// Print a completion script for a shell; VM names complete from the config
