@@ -10,7 +10,7 @@ pub const GROUPS: [(&str, &[&str]); 5] = [
     ("See", &["list", "status", "serial", "stdout", "stderr", "events", "timeline"]),
     ("Reach", &["ssh", "put", "get", "ssh-config"]),
     ("Drive", &["console", "monitor", "gdb"]),
-    ("Set up", &["init", "check", "completions", "man"]),
+    ("Set up", &["init", "check", "schema", "completions", "man"]),
 ];
 
 /// The heading of the options that every verb takes.

@@ -21,6 +21,7 @@ mod monitor;
 mod output;
 mod restart;
 mod run;
+mod schema;
 mod ssh;
 mod ssh_config;
 mod start;
@@ -115,6 +116,7 @@ impl Cli {
             Verb::SshConfig(args) => block_on(ssh_config::run(&context, &args)),
             Verb::Init(args) => block_on(init::run(&context, &args.vm)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
+            Verb::Schema => schema::run(&context),
             Verb::Man(args) => man::run(&context, args),
             Verb::Completions(args) => completions::run(&context, &mut Cli::command(), args.shell),
         };

@@ -33,6 +33,9 @@ pub(crate) use ssh_value::is_path;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The JSON schema of the config file, for editors.
+pub const SCHEMA: &str = include_str!("schema.json");
+
 /// A config file and the directories that belong to it.
 #[derive(Debug)]
 pub struct Config {

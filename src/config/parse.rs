@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue, Error};
 
-const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
-const RESERVED_IN_VM: [&str; 4] = ["name", "dir", "ssh", "ports"];
+pub(super) const KEYS: [&str; 5] = ["runtime_dir", "qemu", "vars", "ssh", "vm"];
+pub(super) const QEMU_KEYS: [&str; 2] = ["bin", "img"];
+pub(super) const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
+pub(super) const RESERVED_IN_VM: [&str; 4] = ["name", "dir", "ssh", "ports"];
+
 /// What is less is no log, in bytes.
 const SMALLEST_LIMIT: u64 = 64 << 10;
 
@@ -28,7 +31,7 @@ pub fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     let document = document.into_inner();
     let mut reader = Reader::default();
     let root = Section { table: &document, name: "the file".to_owned(), span: 0..0 };
-    reader.only(&root, &["runtime_dir", "qemu", "vars", "ssh", "vm"]);
+    reader.only(&root, &KEYS);
     let runtime_dir =
         root.get("runtime_dir").and_then(|value| filled(&mut reader, "`runtime_dir`", value));
     let qemu = qemu(&mut reader, &root);
@@ -103,7 +106,7 @@ fn drop_echoes(text: &str, diagnostics: &mut Vec<Diagnostic>) {
 fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
     let section = reader.section(root, "qemu", "[qemu]".to_owned());
     if let Some(section) = &section {
-        reader.only(section, &["bin", "img"]);
+        reader.only(section, &QEMU_KEYS);
     }
     let mut program = |key: &str, default: &str| {
         let value = section.as_ref().and_then(|section| section.get(key));
@@ -180,7 +183,7 @@ pub fn is_vm_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-const VM_KEYS: [&str; 7] = ["cmd", "vars", "ssh", "ports", "bin", "env", "serial_limit"];
+pub(super) const VM_KEYS: [&str; 7] = ["cmd", "vars", "ssh", "ports", "bin", "env", "serial_limit"];
 
 fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Definition> {
     reader.only(section, &VM_KEYS);
@@ -294,7 +297,7 @@ fn port(reader: &mut Reader, what: &str, value: &Value) -> Option<Port> {
 }
 
 /// What qqmgr reads itself of a VM's SSH section; as all keywords, in upper and lower case.
-const OUR_KEYWORDS: [&str; 2] = ["port", "vm_port"];
+pub(super) const OUR_KEYWORDS: [&str; 2] = ["port", "vm_port"];
 
 fn is_our_keyword(key: &str) -> bool {
     OUR_KEYWORDS.iter().any(|ours| key.eq_ignore_ascii_case(ours))

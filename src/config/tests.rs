@@ -331,3 +331,30 @@ fn named_ports_are_variables() {
         ]
     );
 }
+
+/// Keys alone, here; what they may hold is compared by tests of the built binary.
+#[test]
+fn the_schema_has_the_keys_that_are_parsed() {
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let texts = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let keys = |place: &str| -> Vec<String> {
+        schema.pointer(place).unwrap().as_object().unwrap().keys().cloned().collect()
+    };
+    let vm = "/definitions/vm/properties";
+    let reserved = "propertyNames/not/enum";
+    for (mut of_schema, parsed) in [
+        (keys("/properties"), &parse::KEYS[..]),
+        (keys("/properties/qemu/properties"), &parse::QEMU_KEYS),
+        (keys(vm), &parse::VM_KEYS),
+        (keys(&format!("{vm}/ssh/properties")), &parse::OUR_KEYWORDS),
+        (texts(schema.pointer(&format!("/properties/vars/{reserved}")).unwrap()), &parse::RESERVED),
+        (texts(schema.pointer(&format!("{vm}/vars/{reserved}")).unwrap()), &parse::RESERVED_IN_VM),
+    ] {
+        let mut parsed = parsed.to_vec();
+        of_schema.sort();
+        parsed.sort();
+        assert_eq!(of_schema, parsed);
+    }
+}

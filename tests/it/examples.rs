@@ -3,7 +3,8 @@
 use crate::harness::Lab;
 use std::path::{Path, PathBuf};
 
-fn examples() -> Vec<PathBuf> {
+/// The files.
+pub fn examples() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let entries = std::fs::read_dir(root.join("examples")).unwrap();
     let mut found: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -38,6 +38,7 @@ mod restart;
 mod rooms;
 mod run;
 mod runtime_dir;
+mod schema;
 mod ssh;
 mod ssh_address;
 mod ssh_agent;

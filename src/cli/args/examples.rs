@@ -153,6 +153,11 @@ Examples:
   qqmgr check test-vm --strict         one, and warnings fail too
   qqmgr check --json | jq -r '.findings[] | \"\\(.location.line): \\(.message)\"'";
 
+pub const SCHEMA: &str = "\
+Examples:
+  qqmgr schema > schema.json           beside a qqmgr.toml that begins with: #:schema ./schema.json
+  taplo check --schema file://$PWD/schema.json qqmgr.toml";
+
 pub const MAN: &str = "\
 Examples:
   qqmgr man                            the page of qqmgr itself

@@ -66,6 +66,9 @@ pub enum Verb {
     Put(guest::PutArgs),
     Get(guest::GetArgs),
     Check(setup::CheckArgs),
+    /// Print the JSON schema of a qqmgr.toml, for editors and Taplo
+    #[command(after_help = examples::SCHEMA)]
+    Schema,
     SshConfig(setup::SshConfigArgs),
     Init(setup::InitArgs),
     Gdb(setup::GdbArgs),
