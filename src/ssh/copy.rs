@@ -107,7 +107,7 @@ fn cat(redirection: &str, paths: &[impl AsRef<OsStr>]) -> OsString {
 }
 
 /// A path as one word for the guest's shell, which is to expand `~` and nothing else.
-fn word(path: &[u8]) -> Vec<u8> {
+pub(super) fn word(path: &[u8]) -> Vec<u8> {
     // A leading dash would be an option to `cat`.
     let (start, rest): (&[u8], _) = match path {
         [b'~', b'/', rest @ ..] => (b"~/", rest),

@@ -6,6 +6,7 @@ mod config;
 mod copy;
 mod doubt;
 mod error;
+mod guest_paths;
 mod host;
 mod key;
 mod login;
@@ -21,6 +22,7 @@ pub use error::SshError;
 pub use host::{HOST_NAME, Host, configured, reach};
 pub use key::KeyFault;
 pub use login::{DENIED, FAILED, Login};
+pub use guest_paths::guest_paths;
 pub use probe::{Signs, answer};
 
 use crate::Error;

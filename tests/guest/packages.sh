@@ -12,6 +12,7 @@ programs=(
     ssh:openssh-client
     scp:openssh-client
     ssh-keygen:openssh-client
+    zsh:zsh
     cpio:cpio
     ip:iproute2
     "cc:gcc libc6-dev"
@@ -85,15 +86,15 @@ explain() {
         echo "packages.sh: these programs are missing:" "$@"
         case " $family " in
             *" fedora "* | *" rhel "*)
-                echo "  dnf install qemu-system-x86-core qemu-img openssh-clients cpio gcc" ;;
+                echo "  dnf install qemu-system-x86-core qemu-img openssh-clients zsh cpio gcc" ;;
             *" arch "*)
-                echo "  pacman -S --needed qemu-base openssh cpio gcc" ;;
+                echo "  pacman -S --needed qemu-base openssh zsh cpio gcc" ;;
             *suse*)
-                echo "  zypper install qemu-x86 qemu-tools openssh-clients cpio gcc" ;;
+                echo "  zypper install qemu-x86 qemu-tools openssh-clients zsh cpio gcc" ;;
             *" alpine "*)
-                echo "  apk add qemu-system-x86_64 qemu-img openssh-client cpio gcc musl-dev bash" ;;
+                echo "  apk add qemu-system-x86_64 qemu-img openssh-client zsh cpio gcc musl-dev bash" ;;
             *)
-                echo "  install QEMU for x86_64 with qemu-img, the OpenSSH client, cpio and gcc" ;;
+                echo "  install QEMU for x86_64 with qemu-img, the OpenSSH client, zsh, cpio and gcc" ;;
         esac
         echo "The demo guest is built from Debian packages, so apt-get and dpkg-deb are needed too:"
         echo "use a Debian or Ubuntu machine or container for \`make test\` and \`make demo\`."

@@ -48,7 +48,7 @@ pub struct GetArgs {
     pub vm: String,
     /// What to copy in the guest, then where to, `-` for standard output
     #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
-    #[arg(value_hint = clap::ValueHint::AnyPath)]
+    #[arg(add = completions::remote_then_local())]
     pub paths: Vec<OsString>,
 }
 
@@ -65,13 +65,13 @@ pub struct WaitArgs {
     #[arg(add = completions::vm_names())]
     pub vm: String,
     /// What has to hold; can be given several times
-    #[arg(long = "for", value_name = "COND", required = true)]
+    #[arg(long = "for", value_name = "COND", required = true, add = completions::conditions())]
     pub conditions: Vec<Condition>,
     /// One of them is enough
     #[arg(long)]
     pub any: bool,
     /// Fail at once when this holds; can be given several times
-    #[arg(long, value_name = "COND")]
+    #[arg(long, value_name = "COND", add = completions::conditions())]
     pub fail_on: Vec<Condition>,
     /// Count events since the VM's start, so that one which came before is not missed
     #[arg(long)]
@@ -94,10 +94,12 @@ pub struct RunArgs {
     #[arg(add = completions::vm_names())]
     pub vm: String,
     /// Copy this in first; can be given several times
-    #[arg(long, value_name = "LOCAL:REMOTE", value_parser = OsStringValueParser::new().try_map(Copy::parse))]
+    #[arg(long, value_name = "LOCAL:REMOTE", value_hint = clap::ValueHint::AnyPath)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Copy::parse))]
     pub put: Vec<Copy>,
     /// Copy this out afterwards; can be given several times; `LOCAL/` is made if it is missing
-    #[arg(long, value_name = "REMOTE:LOCAL", value_parser = OsStringValueParser::new().try_map(Copy::parse))]
+    #[arg(long, value_name = "REMOTE:LOCAL", add = completions::behind_colon())]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Copy::parse))]
     pub get: Vec<Copy>,
     /// How long all of it may take
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]

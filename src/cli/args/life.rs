@@ -22,7 +22,7 @@ pub struct StartArgs {
     #[arg(long)]
     pub wait: bool,
     /// Wait for this: see `qqmgr wait --help`; can be given several times
-    #[arg(long = "for", value_name = "COND")]
+    #[arg(long = "for", value_name = "COND", add = completions::conditions())]
     pub conditions: Vec<Condition>,
     /// How long to wait in all: 500ms, 20s, 2m or plain seconds
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]

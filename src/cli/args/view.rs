@@ -57,7 +57,7 @@ pub struct TimelineArgs {
     #[arg(add = completions::vm_names())]
     pub vm: String,
     /// Exit with 1 when this milestone (qmp, serial, kernel, ssh) came later, or not at all
-    #[arg(long, value_name = "MILESTONE=TIME")]
+    #[arg(long, value_name = "MILESTONE=TIME", add = completions::milestones())]
     pub max: Vec<Limit>,
 }
 
