@@ -92,10 +92,15 @@ fn zsh_and_bash_complete_at_a_terminal() {
     let path = format!("{}:{path}", bin.display());
     let zsh = "autoload -U compinit && compinit -u -D && source <(qqmgr completions zsh)";
     let bash = "bind 'set bell-style none'; source <(qqmgr completions bash)";
-    for (program, args, setup) in
-        [("zsh", vec!["-f", "-i"], zsh), ("bash", vec!["--norc", "--noprofile", "-i"], bash)]
-    {
-        let run = lab.program(program).args(args).env("PATH", &path).env("TERM", "dumb");
+    // As `make install` leaves it: the file is read at the first key.
+    lab.write("functions/_qqmgr", lab.qqmgr("completions zsh").run().text());
+    let installed = "fpath=($PWD/functions $fpath); autoload -U compinit && compinit -u -D";
+    for (program, args, setup) in [
+        ("zsh", "-f -i", zsh),
+        ("zsh", "-f -i", installed),
+        ("bash", "--norc --noprofile -i", bash),
+    ] {
+        let run = lab.program(program).args(args.split(' ')).env("PATH", &path).env("TERM", "dumb");
         let mut shell = run.at_terminal();
         shell.types(&format!("{setup} && echo rea''dy\n")).shows("ready");
         shell.types("qqmgr status d\t\n").shows("db: stopped");

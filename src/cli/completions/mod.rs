@@ -89,13 +89,15 @@ pub fn run(
         let written = completer.write_registration(VARIABLE, bin, bin, bin, &mut script);
         written.map_err(|error| Error::from(SystemError::Runtime { error }))?;
     }
-    let script = with_open_words(&String::from_utf8_lossy(&script));
+    let script = String::from_utf8_lossy(&script);
+    let script = if let Shell::Zsh = shell { for_zsh(&script) } else { script.into_owned() };
     output::report(&Report { shell: name, script }, context.json);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has zsh add no space after a word that goes on (`port:`, `ssh=`), as bash's and fish's scripts do.
-fn with_open_words(script: &str) -> String {
+/// What clap's script for zsh lacks: no space after a word that goes on (`port:`, `ssh=`), as bash's
+/// and fish's have it; and the first answer, where zsh reads the script as the function `_qqmgr`.
+fn for_zsh(script: &str) -> String {
     let script = script.replace(
         "            if [[ \"$value\" == */ ]]; then",
         "            if [[ \"$completion\" == *(\\\\:|=) ]]; then\n                \
@@ -104,7 +106,9 @@ fn with_open_words(script: &str) -> String {
     );
     let list = "[[ -n $other ]] && _describe -V 'values' other";
     let open = "[[ -n $open ]] && _describe -V 'values' open -S ''";
-    script
+    let script = script
         .replace("local -a other=()", "local -a other=() open=()")
-        .replace(list, &format!("{list}\n        {open}"))
+        .replace(list, &format!("{open}\n        {list}"));
+    let first = "if [[ $funcstack[1] == _qqmgr ]]; then _clap_dynamic_completer_qqmgr \"$@\"; fi";
+    format!("{}\n{first}", script.trim_end())
 }
