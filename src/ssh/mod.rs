@@ -19,10 +19,10 @@ mod turn;
 pub use copy::{STREAM, get, put};
 pub use doubt::{Doubts, Opinion};
 pub use error::SshError;
+pub use guest_paths::guest_paths;
 pub use host::{HOST_NAME, Host, configured, reach};
 pub use key::KeyFault;
 pub use login::{DENIED, FAILED, Login};
-pub use guest_paths::guest_paths;
 pub use probe::{Signs, answer};
 
 use crate::Error;
