@@ -1,6 +1,7 @@
 //! `qqmgr console`, and the attached session of `qqmgr monitor`.
 
 use super::args::attach::{AttachArgs, ConsoleArgs};
+use super::stdin::Stdin;
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
@@ -106,7 +107,7 @@ impl Session {
         let raw = terminal.and_then(|terminal| terminal.make_raw().map(|()| terminal));
         let raw = raw.map_err(|error| self.failed("use the terminal", error))?;
         let escape = Some(self.escape);
-        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), escape, ends);
+        let mut relay = Relay::new(Stdin::new(), stdout::Waiting::default(), escape, ends);
         let result = loop {
             match self.relay(&mut relay).await {
                 Ok(Ok(EndedBy::Break)) => match (port, self.hold.send_break().await) {
@@ -129,7 +130,7 @@ impl Session {
 
     async fn into_text(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
-        let mut relay = Relay::new(tokio::io::stdin(), tokio::io::stdout(), None, ends);
+        let mut relay = Relay::new(Stdin::new(), stdout::Waiting::default(), None, ends);
         if io::stdout().is_terminal() {
             relay = relay.harmless();
         }
@@ -145,7 +146,7 @@ impl Session {
 
     async fn into_json(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let awaits = ends.until.is_some();
-        let mut relay = Relay::new(tokio::io::stdin(), Vec::new(), None, ends);
+        let mut relay = Relay::new(Stdin::new(), Vec::new(), None, ends);
         let ended_by = match self.relay(&mut relay).await? {
             Ok(by) => self.check(by, !awaits && relay.delivered())?,
             Err(code) => return Ok(code),
@@ -158,7 +159,7 @@ impl Session {
     /// Runs the relay; the exit code when a signal, or whoever read our output, ended it.
     async fn relay<O: AsyncWrite + Unpin>(
         &mut self,
-        relay: &mut Relay<tokio::io::Stdin, O>,
+        relay: &mut Relay<Stdin, O>,
     ) -> Result<Result<EndedBy, ExitCode>, Error> {
         let result = tokio::select! {
             biased;

@@ -1,6 +1,7 @@
 //! `qqmgr monitor`: commands and their answers by way of QMP, which goes on beside a session.
 
 use super::args::attach::MonitorArgs;
+use super::stdin::Stdin;
 use super::{Context, console, output};
 use crate::Error;
 use crate::console::{ConsoleError, Port};
@@ -72,7 +73,7 @@ impl Monitor {
     /// Gives the commands on standard input, a line each, and shows the answers as they come.
     async fn script(&self, json: bool) -> Result<ExitCode, Error> {
         let unreadable = cant("read", Path::new("standard input"));
-        let mut input = BufReader::new(tokio::io::stdin());
+        let mut input = BufReader::new(Stdin::new());
         let mut line = Vec::new();
         let mut code = ExitCode::SUCCESS;
         while input.read_until(b'\n', &mut line).await.map_err(unreadable)? > 0 {

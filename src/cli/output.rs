@@ -37,7 +37,7 @@ pub fn document(value: &impl Serialize) -> bool {
 
 /// Prints one JSON document that need not fit into memory.
 pub fn long_document(value: &impl Serialize) -> bool {
-    let mut stdout = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let mut stdout = BufWriter::with_capacity(64 << 10, stdout::stream());
     let written = serde_json::to_writer(&mut stdout, value).map_err(io::Error::from);
     let written = written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
     written.map_err(stdout::failed).is_ok()
@@ -219,7 +219,12 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     let asked = matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let json = std::env::args_os().any(|arg| arg == "--json");
     if asked || !json {
-        let _ = answer.print().map_err(stdout::failed);
+        let shown = answer.render().ansi().to_string();
+        let shown = shown.strip_suffix('\n').unwrap_or(&shown);
+        match answer.use_stderr() {
+            true => note(shown),
+            false => _ = text(shown),
+        }
     } else {
         let text = answer.to_string();
         let mut lines = text.lines().map(str::trim);

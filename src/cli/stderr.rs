@@ -1,5 +1,6 @@
 //! Standard error, and text in the colours that are welcome on a stream.
 
+use super::patient::Patient;
 use anstream::AutoStream;
 use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
@@ -13,7 +14,7 @@ pub const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 /// Tells something beside the result, on standard error.
 pub fn note(text: impl Display) {
     // Where this can't be told, nothing can.
-    let _ = io::stderr().write_all(&styled(&io::stderr(), text));
+    let _ = Patient(rustix::stdio::stderr()).write_all(&styled(&io::stderr(), text));
 }
 
 /// Tells a failure that is no [`Error`] on standard error.

@@ -1,20 +1,29 @@
 //! Standard output, which can be full or closed: no verb breaks off its work for that, and none
 //! succeeds whose results got lost.
 
+use super::patient::Patient;
 use crate::error::plain;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// The first write that failed.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
-/// A thread of its own writes, and has the lock: as long as nobody reads, for ever.
+/// A thread of its own writes: as long as nobody reads, for ever.
 static UNDERWAY: AtomicBool = AtomicBool::new(false);
+
+/// Standard output as it is: nothing is kept back to be written later.
+pub fn stream() -> Patient<'static> {
+    Patient(rustix::stdio::stdout())
+}
 
 /// Writes it at once: line by line, a table of a thousand VMs would be a thousand writes.
 /// Whether it could be written; if not, [`checked`] tells at the end.
@@ -22,15 +31,14 @@ pub fn write(bytes: &[u8]) -> bool {
     if UNDERWAY.load(Ordering::Relaxed) {
         return give_up();
     }
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(failed).is_ok()
+    stream().write_all(bytes).map_err(failed).is_ok()
 }
 
 /// The same for what has a time limit, which holds even if nobody reads. Given up in the middle, it is
 /// the last that is written.
 pub async fn write_in_time(bytes: &[u8]) -> bool {
     UNDERWAY.store(true, Ordering::Relaxed);
-    let mut stdout = tokio::io::stdout();
+    let mut stdout = Waiting::default();
     let written = async {
         stdout.write_all(bytes).await?;
         stdout.flush().await
@@ -38,6 +46,34 @@ pub async fn write_in_time(bytes: &[u8]) -> bool {
     let written = written.await;
     UNDERWAY.store(false, Ordering::Relaxed);
     written.map_err(failed).is_ok()
+}
+
+/// Standard output that a thread writes to, so that others can go on.
+#[derive(Default)]
+pub struct Waiting(Option<JoinHandle<io::Result<()>>>);
+
+impl AsyncWrite for Waiting {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.as_mut().poll_flush(context))?;
+        let (length, bytes) = (bytes.len(), bytes.to_vec());
+        self.0 = Some(spawn_blocking(move || stream().write_all(&bytes)));
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(underway) = &mut self.0 else { return Poll::Ready(Ok(())) };
+        let written = ready!(Pin::new(underway).poll(context));
+        self.0 = None;
+        Poll::Ready(written.map_err(io::Error::other).flatten())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
 }
 
 /// Notes that what was given up in the middle, if anything was, is lost.

@@ -7,9 +7,6 @@ use crate::config::Instance;
 use crate::ssh::{STREAM, get as get_command, put as put_command};
 use crate::sys::child::exit_code;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
 use std::process::{Command, ExitCode, Stdio};
 
 pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
@@ -35,25 +32,26 @@ async fn streamed(mut tool: Command, instance: &Instance) -> Result<ExitCode, Er
     tool.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut tool = Tool::start(tool, instance)?;
     let received = tool.child.stdout.take();
-    let mut written = tokio::task::spawn_blocking(move || -> io::Result<()> {
-        if let Some(received) = received {
-            let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-            io::copy(&mut File::from(received.into_owned_fd()?), &mut output)?;
+    let written = async {
+        match received {
+            Some(mut received) => {
+                tokio::io::copy(&mut received, &mut stdout::Waiting::default()).await
+            }
+            None => Ok(0),
         }
-        Ok(())
-    });
-    let mut ends = std::pin::pin!(tool.ends());
+    };
+    let (mut written, mut ends) = (std::pin::pin!(written), std::pin::pin!(tool.ends()));
     let mut status = None;
     let written = loop {
         tokio::select! {
             biased;
-            written = &mut written => break written.map_err(io::Error::other).flatten(),
+            written = &mut written => break written,
             ended = &mut ends, if status.is_none() => status = Some(ended?),
         }
     };
     match (written, status) {
-        (Ok(()), Some(status)) => Ok(ExitCode::from(exit_code(status))),
-        (Ok(()), None) => Ok(ExitCode::from(exit_code(ends.await?))),
+        (Ok(_), Some(status)) => Ok(ExitCode::from(exit_code(status))),
+        (Ok(_), None) => Ok(ExitCode::from(exit_code(ends.await?))),
         // What can't be written need not come any more.
         (Err(error), _) => {
             stdout::failed(error);

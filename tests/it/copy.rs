@@ -10,6 +10,7 @@ fn files_directories_and_streams() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a --wait").run().code(0);
     streams(&lab);
+    shared_streams(&lab);
     names(&lab);
     bytes(&lab);
     patterns(&lab);
@@ -31,6 +32,31 @@ fn streams(lab: &Lab) {
     lab.qqmgr("get a '/root/in home' '~/in home' -").run().ok("xx");
     lab.qqmgr("put a -- - -dash").stdin("y").run().ok("");
     lab.qqmgr("get a ./-dash -").run().ok("y");
+}
+
+/// ssh has the same pipe or file on its standard error, and makes that non-blocking.
+fn shared_streams(lab: &Lab) {
+    let line = |line: &str| lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
+    let got = line("\"$0\" get a /root/random - 2>&1 | cat");
+    assert!(got.code(0).stdout == fs::read(lab.path("random")).unwrap(), "the stream changed");
+    line("(echo before; \"$0\" get a /root/nofile -; echo after) >log 2>&1").ok("");
+    assert_eq!(
+        lab.read("log"),
+        "before\ncat: can't open '/root/nofile': No such file or directory\nafter\n"
+    );
+    line("(echo before; \"$0\" get a /root/random - | wc -c; echo after) >log 2>&1").ok("");
+    assert_eq!(lab.read("log"), format!("before\n{}\nafter\n", 3 << 20));
+    line("(echo before; \"$0\" get a /etc/hostname -; echo after) >log 2>&1").ok("");
+    assert_eq!(lab.read("log"), "before\nguest\nafter\n");
+    line(
+        "(echo before; echo text | \"$0\" put a - /root/shared; \"$0\" ssh a cat /root/shared; \
+          \"$0\" put a - /nodir/x; echo after) >log 2>&1",
+    )
+    .ok("");
+    assert_eq!(
+        lab.read("log"),
+        "before\ntext\nsh: can't create /nodir/x: nonexistent directory\nafter\n"
+    );
 }
 
 fn random(length: usize) -> Vec<u8> {

@@ -31,6 +31,7 @@ mod man;
 mod many;
 mod monitor;
 mod namespaces;
+mod nonblocking;
 mod orphan;
 mod permissions;
 mod races;

@@ -69,6 +69,12 @@ impl Run {
         self.command.spawn().unwrap()
     }
 
+    /// Starts it with these as its standard input and output.
+    pub fn with(mut self, stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
+        self.command.stdin(stdin).stdout(stdout).stderr(Stdio::null());
+        self.command.spawn().unwrap()
+    }
+
     /// Starts it at a terminal of its own.
     pub fn at_terminal(self) -> Live {
         Live::at_terminal(self.command)

@@ -1,0 +1,42 @@
+//! Standard input, also where somebody who has the same pipe has made it non-blocking.
+
+use super::patient::readable;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// Standard input; when there is nothing yet, that is waited for.
+pub struct Stdin {
+    inner: tokio::io::Stdin,
+    awaited: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Stdin {
+    pub fn new() -> Stdin {
+        Stdin { inner: tokio::io::stdin(), awaited: None }
+    }
+}
+
+impl AsyncRead for Stdin {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if let Some(awaited) = &mut self.awaited {
+                let awaited = ready!(Pin::new(awaited).poll(context));
+                self.awaited = None;
+                awaited.map_err(io::Error::other).flatten()?;
+            }
+            match ready!(Pin::new(&mut self.inner).poll_read(context, buffer)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.awaited = Some(spawn_blocking(|| readable(rustix::stdio::stdin())));
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}
