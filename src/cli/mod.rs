@@ -42,7 +42,7 @@ pub use helper::helper;
 
 use crate::Error;
 use crate::config::{Config, Instance};
-use crate::error::SystemError;
+use crate::error::{SystemError, Usage};
 use crate::logs::Log;
 use crate::vm::Registry;
 use args::Verb;
@@ -92,8 +92,8 @@ impl Cli {
     /// Runs the verb and says how to exit.
     pub fn run(self) -> ExitCode {
         let context = Context { config: self.config, json: self.json };
-        let passes_through =
-            matches!(self.verb, Verb::Ssh(_) | Verb::Put(_) | Verb::Get(_) | Verb::Run(_));
+        let copies = matches!(self.verb, Verb::Put(_) | Verb::Get(_));
+        let passes_through = copies || matches!(self.verb, Verb::Ssh(_) | Verb::Run(_));
         let result = match self.verb {
             Verb::Start(args) => block_on(start::run(&context, args)),
             Verb::Stop(args) => block_on(stop::run(&context, args)),
@@ -124,7 +124,9 @@ impl Cli {
         };
         let code = result.unwrap_or_else(|error| {
             output::error(&error, context.json);
-            exit::of_error(&error, passes_through)
+            // A command of the guest's, which `ssh` and `run` have, may mean something else by it.
+            let is_usage = copies && error.get::<Usage>().is_some();
+            exit::of_error(&error, passes_through && !is_usage)
         });
         stdout::checked(code, exit::of_loss(passes_through))
     }

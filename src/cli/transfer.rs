@@ -3,20 +3,24 @@
 use super::supervise::Tool;
 use super::{Context, ssh, stdout};
 use crate::Error;
-use crate::config::Instance;
+use crate::config::{Config, Instance};
+use crate::error::Usage;
 use crate::ssh::{STREAM, get as get_command, put as put_command};
 use crate::sys::child::exit_code;
-use std::ffi::OsString;
+use crate::text::quote::quote;
+use crate::vm::Registry;
+use std::ffi::{OsStr, OsString};
+use std::iter;
 use std::process::{Command, ExitCode, Stdio};
 
 pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
-    let (config, instance) = context.find(vm)?;
+    let (config, instance) = find(context, "put", vm, paths)?;
     let session = ssh::open(context, &config, &instance).await?;
     ssh::in_guest(context, put_command(&session, paths)?, &instance).await
 }
 
 pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
-    let (config, instance) = context.find(vm)?;
+    let (config, instance) = find(context, "get", vm, paths)?;
     let session = ssh::open(context, &config, &instance).await?;
     let tool = get_command(&session, paths)?;
     let is_stream = paths.last().is_some_and(|target| target == STREAM);
@@ -24,6 +28,53 @@ pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<Exit
         true => streamed(tool, &instance).await,
         false => ssh::in_guest(context, tool, &instance).await,
     }
+}
+
+/// The config and the VM. Where that can't be right, files that are named as scp has it, `VM:PATH`, are
+/// explained.
+fn find(
+    context: &Context,
+    verb: &str,
+    vm: &str,
+    paths: &[OsString],
+) -> Result<(Config, Instance), Error> {
+    let config = context.load()?;
+    let registry = Registry::of(&config);
+    let instance = registry.get(vm);
+    if instance.is_err() || paths.len() < 2 {
+        let words: Vec<_> =
+            iter::once(OsStr::new(vm)).chain(paths.iter().map(|path| &**path)).collect();
+        if let Some(usage) = scp_form(registry, verb, &words) {
+            return Err(usage.into());
+        }
+    }
+    let instance = instance?;
+    match paths.len() {
+        0 | 1 => Err(Usage {
+            message: "two paths are needed: what to copy and where to".to_owned(),
+            hint: None,
+        }
+        .into()),
+        _ => Ok((config, instance)),
+    }
+}
+
+/// What to say to `VM:PATH` among these words.
+fn scp_form(registry: Registry<'_>, verb: &str, words: &[&OsStr]) -> Option<Usage> {
+    let parts = |word: &OsStr| {
+        let (vm, path) = word.to_str()?.split_once(':')?;
+        registry.get(vm).ok()?;
+        Some((vm.to_owned(), if path.is_empty() { "." } else { path }.to_owned()))
+    };
+    let (word, (vm, _)) = words.iter().find_map(|word| Some((word, parts(word)?)))?;
+    let path = |word: &&OsStr| match parts(word) {
+        Some((of, path)) if of == vm => quote(&path),
+        _ => quote(&word.to_string_lossy()),
+    };
+    let mut line = vec!["qqmgr".to_owned(), verb.to_owned(), vm.clone()];
+    line.extend(words.iter().map(path));
+    let message = format!("`{}` is how scp names a file of a VM", word.display());
+    Some(Usage { message, hint: Some(line.join(" ")) })
 }
 
 /// Writes what ssh receives, as ssh itself does not tell of a disk that is full; that fails at the

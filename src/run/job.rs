@@ -1,10 +1,8 @@
 //! What is to be run, and what of it can be looked at before anything is.
 
-use crate::Error;
 use crate::error::{Usage, cant};
-use rustix::fs::{Access, access};
+use crate::{Error, ssh};
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
@@ -76,13 +74,14 @@ impl Job {
             }
             .into());
         }
-        let failed = |action, path: &OsStr, error| cant(action, Path::new(path))(error);
         for Copy { from, .. } in &self.put {
-            let readable = access(from.as_os_str(), Access::READ_OK);
-            readable.map_err(|error| failed("copy", from, error.into()))?;
+            ssh::gives(from)?;
         }
         for Copy { to, .. } in &self.get {
-            take(Path::new(to)).map_err(|error| failed("copy to", to, error))?;
+            if to.as_bytes().ends_with(b"/") {
+                std::fs::create_dir_all(to).map_err(cant("copy to", Path::new(to)))?;
+            }
+            ssh::takes(to, false)?;
         }
         Ok(())
     }
@@ -105,22 +104,4 @@ impl Job {
             words => Ok(words.to_vec()),
         }
     }
-}
-
-/// Sees that something can be copied to `path`.
-fn take(path: &Path) -> io::Result<()> {
-    if path.as_os_str().as_bytes().ends_with(b"/") {
-        std::fs::create_dir_all(path)?;
-    }
-    let entries = Access::WRITE_OK | Access::EXEC_OK;
-    let (path, wanted) = match path.metadata() {
-        Ok(found) if found.is_dir() => (path, entries),
-        Ok(_) => (path, Access::WRITE_OK),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            (parent.unwrap_or(Path::new(".")), entries)
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(access(path, wanted)?)
 }

@@ -2,8 +2,10 @@
 
 use super::Session;
 use crate::Error;
-use crate::error::Usage;
+use crate::error::{Usage, cant};
+use rustix::fs::{Access, access};
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +16,8 @@ pub const STREAM: &str = "-";
 /// The command that copies `paths`, all but the last local, to the last one in the guest.
 ///
 /// # Errors
-/// There are fewer than two paths, or standard input is one of several or the target.
+/// There are fewer than two paths, standard input is one of several or the target, or a source can't
+/// be read.
 pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     match sources {
@@ -24,6 +27,7 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
             Err(misplaced("standard input and can't be one of several"))
         }
         _ => {
+            sources.iter().try_for_each(|source| gives(source))?;
             let mut command = session.tool("scp");
             command.args(["-r", "--"]).args(sources.iter().map(|path| local(path)));
             command.arg(remote(session, &destination(sources, target)));
@@ -35,7 +39,8 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 /// The command that copies `paths`, all but the last in the guest, to the last, local one.
 ///
 /// # Errors
-/// There are fewer than two paths, or standard output is a source.
+/// There are fewer than two paths, standard output is a source, or nothing can be written to the
+/// target.
 pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     if sources.iter().any(|source| source == STREAM) {
@@ -44,17 +49,50 @@ pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     if target == STREAM {
         return Ok(session.ssh(&[cat("", sources)]));
     }
+    takes(target, sources.len() > 1)?;
     let mut command = session.tool("scp");
     command.args(["-r", "--"]).args(sources.iter().map(|path| remote(session, path)));
     command.arg(local(target));
     Ok(command)
 }
 
+/// Sees that something can be copied from a local path.
+///
+/// # Errors
+/// It can't.
+pub fn gives(path: &OsStr) -> Result<(), Error> {
+    access(path, Access::READ_OK).map_err(|error| cant("copy", Path::new(path))(error.into()))
+}
+
+/// Sees that something can be copied to a local path, or into it if that `has_to_be_dir`.
+///
+/// # Errors
+/// It can't.
+pub fn takes(path: &OsStr, has_to_be_dir: bool) -> Result<(), Error> {
+    let has_to_be_dir = has_to_be_dir || path.as_bytes().ends_with(b"/.");
+    writable(Path::new(path), has_to_be_dir).map_err(cant("copy to", Path::new(path)))
+}
+
+fn writable(path: &Path, has_to_be_dir: bool) -> io::Result<()> {
+    let entries = Access::WRITE_OK | Access::EXEC_OK;
+    let (path, wanted) = match path.metadata() {
+        Ok(found) if found.is_dir() => (path, entries),
+        Ok(_) if has_to_be_dir => return Err(io::ErrorKind::NotADirectory.into()),
+        Ok(_) => (path, Access::WRITE_OK),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_to_be_dir => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            (parent.unwrap_or(Path::new(".")), entries)
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(access(path, wanted)?)
+}
+
 fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
         _ => Err(Usage {
-            message: "what to copy and where to: two paths at least".to_owned(),
+            message: "two paths are needed: what to copy and where to".to_owned(),
             hint: None,
         }
         .into()),

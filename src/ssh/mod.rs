@@ -16,7 +16,7 @@ mod probe;
 mod tries;
 mod turn;
 
-pub use copy::{STREAM, get, put};
+pub use copy::{STREAM, get, gives, put, takes};
 pub use doubt::{Doubts, Opinion};
 pub use error::SshError;
 pub use guest_paths::guest_paths;

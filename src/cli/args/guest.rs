@@ -31,7 +31,7 @@ pub struct PutArgs {
     #[arg(add = completions::vm_names())]
     pub vm: String,
     /// What to copy, `-` for standard input, then where to in the guest
-    #[arg(required = true, num_args = 2.., value_names = ["LOCAL", "REMOTE"])]
+    #[arg(required = true, value_name = "PATH")]
     #[arg(value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<OsString>,
 }
@@ -47,7 +47,7 @@ pub struct GetArgs {
     #[arg(add = completions::vm_names())]
     pub vm: String,
     /// What to copy in the guest, then where to, `-` for standard output
-    #[arg(required = true, num_args = 2.., value_names = ["REMOTE", "LOCAL"])]
+    #[arg(required = true, value_name = "PATH")]
     #[arg(add = completions::remote_then_local())]
     pub paths: Vec<OsString>,
 }
