@@ -97,7 +97,7 @@ pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     if !context.json {
         for status in &statuses {
             if let Some(error) = &status.error {
-                output::note(of_vm(&status.name, error));
+                output::say(of_vm(&status.name, error));
             }
         }
     }

@@ -92,6 +92,9 @@ impl Cli {
     /// Runs the verb and says how to exit.
     pub fn run(self) -> ExitCode {
         let context = Context { config: self.config, json: self.json };
+        if self.quiet {
+            stderr::be_quiet();
+        }
         let copies = matches!(self.verb, Verb::Put(_) | Verb::Get(_));
         let passes_through = copies || matches!(self.verb, Verb::Ssh(_) | Verb::Run(_));
         let result = match self.verb {

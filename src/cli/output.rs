@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub use super::stderr::{failure, note};
+pub use super::stderr::{failure, note, say};
 
 /// Prints what a verb reports, its JSON or its text; whether that could be written.
 pub fn report(report: &(impl Serialize + Display), json: bool) -> bool {
@@ -128,7 +128,7 @@ fn tell(error: &Error, worded: impl Fn(&str) -> String) {
             let message = worded(&error.to_string());
             let excerpt = error.excerpt().map(|(title, text)| format!("\n{title}\n{text}"));
             let more = excerpt.unwrap_or_default() + &hint.unwrap_or_default();
-            note(format_args!("{RED}error{RED:#}: {message}{more}"));
+            say(format_args!("{RED}error{RED:#}: {message}{more}"));
         }
     }
     bundle(error.bundle(), error.bundle_error().map(Error::to_string).as_deref());
@@ -137,30 +137,30 @@ fn tell(error: &Error, worded: impl Fn(&str) -> String) {
 /// Tells where the crash bundle of a failure is, or why there is none.
 pub fn bundle(bundle: Option<&Path>, failure: Option<&str>) {
     if let Some(bundle) = bundle {
-        note(format_args!("crash bundle: {}", bundle.display()));
+        say(format_args!("crash bundle: {}", bundle.display()));
     }
     if let Some(failure) = failure {
-        note(format_args!("no crash bundle was written: {failure}"));
+        say(format_args!("no crash bundle was written: {failure}"));
     }
 }
 
 /// Tells on standard error of what is wrong, though the verb goes on.
 pub fn warning(error: &Error) {
     match error.diagnostics() {
-        Some((source, diagnostics)) => snippets(&source, &diagnostics, Level::WARNING),
+        Some((source, diagnostics)) => snippets(&source, &diagnostics, Level::WARNING, note),
         None => note(format_args!("{YELLOW}warning{YELLOW:#}: {error}")),
     }
 }
 
 /// Shows what is wrong at places of the config, on standard error.
 pub fn errors(source: &Source, diagnostics: &[Diagnostic]) {
-    snippets(source, diagnostics, Level::ERROR);
+    snippets(source, diagnostics, Level::ERROR, say);
 }
 
-fn snippets(source: &Source, diagnostics: &[Diagnostic], level: Level<'static>) {
+fn snippets(source: &Source, diagnostics: &[Diagnostic], level: Level<'static>, tell: fn(String)) {
     let coloured = io::stderr().is_terminal();
     for diagnostic in diagnostics {
-        note(snippet(source, diagnostic, level.clone(), None, coloured));
+        tell(snippet(source, diagnostic, level.clone(), None, coloured));
     }
 }
 
@@ -222,7 +222,7 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
         let shown = answer.render().ansi().to_string();
         let shown = shown.strip_suffix('\n').unwrap_or(&shown);
         match answer.use_stderr() {
-            true => note(shown),
+            true => say(shown),
             false => _ = text(shown),
         }
     } else {

@@ -1,6 +1,7 @@
 //! `qqmgr run`.
 
 use super::args::guest::RunArgs;
+use super::stderr::wants_progress;
 use super::{Context, output};
 use crate::Error;
 use crate::console::Terminal;
@@ -16,6 +17,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
         keep_on_failure: args.keep_on_failure,
         command: args.command,
         capture: context.json,
+        progress: !context.json && wants_progress(),
     };
     // Without one there is nothing to keep.
     let terminal = Terminal::keep();

@@ -5,21 +5,42 @@ use anstream::AutoStream;
 use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub const RED: Style = AnsiColor::Red.on_default().bold();
 pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// Tells something beside the result, on standard error.
+/// Only errors are welcome.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on only errors are told.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether somebody watches standard error and wants to know how far things are.
+pub fn wants_progress() -> bool {
+    !QUIET.load(Ordering::Relaxed) && io::stderr().is_terminal()
+}
+
+/// Tells something beside the result, which is no error, on standard error.
 pub fn note(text: impl Display) {
+    if !QUIET.load(Ordering::Relaxed) {
+        say(text);
+    }
+}
+
+/// Tells something that has to be known.
+pub fn say(text: impl Display) {
     // Where this can't be told, nothing can.
     let _ = Patient(rustix::stdio::stderr()).write_all(&styled(&io::stderr(), text));
 }
 
 /// Tells a failure that is no [`Error`] on standard error.
 pub fn failure(text: impl Display) {
-    note(format_args!("{RED}error{RED:#}: {text}"));
+    say(format_args!("{RED}error{RED:#}: {text}"));
 }
 
 /// A text and a line end, with its colours if they are welcome on that stream.

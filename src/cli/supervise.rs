@@ -96,7 +96,7 @@ impl<'a> Tool<'a> {
             }
         }
         drop(self.terminal.take());
-        output::note(format_args!("{}: {what}", self.instance.name));
+        output::say(format_args!("{}: {what}", self.instance.name));
         match ended {
             Ok(status) => status.map_err(|error| self.failed(error)),
             Err(_) => Ok(ExitStatus::from_raw(ssh::FAILED << 8)),

@@ -1,5 +1,6 @@
 //! `qqmgr put` and `qqmgr get`.
 
+use super::stderr::wants_progress;
 use super::supervise::Tool;
 use super::{Context, ssh, stdout};
 use crate::Error;
@@ -10,24 +11,36 @@ use crate::sys::child::exit_code;
 use crate::text::quote::quote;
 use crate::vm::Registry;
 use std::ffi::{OsStr, OsString};
-use std::iter;
 use std::process::{Command, ExitCode, Stdio};
+use std::{io, iter};
 
 pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
     let (config, instance) = find(context, "put", vm, paths)?;
     let session = ssh::open(context, &config, &instance).await?;
-    ssh::in_guest(context, put_command(&session, paths)?, &instance).await
+    let mut tool = put_command(&session, paths)?;
+    if paths.iter().all(|path| path != STREAM) {
+        tool.stdout(meter());
+    }
+    ssh::in_guest(context, tool, &instance).await
 }
 
 pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
     let (config, instance) = find(context, "get", vm, paths)?;
     let session = ssh::open(context, &config, &instance).await?;
-    let tool = get_command(&session, paths)?;
+    let mut tool = get_command(&session, paths)?;
     let is_stream = paths.last().is_some_and(|target| target == STREAM);
-    match is_stream && !context.json {
-        true => streamed(tool, &instance).await,
-        false => ssh::in_guest(context, tool, &instance).await,
+    if is_stream && !context.json {
+        return streamed(tool, &instance).await;
     }
+    if !is_stream {
+        tool.stdout(meter());
+    }
+    ssh::in_guest(context, tool, &instance).await
+}
+
+/// Where scp shows how far it is, which it does at a terminal.
+fn meter() -> Stdio {
+    if wants_progress() { io::stderr().into() } else { Stdio::null() }
 }
 
 /// The config and the VM. Where that can't be right, files that are named as scp has it, `VM:PATH`, are

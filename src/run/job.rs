@@ -59,6 +59,8 @@ pub struct Job {
     pub command: Vec<OsString>,
     /// Whether to collect the command's output instead of passing it on.
     pub capture: bool,
+    /// Whether standard error is a terminal on which scp is to show how far it is.
+    pub progress: bool,
 }
 
 impl Job {

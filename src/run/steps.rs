@@ -87,7 +87,7 @@ pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Res
     let instance = subject.instance;
     let session = Session::open(subject.config, instance).await?;
     for copy in &job.put {
-        copied(instance, copy, ssh::put(&session, &copy.paths())?).await?;
+        copied(instance, job, copy, ssh::put(&session, &copy.paths())?).await?;
     }
     *progress.step.lock() = Step::Command;
     let status = command(&session, job, progress).await?;
@@ -98,7 +98,7 @@ pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Res
     *progress.status.lock() = Some(status);
     *progress.step.lock() = Step::Get;
     for copy in &job.get {
-        if let Err(error) = copied(instance, copy, ssh::get(&session, &copy.paths())?).await {
+        if let Err(error) = copied(instance, job, copy, ssh::get(&session, &copy.paths())?).await {
             progress.not_copied.lock().push(error);
         }
     }
@@ -117,10 +117,16 @@ async fn command(session: &Session, job: &Job, progress: &Progress) -> Result<Ex
     command.status().await.map_err(not_run)
 }
 
-/// Runs scp, whose progress is nobody's concern.
-async fn copied(instance: &Instance, copy: &Copy, scp: std::process::Command) -> Result<(), Error> {
+/// Runs scp, and keeps what it says for an error.
+async fn copied(
+    instance: &Instance,
+    job: &Job,
+    copy: &Copy,
+    scp: std::process::Command,
+) -> Result<(), Error> {
     let mut scp = Command::from(scp);
-    scp.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let meter = if job.progress { io::stderr().into() } else { Stdio::null() };
+    scp.stdin(Stdio::null()).stdout(meter).stderr(Stdio::piped()).kill_on_drop(true);
     let said = async {
         let mut scp = scp.spawn()?;
         let stderr = match scp.stderr.take() {

@@ -4,6 +4,7 @@ use super::Session;
 use crate::Error;
 use crate::error::{Usage, cant};
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -77,7 +78,7 @@ fn writable(path: &Path, has_to_be_dir: bool) -> io::Result<()> {
     let entries = Access::WRITE_OK | Access::EXEC_OK;
     let (path, wanted) = match path.metadata() {
         Ok(found) if found.is_dir() => (path, entries),
-        Ok(_) if has_to_be_dir => return Err(io::ErrorKind::NotADirectory.into()),
+        Ok(_) if has_to_be_dir => return Err(Errno::NOTDIR.into()),
         Ok(_) => (path, Access::WRITE_OK),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !has_to_be_dir => {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -18,6 +18,7 @@ fn files_directories_and_streams() {
     links(&lab);
     failures(&lab);
     local_failures(&lab);
+    progress(&lab);
 }
 
 fn streams(lab: &Lab) {
@@ -223,7 +224,7 @@ fn local_failures(lab: &Lab) {
             "get a /etc/passwd /etc/group nodir",
             "can't copy to \"nodir\": No such file or directory",
         ),
-        ("get a /etc/passwd /etc/group plain", "can't copy to \"plain\": not a directory"),
+        ("get a /etc/passwd /etc/group plain", "can't copy to \"plain\": Not a directory"),
         ("get a '/root/p*' nodir/.", "can't copy to \"nodir/.\": No such file or directory"),
         ("get a /etc/passwd nodir/x", "can't copy to \"nodir/x\": No such file or directory"),
     ] {
@@ -265,4 +266,27 @@ fn files_named_as_for_scp() {
     let unknown = lab.qqmgr("get c:/x .").run();
     let stderr = String::from_utf8_lossy(&unknown.code(125).stderr).into_owned();
     assert!(stderr.starts_with("error: there is no VM `c:/x` in "), "{unknown}");
+}
+
+/// scp's own meter, on standard error alone.
+fn progress(lab: &Lab) {
+    let at_terminal = |line: &str| {
+        let line = format!("\"$0\" {line}");
+        let mut shell =
+            lab.program("sh").args(["-c", &line, env!("CARGO_BIN_EXE_qqmgr")]).at_terminal();
+        assert_eq!(shell.ends(), 0, "{}", shell.text());
+        shell.text()
+    };
+    for line in ["put a random /root/ >out", "get a /root/random back >out"] {
+        let shown = at_terminal(line);
+        assert!(shown.contains(" 100% ") && shown.contains("random "), "{shown}");
+        assert_eq!(lab.read("out"), "");
+    }
+    for line in [
+        "-q put a random /root/",
+        "get a /root/random back 2>err",
+        "put a random /root/ --json >out",
+    ] {
+        assert_eq!(at_terminal(line), "", "{line}");
+    }
 }

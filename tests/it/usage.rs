@@ -60,6 +60,23 @@ fn the_words_of_another_program_come_after_dashes() {
 }
 
 #[test]
+fn quiet_leaves_errors() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.write(".qqmgr/vm.a/serial", "said\n");
+    let note = "a: is not running; --retry waits for its start\n";
+    lab.qqmgr("serial a -f").run().expect(0, "said\n", note);
+    for line in ["-q serial a -f", "serial a -f --quiet"] {
+        lab.qqmgr(line).run().expect(0, "said\n", "");
+    }
+    lab.qqmgr("-q stop a").run().ok("a: is not running\n");
+    for line in ["status nope", "strat", "ssh a true"] {
+        let told = lab.qqmgr(line).run();
+        let quiet = lab.qqmgr(&format!("-q {line}")).run();
+        assert_eq!(quiet.code(told.code).stdout("").stderr, told.stderr, "{quiet}");
+    }
+}
+
+#[test]
 fn arguments_need_not_be_text() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let no_text = || OsString::from_vec(b"\xff".into());

@@ -22,6 +22,9 @@ pub struct Cli {
     /// Print one JSON document instead of text; a stream prints one per line
     #[arg(long, global = true, help_heading = super::help::GLOBAL)]
     pub(super) json: bool,
+    /// Tell only errors: no notes, no progress
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
     #[command(subcommand)]
     pub(super) verb: Verb,
 }

@@ -30,6 +30,18 @@ fn a_commands_streams_files_and_exit_code() {
 }
 
 #[test]
+fn how_far_the_copies_are_is_shown_on_a_terminal() {
+    let lab = Lab::new(&guest_vm("a"));
+    lab.write("in", "put");
+    let line = "run a --put in:/tmp/in --get /tmp/in:out -- true";
+    let mut run = lab.qqmgr(line).at_terminal();
+    assert_eq!(run.shows("in ").shows("100%").shows("in ").shows("100%").ends(), 0);
+    let mut run = lab.qqmgr(&format!("-q {line}")).at_terminal();
+    assert_eq!((run.ends(), run.text()), (0, String::new()));
+    gone(&lab);
+}
+
+#[test]
 fn one_word_is_a_shell_line_and_several_are_exact() {
     let lab = Lab::new(&guest_vm("a"));
     let put = OsString::from_vec(b"--put=\xff:/root/\xff".into());
