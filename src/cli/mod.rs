@@ -12,6 +12,7 @@ mod help;
 mod helper;
 mod init;
 mod kill;
+mod links;
 mod list;
 mod logs;
 mod man;
@@ -115,8 +116,8 @@ impl Cli {
             Verb::Console(args) => block_on(console::run(&context, args)),
             Verb::Monitor(args) => block_on(monitor::run(&context, args)),
             Verb::Ssh(args) => block_on(ssh::run(&context, &args.words)),
-            Verb::Put(args) => block_on(transfer::put(&context, &args.vm, &args.paths)),
-            Verb::Get(args) => block_on(transfer::get(&context, &args.vm, &args.paths)),
+            Verb::Put(args) => block_on(transfer::put(&context, &args)),
+            Verb::Get(args) => block_on(transfer::get(&context, &args)),
             Verb::Check(args) => block_on(check::run(&context, args)),
             Verb::SshConfig(args) => block_on(ssh_config::run(&context, &args)),
             Verb::Init(args) => block_on(init::run(&context, &args.vm)),

@@ -1,5 +1,6 @@
 //! `qqmgr ssh`, and how any of OpenSSH's tools is run: in our place, or for its output.
 
+use super::stderr::wants_progress;
 use super::supervise::{GRACE, Tool};
 use super::{Context, output};
 use crate::Error;
@@ -10,6 +11,7 @@ use crate::sys::child::{ending_with_us, exit_code};
 use crate::vm::Registry;
 use serde::Serialize;
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::pin::pin;
@@ -86,7 +88,18 @@ pub async fn in_guest(
         let status = Tool::start(tool, instance)?.ends().await?;
         return Ok(ExitCode::from(exit_code(status)));
     }
-    tool.stdout(Stdio::piped()).stderr(Stdio::piped());
+    tool.stderr(Stdio::piped());
+    let (status, stdout, stderr) = collected(tool, instance).await?;
+    report(status, &stdout, &stderr)
+}
+
+/// Runs a tool in the guest for what it writes to its standard output, and to a standard error that is
+/// piped.
+pub async fn collected(
+    mut tool: Command,
+    instance: &Instance,
+) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), Error> {
+    tool.stdout(Stdio::piped());
     let mut tool = Tool::start(tool, instance)?;
     let (out, err) = (tool.child.stdout.take(), tool.child.stderr.take());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -102,7 +115,12 @@ pub async fn in_guest(
             _ = &mut reading => ends.await?,
         }
     };
-    report(status, &stdout, &stderr)
+    Ok((status, stdout, stderr))
+}
+
+/// Where scp shows how far it is, which it does at a terminal.
+pub fn meter() -> Stdio {
+    if wants_progress() { io::stderr().into() } else { Stdio::null() }
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
@@ -126,7 +144,11 @@ pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Er
 }
 
 fn report(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Result<ExitCode, Error> {
-    let exit_code = exit_code(status);
+    tell(exit_code(status), stdout, stderr)
+}
+
+/// Tells what a tool, or several, came to.
+pub fn tell(exit_code: u8, stdout: &[u8], stderr: &[u8]) -> Result<ExitCode, Error> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     output::document(&Output { exit_code, stdout: text(stdout), stderr: text(stderr) });
     Ok(ExitCode::from(exit_code))

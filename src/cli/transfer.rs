@@ -1,6 +1,8 @@
 //! `qqmgr put` and `qqmgr get`.
 
-use super::stderr::wants_progress;
+use super::args::guest::{GetArgs, PutArgs};
+use super::links::Copying;
+use super::ssh::meter;
 use super::supervise::Tool;
 use super::{Context, ssh, stdout};
 use crate::Error;
@@ -11,12 +13,16 @@ use crate::sys::child::exit_code;
 use crate::text::quote::quote;
 use crate::vm::Registry;
 use std::ffi::{OsStr, OsString};
+use std::iter;
 use std::process::{Command, ExitCode, Stdio};
-use std::{io, iter};
 
-pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
+pub async fn put(context: &Context, args: &PutArgs) -> Result<ExitCode, Error> {
+    let PutArgs { vm, paths, links } = args;
     let (config, instance) = find(context, "put", vm, paths)?;
     let session = ssh::open(context, &config, &instance).await?;
+    if *links {
+        return Copying::new(context, &session, &instance)?.put(paths).await;
+    }
     let mut tool = put_command(&session, paths)?;
     if paths.iter().all(|path| path != STREAM) {
         tool.stdout(meter());
@@ -24,9 +30,13 @@ pub async fn put(context: &Context, vm: &str, paths: &[OsString]) -> Result<Exit
     ssh::in_guest(context, tool, &instance).await
 }
 
-pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<ExitCode, Error> {
+pub async fn get(context: &Context, args: &GetArgs) -> Result<ExitCode, Error> {
+    let GetArgs { vm, paths, links } = args;
     let (config, instance) = find(context, "get", vm, paths)?;
     let session = ssh::open(context, &config, &instance).await?;
+    if *links {
+        return Copying::new(context, &session, &instance)?.get(paths).await;
+    }
     let mut tool = get_command(&session, paths)?;
     let is_stream = paths.last().is_some_and(|target| target == STREAM);
     if is_stream && !context.json {
@@ -36,11 +46,6 @@ pub async fn get(context: &Context, vm: &str, paths: &[OsString]) -> Result<Exit
         tool.stdout(meter());
     }
     ssh::in_guest(context, tool, &instance).await
-}
-
-/// Where scp shows how far it is, which it does at a terminal.
-fn meter() -> Stdio {
-    if wants_progress() { io::stderr().into() } else { Stdio::null() }
 }
 
 /// The config and the VM. Where that can't be right, files that are named as scp has it, `VM:PATH`, are

@@ -89,7 +89,7 @@ fn writable(path: &Path, has_to_be_dir: bool) -> io::Result<()> {
     Ok(access(path, wanted)?)
 }
 
-fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
+pub(super) fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
         _ => Err(Usage {
@@ -123,9 +123,7 @@ fn remote(session: &Session, path: &OsStr) -> OsString {
 /// under a name with slashes at its end too.
 fn destination(sources: &[OsString], target: &OsStr) -> OsString {
     let [source] = sources else {
-        // No name at all is that of the home directory.
-        let directory = if target.is_empty() { OsStr::new(".") } else { target };
-        return concat([directory, OsStr::new("/.")]);
+        return inside(target);
     };
     let bytes = target.as_bytes();
     let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
@@ -136,19 +134,82 @@ fn destination(sources: &[OsString], target: &OsStr) -> OsString {
     }
 }
 
+/// The name of a directory with which it has to be there.
+pub(super) fn inside(target: &OsStr) -> OsString {
+    // No name at all is that of the home directory.
+    let directory = if target.is_empty() { OsStr::new(".") } else { target };
+    concat([directory, OsStr::new("/.")])
+}
+
 /// A `cat` for the guest's shell.
 fn cat(redirection: &str, paths: &[impl AsRef<OsStr>]) -> OsString {
-    let mut line = b"cat ".to_vec();
-    line.extend_from_slice(redirection.as_bytes());
-    let words: Vec<_> = paths.iter().map(|path| word(path.as_ref().as_bytes())).collect();
-    line.extend(words.join(&b' '));
-    OsString::from_vec(line)
+    let words = paths.iter().map(|path| word_of(path.as_ref()));
+    line(&format!("cat {redirection}"), words)
+}
+
+/// A line for the guest's shell.
+pub(super) fn line(start: &str, words: impl IntoIterator<Item = OsString>) -> OsString {
+    let words: Vec<_> = words.into_iter().map(OsString::into_vec).collect();
+    OsString::from_vec([start.as_bytes(), &words.join(&b' ')].concat())
+}
+
+/// A path as one word for the guest's shell.
+pub(super) fn word_of(path: &OsStr) -> OsString {
+    let path = if path.is_empty() { OsStr::new(".") } else { path };
+    OsString::from_vec(word(path.as_bytes()))
+}
+
+/// A pattern of scp's as a word for the guest's shell, which is to expand `~`, `*`, `?` and `[...]`.
+pub(super) fn pattern(path: &OsStr) -> OsString {
+    let (start, rest) = match path.as_bytes() {
+        b"~" => return path.to_owned(),
+        [b'~', b'/', rest @ ..] => ("~/", rest),
+        [b'-', ..] => ("./", path.as_bytes()),
+        rest => ("", rest),
+    };
+    let mut word = start.as_bytes().to_vec();
+    let mut bytes = rest.iter().copied();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'*' | b'?' | b'[' | b']' | b'!' | b'^' => word.push(byte),
+            b'\\' => word.extend(single(bytes.next().unwrap_or(byte))),
+            byte if byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte) => word.push(byte),
+            byte => word.extend(single(byte)),
+        }
+    }
+    if word.is_empty() { ".".into() } else { OsString::from_vec(word) }
+}
+
+/// A byte as a shell takes it for itself.
+fn single(byte: u8) -> Vec<u8> {
+    match byte {
+        b'\'' => br"\'".into(),
+        _ => vec![b'\'', byte, b'\''],
+    }
+}
+
+/// The pattern of scp's that means this path alone.
+pub(super) fn literal(path: &OsStr) -> OsString {
+    let escaped = |byte: &u8| match byte {
+        b'*' | b'?' | b'[' | b']' | b'\\' => vec![b'\\', *byte],
+        byte => vec![*byte],
+    };
+    OsString::from_vec(path.as_bytes().iter().flat_map(escaped).collect())
+}
+
+/// A path that is no option.
+pub(super) fn no_option(path: &OsStr) -> OsString {
+    match path.as_bytes() {
+        [b'-', ..] => concat([OsStr::new("./"), path]),
+        _ => path.to_owned(),
+    }
 }
 
 /// A path as one word for the guest's shell, which is to expand `~` and nothing else.
 pub(super) fn word(path: &[u8]) -> Vec<u8> {
     // A leading dash would be an option to `cat`.
     let (start, rest): (&[u8], _) = match path {
+        b"~" => return path.to_vec(),
         [b'~', b'/', rest @ ..] => (b"~/", rest),
         [b'-', ..] => (b"./", path),
         _ => (b"", path),
@@ -180,11 +241,27 @@ mod tests {
             ("/a b/$x", "'/a b/$x'"),
             ("it's", r"'it'\''s'"),
             ("~/a b", "~/'a b'"),
+            ("~", "~"),
             ("-n", "./'-n'"),
         ] {
             assert_eq!(String::from_utf8(word(path.as_bytes())).unwrap(), one);
         }
         assert_eq!(cat("> ", &["a", "b"]), "cat > 'a' 'b'");
+    }
+
+    #[test]
+    fn patterns_are_one_word() {
+        for (path, one) in [
+            ("/a b/*.[!co]", "/a' 'b/*.[!co]"),
+            (r"a\*b\\", r"a'*'b'\'"),
+            ("it's$x", r"it\'s'$'x"),
+            ("~/*", "~/*"),
+            ("-*", "./-*"),
+            ("", "."),
+        ] {
+            assert_eq!(pattern(OsStr::new(path)), one);
+        }
+        assert_eq!(literal(OsStr::new(r"a*\")), r"a\*\\");
     }
 
     #[test]

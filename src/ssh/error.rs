@@ -18,6 +18,12 @@ pub enum SshError {
         /// The VM.
         vm: String,
     },
+    /// Directories are copied with their links by tar, and the guest has none.
+    #[error("VM `{vm}`: the guest has no `tar`, by which --links copies directories")]
+    NoTar {
+        /// The VM.
+        vm: String,
+    },
     /// A file was not copied into or out of the guest.
     #[error("VM `{vm}`: `{what}` was not copied{}", colon(reason))]
     NotCopied {
@@ -33,6 +39,7 @@ pub enum SshError {
 faults!(SshError {
     SshError::PortUnknown { .. } => "ssh_port_unknown", State;
     SshError::AddressUnknown { .. } => "ssh_address_unknown", State;
+    SshError::NoTar { .. } => "no_tar", Failed;
     SshError::NotCopied { .. } => "not_copied", Failed;
 }
 fn hint(&self) -> Option<String> {
@@ -41,6 +48,9 @@ fn hint(&self) -> Option<String> {
             Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
         }
         SshError::AddressUnknown { vm } => Some(format!("wait until it is up: qqmgr start {vm} --wait")),
+        SshError::NoTar { .. } => {
+            Some("without --links, scp copies the files that links lead to".to_owned())
+        }
         SshError::NotCopied { .. } => None,
     }
 });

@@ -9,6 +9,7 @@ mod error;
 mod guest_paths;
 mod host;
 mod key;
+pub mod links;
 mod login;
 mod master;
 mod path;
@@ -30,7 +31,7 @@ use crate::config::{Config, Instance, Ssh};
 use crate::sys::short_socket;
 use crate::vm::{self, History, VmDir};
 use config::Way;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -84,6 +85,12 @@ impl Session {
         }
         command.arg(&self.name).args(args);
         command
+    }
+
+    /// A script that the guest's shell is to run, with words for that as its arguments.
+    fn script(&self, script: &str, words: impl IntoIterator<Item = OsString>) -> Command {
+        let script = copy::line("exec sh -c ", [copy::word_of(OsStr::new(script)), "sh".into()]);
+        self.ssh(&[[script].into_iter().chain(words).collect::<Vec<_>>().join(OsStr::new(" "))])
     }
 
     /// Whether the config says what is shared.

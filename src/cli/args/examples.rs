@@ -94,6 +94,7 @@ Examples:
 pub const PUT: &str = "\
 Examples:
   qqmgr put test-vm bzImage modules/ /root/      files and directories, with cp's rules
+  qqmgr put test-vm --links tree /srv/           a directory whose links stay links
   dmesg | qqmgr put test-vm - /tmp/host-dmesg    a stream";
 
 pub const GET: &str = "\

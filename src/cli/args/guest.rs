@@ -23,13 +23,17 @@ pub struct SshArgs {
 
 /// Copy files and directories into a running VM
 ///
-/// This is scp: in a directory, links to files become files and links to directories are left out.
+/// This is scp: in a directory, links to files become files and links to directories are left out,
+/// unless --links keeps them.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::PUT, override_usage = "qqmgr put [OPTIONS] VM LOCAL... REMOTE")]
 pub struct PutArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
+    /// Keep links in directories as links; the guest needs tar
+    #[arg(long)]
+    pub links: bool,
     /// What to copy, `-` for standard input, then where to in the guest
     #[arg(required = true, value_name = "PATH")]
     #[arg(value_hint = clap::ValueHint::AnyPath)]
@@ -39,13 +43,16 @@ pub struct PutArgs {
 /// Copy files and directories out of a running VM
 ///
 /// This is scp: the guest's names are patterns (`\*` is a star), and in a directory, links to files
-/// become files and links to directories are left out.
+/// become files and links to directories are left out, unless --links keeps them.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::GET, override_usage = "qqmgr get [OPTIONS] VM REMOTE... LOCAL")]
 pub struct GetArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
+    /// Keep links in directories as links; the guest needs tar
+    #[arg(long)]
+    pub links: bool,
     /// What to copy in the guest, then where to, `-` for standard output
     #[arg(required = true, value_name = "PATH")]
     #[arg(add = completions::remote_then_local())]

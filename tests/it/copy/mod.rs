@@ -1,5 +1,7 @@
 //! `put` and `get`: cp's rules and binary streams, on a real guest.
 
+mod links;
+
 use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
 use std::ffi::OsString;
 use std::fs;
@@ -15,10 +17,11 @@ fn files_directories_and_streams() {
     bytes(&lab);
     patterns(&lab);
     directories(&lab);
-    links(&lab);
+    links::followed(&lab);
     failures(&lab);
     local_failures(&lab);
     progress(&lab);
+    links::kept(&lab);
 }
 
 fn streams(lab: &Lab) {
@@ -117,31 +120,6 @@ fn patterns(lab: &Lab) {
     lab.qqmgr("get a '/root/p*' made").run().ok("");
     assert_eq!(fs::read_dir(lab.path("made")).unwrap().count(), 2);
     lab.qqmgr("get a '/root/p*' all/.").run().ok("");
-}
-
-/// What docs/ssh.md says of symbolic links in directories.
-fn links(lab: &Lab) {
-    lab.write("linked/dir/file", "1");
-    lab.write("linked/file", "2");
-    for (target, link) in [("file", "to-file"), ("dir", "to-dir"), ("nowhere", "to-nowhere")] {
-        std::os::unix::fs::symlink(target, lab.path("linked").join(link)).unwrap();
-    }
-    let outcome = lab.qqmgr("put a linked /root/linked").run();
-    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
-    assert!(stderr.contains("to-nowhere"), "{outcome}");
-    assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
-    // An older scp leaves a link to a directory out and says so, a newer one follows it.
-    let followed = if stderr.contains("to-dir") { "" } else { "./to-dir/file\n" };
-    lab.qqmgr("ssh a 'cd /root/linked && find . -type f | sort; find . -type l'")
-        .run()
-        .ok(&format!("./dir/file\n./file\n{followed}./to-file\n"));
-    let tar =
-        format!("tar -C linked -c . | {} ssh a tar -C /root/tar -x", env!("CARGO_BIN_EXE_qqmgr"));
-    lab.qqmgr("ssh a mkdir /root/tar").run().ok("");
-    lab.program("sh").args(["-c", &tar]).run().ok("");
-    lab.qqmgr("ssh a 'cd /root/tar && find . -type l | sort'")
-        .run()
-        .ok("./to-dir\n./to-file\n./to-nowhere\n");
 }
 
 fn directories(lab: &Lab) {
