@@ -107,7 +107,7 @@ mod tests {
         }
         sent(|it| vm::start(&it.config, &it.instance, &it.options));
         sent(|it| vm::stop(&it.instance, vm::From::Quit, vm::By::Stop));
-        sent(|it| vm::restart(&it.config, &it.instance, it.plan.timeout));
+        sent(|it| vm::restart(&it.config, &it.instance, None, it.plan.timeout));
         sent(|it| vm::status(&it.instance));
         sent(|it| vm::list(std::slice::from_ref(&it.instance)));
         sent(|it| wait::wait(&it.config, &it.instance, &it.plan));

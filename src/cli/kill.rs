@@ -7,5 +7,5 @@ use crate::vm::{By, From};
 use std::process::ExitCode;
 
 pub async fn run(context: &Context, args: KillArgs) -> Result<ExitCode, Error> {
-    stop::each(context, &args.vms, false, From::Sigkill, By::Kill).await
+    stop::each(context, &args.vms, From::Sigkill, By::Kill).await
 }

@@ -1,17 +1,18 @@
 //! Verbs that take several VMs: side by side, a line each, the worst exit code of all.
 
+use super::args::Vms;
 use super::{Context, output};
 use crate::Error;
-use crate::config::Instance;
+use crate::config::{Config, Instance, Kind};
 use crate::sys::descriptors;
-use crate::vm::is_pattern;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use crate::vm::{Registry, is_pattern};
+use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Display;
+use std::pin::pin;
 use std::process::ExitCode;
-use tokio::sync::Semaphore;
+use std::rc::Rc;
 
 /// As many descriptors it takes to start or stop a VM, with a keeper.
 const DESCRIPTORS: usize = 8;
@@ -24,9 +25,38 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The VMs that these names or patterns stand for.
-    pub fn new(names: &[String], instances: Vec<Instance>) -> Targets {
-        Targets { instances, single: matches!(names, [name] if !is_pattern(name)) }
+    /// The VMs of the config that are meant, to be started.
+    ///
+    /// # Errors
+    /// There is none for one of the names, or a directory can't be read.
+    pub fn startable(config: &Config, vms: &Vms) -> Result<Targets, Error> {
+        let registry = Registry::of(config);
+        let mut instances = match vms.all {
+            true => config.vms(),
+            false => registry.matching(&vms.names, |name| registry.startable(name))?,
+        };
+        instances.retain(|instance| instance.kind == Kind::Defined);
+        match (vms.names.as_slice(), instances.as_slice()) {
+            ([pattern, ..], []) => Err(config.unknown(pattern).into()),
+            _ => Ok(Targets::new(vms, instances)),
+        }
+    }
+
+    /// The VMs that are meant, whatever the config has to do with them.
+    ///
+    /// # Errors
+    /// As [`Targets::startable`].
+    pub fn existing(registry: &Registry<'_>, vms: &Vms) -> Result<Targets, Error> {
+        let instances = match vms.all {
+            true => registry.all()?,
+            false => registry.matching(&vms.names, |name| registry.get(name))?,
+        };
+        Ok(Targets::new(vms, instances))
+    }
+
+    fn new(vms: &Vms, instances: Vec<Instance>) -> Targets {
+        let single = matches!(vms.names.as_slice(), [name] if !is_pattern(name));
+        Targets { instances, single }
     }
 
     /// Does the work on each, all at once as far as descriptors suffice, and tells each result as it
@@ -36,24 +66,47 @@ impl Targets {
         context: &Context,
         work: impl AsyncFn(&Instance) -> Result<T, Error>,
     ) -> Result<ExitCode, Error> {
-        if let (true, [instance]) = (self.single, self.instances.as_slice()) {
-            output::report(&work(instance).await?, context.json);
-            return Ok(ExitCode::SUCCESS);
-        }
-        let numbered = self.instances.iter().enumerate();
-        let work = &work;
-        let turns = Semaphore::new(descriptors::at_once(DESCRIPTORS));
-        let one = async |at, instance| {
-            // It is never closed.
-            let _turn = turns.acquire().await;
-            (at, work(instance).await)
-        };
-        let mut running: FuturesUnordered<_> =
-            numbered.map(|(at, instance)| one(at, instance)).collect();
+        self.tell(context, self.side_by_side(work).buffer_unordered(at_once()), |_| 0).await
+    }
+
+    /// Does the work on each in the same way, and tells the results in the order of the VMs; `code`
+    /// is how to exit for one of them.
+    pub async fn each_in_order<T: Serialize + Display>(
+        &self,
+        context: &Context,
+        work: impl AsyncFn(&Instance) -> Result<T, Error>,
+        code: impl Fn(&T) -> u8,
+    ) -> Result<ExitCode, Error> {
+        self.tell(context, self.side_by_side(work).buffered(at_once()), code).await
+    }
+
+    fn side_by_side<T>(
+        &self,
+        work: impl AsyncFn(&Instance) -> Result<T, Error>,
+    ) -> impl Stream<Item = impl Future<Output = (usize, Result<T, Error>)>> {
+        let work = Rc::new(work);
+        stream::iter(self.instances.iter().enumerate()).map(move |(at, instance)| {
+            let work = work.clone();
+            async move { (at, work(instance).await) }
+        })
+    }
+
+    async fn tell<T: Serialize + Display>(
+        &self,
+        context: &Context,
+        results: impl Stream<Item = (usize, Result<T, Error>)>,
+        code: impl Fn(&T) -> u8,
+    ) -> Result<ExitCode, Error> {
+        let mut results = pin!(results);
         let mut documents = vec![Value::Null; self.instances.len()];
         let mut worst = 0;
-        while let Some((at, result)) = running.next().await {
-            worst = worst.max(result.as_ref().map_or_else(Error::exit_code, |_| 0));
+        while let Some((at, result)) = results.next().await {
+            if self.single {
+                let report = result?;
+                output::report(&report, context.json);
+                return Ok(ExitCode::from(code(&report)));
+            }
+            worst = worst.max(result.as_ref().map_or_else(Error::exit_code, &code));
             if context.json {
                 documents[at] = document(&self.instances[at].name, &result);
                 continue;
@@ -70,6 +123,11 @@ impl Targets {
         }
         Ok(ExitCode::from(worst))
     }
+}
+
+/// How many are worked on at once.
+fn at_once() -> usize {
+    descriptors::at_once(DESCRIPTORS)
 }
 
 /// A result in the list: what the verb reports of one VM, or its name and the error.

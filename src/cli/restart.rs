@@ -1,9 +1,11 @@
 //! `qqmgr restart`.
 
 use super::args::life::RestartArgs;
+use super::many::Targets;
 use super::start::tell;
 use super::{Context, output};
 use crate::Error;
+use crate::config::Instance;
 use crate::ops::{self, Reset, Restart};
 use crate::vm::{Registry, Stopped};
 use crate::wait::Condition;
@@ -22,21 +24,22 @@ impl fmt::Display for Reset {
 
 pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let registry = Registry::of(&config);
     let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
-    let restart = Restart { conditions, timeout: args.timeout };
+    // None of them is not the same as nothing said about them.
+    let is_said = std::env::args_os().any(|arg| arg == "--");
+    let extra = is_said.then_some(args.extra);
+    let restart = Restart { extra, conditions, timeout: args.timeout };
     if args.reset {
-        let instance = registry.get(&args.vm)?;
-        output::report(&ops::reset(&config, &instance, &restart).await?, context.json);
-        return Ok(ExitCode::SUCCESS);
+        let targets = Targets::existing(&Registry::of(&config), &args.vms)?;
+        let reset = async |instance: &Instance| ops::reset(&config, instance, &restart).await;
+        return targets.each(context, reset).await;
     }
-    let instance = registry.startable(&args.vm)?;
     let tell = |stopped: &Stopped, started: &_| {
         if !context.json {
             output::note(stopped);
             tell(started);
         }
     };
-    output::report(&ops::restart(&config, &instance, &restart, tell).await?, context.json);
-    Ok(ExitCode::SUCCESS)
+    let again = async |instance: &Instance| ops::restart(&config, instance, &restart, &tell).await;
+    Targets::startable(&config, &args.vms)?.each(context, again).await
 }

@@ -4,7 +4,7 @@ use super::args::life::StartArgs;
 use super::many::Targets;
 use super::{Context, output};
 use crate::Error;
-use crate::config::{Config, Instance, Kind};
+use crate::config::{Config, Instance};
 use crate::error::Usage;
 use crate::ops::{self, Up, UpReport};
 use crate::sys::process::Identity;
@@ -38,16 +38,7 @@ impl fmt::Display for UpReport {
 
 pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
-    let registry = Registry::of(&config);
-    let mut instances = match args.all {
-        true => config.vms(),
-        false => registry.matching(&args.vms, |name| registry.startable(name))?,
-    };
-    instances.retain(|instance| instance.kind == Kind::Defined);
-    if let ([pattern, ..], []) = (args.vms.as_slice(), instances.as_slice()) {
-        return Err(config.unknown(pattern).into());
-    }
-    let targets = Targets::new(&args.vms, instances);
+    let targets = Targets::startable(&config, &args.vms)?;
     if args.dry_run {
         return dry_run(context, &config, &args).await;
     }
@@ -106,7 +97,7 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
 /// Prints the command lines that would be executed. They can be pasted: the directory that
 /// their sockets are to live in is made, if it can be, and what QEMU does not make itself.
 async fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
-    let [name] = args.vms.as_slice() else {
+    let [name] = args.vms.names.as_slice() else {
         let message = "--dry-run shows one VM".to_owned();
         return Err(Usage { message, hint: Some("name it".to_owned()) }.into());
     };

@@ -1,9 +1,10 @@
 //! `qqmgr status`.
 
 use super::args::view::StatusArgs;
+use super::many::Targets;
 use super::{Context, output};
 use crate::qemu_args::Forward;
-use crate::vm::{self, LeaseStatus, Status};
+use crate::vm::{self, LeaseStatus, Registry, Status};
 use crate::{Error, Exit};
 use std::fmt;
 use std::process::ExitCode;
@@ -74,9 +75,11 @@ impl fmt::Display for Status {
 }
 
 pub async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode, Error> {
-    let instance = context.find(&args.vm)?.1;
-    let status = vm::status(&instance).await?;
-    output::report(&status, context.json);
-    let missed = args.exit_code && !status.is_running();
-    Ok(if missed { ExitCode::from(Exit::State as u8) } else { ExitCode::SUCCESS })
+    let config = context.load()?;
+    let targets = Targets::existing(&Registry::of(&config), &args.vms)?;
+    let code = |status: &Status| match args.exit_code && !status.is_running() {
+        true => Exit::State as u8,
+        false => 0,
+    };
+    targets.each_in_order(context, async |instance| vm::status(instance).await, code).await
 }

@@ -1,5 +1,6 @@
 //! `qqmgr stop`.
 
+use super::args::Vms;
 use super::args::life::StopArgs;
 use super::many::Targets;
 use super::{Context, output};
@@ -26,18 +27,12 @@ impl fmt::Display for Stopped {
 
 pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
     let from = if args.force { From::Quit } else { From::Powerdown(args.timeout) };
-    each(context, &args.vms, args.all, from, By::Stop).await
+    each(context, &args.vms, from, By::Stop).await
 }
 
-/// Stops the VMs of these names, or all of them. A config that is wrong is no reason not to: then
+/// Stops the VMs that are meant. A config that is wrong is no reason not to: then
 /// the runtime directory tells which there are.
-pub async fn each(
-    context: &Context,
-    names: &[String],
-    all: bool,
-    from: From,
-    by: By,
-) -> Result<ExitCode, Error> {
+pub async fn each(context: &Context, vms: &Vms, from: From, by: By) -> Result<ExitCode, Error> {
     use config::Error::{Invalid, NoSuchVm, Unreadable};
     let (config, wrong) = match context.load() {
         Err(error) if matches!(error.get(), Some(Invalid { .. } | Unreadable { .. })) => {
@@ -49,18 +44,14 @@ pub async fn each(
         Some(_) => Registry::of_unread(&config),
         None => Registry::of(&config),
     };
-    let found = match all {
-        true => registry.all(),
-        false => registry.matching(names, |name| registry.get(name)),
-    };
-    let (instances, wrong) = match (found, wrong) {
+    let found = Targets::existing(&registry, vms);
+    let (targets, wrong) = match (found, wrong) {
         // Only the file can tell whether there is such a VM.
         (Err(error), Some(wrong)) if matches!(error.get(), Some(NoSuchVm { .. })) => {
             return Err(wrong);
         }
         (found, wrong) => (found?, wrong),
     };
-    let targets = Targets::new(names, instances);
     if let (Some(wrong), false) = (&wrong, context.json) {
         output::warning(wrong);
     }

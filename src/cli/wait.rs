@@ -1,9 +1,11 @@
 //! `qqmgr wait`.
 
 use super::args::guest::WaitArgs;
+use super::many::Targets;
 use super::{Context, output};
 use crate::Error;
 use crate::config::Instance;
+use crate::vm::Registry;
 use crate::wait::{self, Condition, Plan, Waited};
 use std::convert::Infallible;
 use std::fmt;
@@ -17,7 +19,11 @@ impl fmt::Display for Waited {
 }
 
 pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
-    let (config, instance) = context.find(&args.vm)?;
+    let config = context.load()?;
+    let targets = match args.vms.all {
+        true => Targets::startable(&config, &args.vms)?,
+        false => Targets::existing(&Registry::of(&config), &args.vms)?,
+    };
     let plan = Plan {
         conditions: args.conditions,
         any: args.any,
@@ -27,12 +33,13 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
         since: Instant::now(),
     };
     let told = !context.json && is_news(&plan.conditions);
-    let waited = tokio::select! {
-        waited = wait::wait(&config, &instance, &plan) => waited?,
-        never = tell_standstill(&instance), if told => match never {},
+    let wait = async |instance: &Instance| {
+        tokio::select! {
+            waited = wait::wait(&config, instance, &plan) => waited,
+            never = tell_standstill(instance), if told => match never {},
+        }
     };
-    output::report(&waited, context.json);
-    Ok(ExitCode::SUCCESS)
+    targets.each(context, wait).await
 }
 
 /// Whether that the guest stands still is news to who waits for these: it needs the guest, and is

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 /// How a VM is begun anew.
 #[derive(Clone, Debug)]
 pub struct Restart {
+    /// Arguments for QEMU in place of those that the last start was given, which else are kept.
+    pub extra: Option<Vec<String>>,
     /// What is to be waited for.
     pub conditions: Vec<Condition>,
     /// How long the guest may take to power down, QEMU to answer, and the conditions to hold.
@@ -33,7 +35,7 @@ pub struct Reset {
     pub seconds: f64,
 }
 
-/// Stops a VM, if it runs, and starts it again with the arguments and the lease that it had;
+/// Stops a VM, if it runs, and starts it again with the lease that it had;
 /// `on_started` is told as soon as that is done.
 ///
 /// # Errors
@@ -50,7 +52,7 @@ pub async fn restart(
     check::before_restart(config, instance).await?;
     ssh::close(instance).await?;
     let lease = Lease::current(instance)?;
-    let again = vm::restart(config, instance, restart.timeout);
+    let again = vm::restart(config, instance, restart.extra.clone(), restart.timeout);
     let again = lease::while_starting(instance, lease, again, |(_, started)| started);
     let (stopped, started) = match again.await {
         Ok(restarted) => restarted,
@@ -79,6 +81,6 @@ pub async fn reset(
 }
 
 fn waiting(restart: &Restart, begun: Instant, since: Instant) -> Waiting {
-    let Restart { conditions, timeout } = restart.clone();
+    let Restart { conditions, timeout, .. } = restart.clone();
     Waiting { conditions, timeout, begun, since, since_start: true }
 }

@@ -20,8 +20,8 @@ use std::time::Duration;
 /// How long QEMU may take to reset the machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Stops a VM, if it runs, and starts it with the arguments that it was started with. Nobody
-/// else can start or stop it in between.
+/// Stops a VM, if it runs, and starts it with these arguments besides the config's; without, with
+/// those that it was started with. Nobody else can start or stop it in between.
 ///
 /// The guest has `timeout` to power down, and QEMU as long to answer.
 ///
@@ -30,10 +30,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn restart(
     config: &Config,
     instance: &Instance,
+    extra: Option<Vec<String>>,
     timeout: Duration,
 ) -> Result<(Stopped, Started), Error> {
-    let launch = VmDir::open(instance)?.as_ref().map(Launch::read).transpose()?.flatten();
-    let extra = launch.map(|launch| launch.extra).unwrap_or_default();
+    let extra = match extra {
+        Some(extra) => extra,
+        None => {
+            let launch = VmDir::open(instance)?.as_ref().map(Launch::read).transpose()?.flatten();
+            launch.map(|launch| launch.extra).unwrap_or_default()
+        }
+    };
     plan(config, instance, &extra)?;
     let (stopped, lock) = stop_and_hold(instance, From::Powerdown(timeout), By::Restart).await?;
     let options = StartOptions { extra, timeout, die_with_us: false };

@@ -1,4 +1,4 @@
-//! `start` and `stop` of several VMs: side by side, a line each, the worst exit code; `kill`.
+//! Verbs that take several VMs: side by side, a line each, the worst exit code; `kill`.
 
 use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
 use std::io::Write;
@@ -45,7 +45,15 @@ fn several_by_a_pattern() {
     assert_eq!(json[0]["name"], "db");
     let stopped = lab.qqmgr("stop --force *").run();
     assert_eq!(lines(stopped.code(0)), ["db: is not running", "web-1: stopped", "web-2: stopped"]);
-    for line in ["start x*", "stop x*", "kill ?", "check x*", "restart web-*", "status w*"] {
+    for line in [
+        "start x*",
+        "stop x*",
+        "kill ?",
+        "check x*",
+        "restart x*",
+        "status x*",
+        "wait x* --for running",
+    ] {
         let json = lab.qqmgr(&format!("{line} --json")).run().code(4).json();
         assert_eq!(json["error"]["code"], "vm_not_found", "{line}");
     }
@@ -80,6 +88,47 @@ fn one_that_fails_among_others() {
     // A list even if there is only one.
     let lab = Lab::new(&vm("a", NO_GUEST));
     assert_eq!(lab.qqmgr("start --all --json").run().code(0).json()[0]["name"], "a");
+}
+
+#[test]
+fn all_verbs_of_a_life() {
+    let lab = Lab::new(&(vm("web-1", NO_GUEST) + &vm("web-2", NO_GUEST) + &vm("db", NO_GUEST)));
+    let restarted = lab.qqmgr("restart web-*").run();
+    assert_eq!(lines(restarted.code(0)), ["web-1: started", "web-2: started"]);
+    let stopped = "web-1: is not running\nweb-2: is not running\n";
+    let stderr = String::from_utf8_lossy(&restarted.stderr).into_owned();
+    let mut said: Vec<_> = stderr.split_inclusive('\n').collect();
+    said.sort_unstable();
+    assert_eq!(said.concat(), stopped);
+    let reset = lab.qqmgr("restart --reset web-1 db web-2").run();
+    assert_eq!(lines(reset.code(4)), ["web-1: reset", "web-2: reset"]);
+    reset.stderr("error: VM `db` is not running\nhint: start it: qqmgr start db\n");
+    let waited = lab.qqmgr("wait web-* --for running --json").run().code(0).json();
+    for (at, name) in ["web-1", "web-2"].iter().enumerate() {
+        assert_eq!(waited[at]["name"], *name);
+        assert_eq!(waited[at]["held"], serde_json::json!(["running"]));
+    }
+    let waited = lab.qqmgr("wait --all --for stopped --timeout 100ms").run();
+    waited.code(5).stdout("db: after [SECONDS]: stopped\n");
+    // In the order of their names, though side by side.
+    let status = lab.qqmgr("status db web-*").run().code(0).stderr("").text();
+    let heads: Vec<_> = status.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(heads, ["db: stopped", "web-1: running", "web-2: running"]);
+    let status = lab.qqmgr("status --all --exit-code --json").run().code(4).json();
+    let states: Vec<_> = status.as_array().unwrap().iter().map(|vm| &vm["state"]).collect();
+    assert_eq!(states, ["running", "running", "stopped"]);
+    lab.qqmgr("status web-* --exit-code").run().code(0);
+    let killed = lab.qqmgr("kill --all").run();
+    assert_eq!(lines(killed.code(0)), ["db: is not running", "web-1: stopped", "web-2: stopped"]);
+    let restarted = lab.qqmgr("restart --all --json").run().code(0).stderr("").json();
+    let names: Vec<_> = restarted.as_array().unwrap().iter().map(|vm| &vm["name"]).collect();
+    assert_eq!(names, ["web-1", "web-2", "db"]);
+    assert_eq!(lab.qemus().len(), 3);
+    for verb in ["restart", "status", "kill", "wait --for running"] {
+        lab.qqmgr(verb).run().code(2);
+        lab.qqmgr(&format!("{verb} --all db")).run().code(2);
+    }
+    lab.qqmgr("kill --all").run().code(0);
 }
 
 #[test]

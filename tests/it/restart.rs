@@ -108,6 +108,28 @@ fn says_that_the_vm_is_stopped_if_the_start_fails_all_the_same() {
 }
 
 #[test]
+fn with_other_arguments() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    lab.qqmgr("start a -- -name one").run().code(0);
+    let ends = |words: &[&str]| {
+        lab.qemu().args.ends_with(&words.iter().map(|w| (*w).into()).collect::<Vec<String>>())
+    };
+    for (line, words) in [
+        ("restart a -- -S -name two", &["-S", "-name", "two"][..]),
+        ("restart a", &["-S", "-name", "two"]),
+    ] {
+        lab.qqmgr(line).run().code(0);
+        assert!(ends(words), "{line}: {:?}", lab.qemu());
+    }
+    // One of qqmgr's own leaves the VM as it is.
+    lab.qqmgr("restart a -- -qmp stdio").run().code(2);
+    lab.qqmgr("restart a --reset -- -S").run().code(2);
+    assert!(ends(&["two"]));
+    lab.qqmgr("restart a --").run().code(0);
+    assert!(!lab.qemu().args.iter().any(|word| word == "-name"), "{:?}", lab.qemu());
+}
+
+#[test]
 fn its_lease_goes_on() {
     let lab = Lab::new(&fake_qemu("a", ""));
     let mut owner = lab.program("sleep").args(["1000"]).spawn();

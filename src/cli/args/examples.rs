@@ -21,11 +21,14 @@ Examples:
 pub const RESTART: &str = "\
 Examples:
   qqmgr restart test-vm --wait         power down, start, wait for SSH
-  qqmgr restart test-vm --reset        press the reset button";
+  qqmgr restart test-vm -- -s -S       with other QEMU arguments than before
+  qqmgr restart test-vm --reset        press the reset button
+  qqmgr restart 'web-*' --wait         several, side by side";
 
 pub const KILL: &str = "\
 Examples:
-  qqmgr kill test-vm                   as pulling the plug";
+  qqmgr kill test-vm                   as pulling the plug
+  qqmgr kill --all                     all that run";
 
 pub const RUN: &str = "\
 Examples:
@@ -40,6 +43,7 @@ Examples:
   qqmgr wait test-vm --for ssh
   qqmgr wait test-vm --for 'serial:login:' --fail-on 'serial:Kernel panic'
   qqmgr wait test-vm --for port:80 --for file:/run/ready --timeout 2m
+  qqmgr wait --all --for ssh           all VMs of the config, side by side
   qqmgr wait test-vm --for stopped --for event:GUEST_PANICKED --any";
 
 pub const GC: &str = "\
@@ -54,6 +58,7 @@ Examples:
 pub const STATUS: &str = "\
 Examples:
   qqmgr status test-vm
+  qqmgr status 'web-*' --json | jq -r '.[] | .name, .state'
   qqmgr status test-vm --json | jq -r .serial_file
   qqmgr status test-vm --exit-code >/dev/null || qqmgr start test-vm";
 

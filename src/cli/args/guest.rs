@@ -1,5 +1,6 @@
 //! Arguments of the verbs that reach into the guest.
 
+use super::Vms;
 use crate::cli::completions;
 use crate::run::Copy;
 use crate::text::duration;
@@ -59,7 +60,7 @@ pub struct GetArgs {
     pub paths: Vec<OsString>,
 }
 
-/// Wait until something holds of a running VM
+/// Wait until something holds of running VMs
 ///
 /// COND is running, stopped, paused, ssh (a login works), serial:REGEX (a line of this boot's
 /// serial log), event:NAME (QMP), port:N or port:NAME (the guest accepts on its port, through a
@@ -68,9 +69,8 @@ pub struct GetArgs {
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::WAIT)]
 pub struct WaitArgs {
-    /// The VM
-    #[arg(add = completions::vm_names())]
-    pub vm: String,
+    #[command(flatten)]
+    pub vms: Vms,
     /// What has to hold; can be given several times
     #[arg(long = "for", value_name = "COND", required = true, add = completions::conditions())]
     pub conditions: Vec<Condition>,

@@ -1,6 +1,6 @@
 //! Arguments of the verbs that begin and end a VM's life.
 
-use crate::cli::completions;
+use super::Vms;
 use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;
@@ -12,12 +12,8 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::START)]
 pub struct StartArgs {
-    /// The VMs; `*` and `?` stand for any characters of their names
-    #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
-    pub vms: Vec<String>,
-    /// Every VM of the config
-    #[arg(long, conflicts_with = "vms")]
-    pub all: bool,
+    #[command(flatten)]
+    pub vms: Vms,
     /// Return when an SSH login works, or what --for says holds
     #[arg(long)]
     pub wait: bool,
@@ -51,16 +47,12 @@ fn ttl(text: &str) -> Result<Duration, String> {
 /// Stop VMs and return when their processes are gone
 ///
 /// The guest is asked to power down (ACPI), unless it is paused. When it has not by the timeout: QMP `quit`, then
-/// SIGTERM, then SIGKILL.
+/// SIGTERM, then SIGKILL. `--all` takes runs too, and VMs that were in the config when they were started.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STOP)]
 pub struct StopArgs {
-    /// The VMs; `*` and `?` stand for any characters of their names
-    #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
-    pub vms: Vec<String>,
-    /// Every VM of the config, runs too, and those that were in it when they were started
-    #[arg(long, conflicts_with = "vms")]
-    pub all: bool,
+    #[command(flatten)]
+    pub vms: Vms,
     /// How long the guest has to power down: 500ms, 20s, 2m or plain seconds
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
     pub timeout: Duration,
@@ -69,16 +61,16 @@ pub struct StopArgs {
     pub force: bool,
 }
 
-/// Stop a VM and start it again
+/// Stop VMs and start them again
 ///
-/// The config is read anew. What the start was given stays: the QEMU arguments after `--`, and the
-/// lease, whose time goes on to run out when it would have.
+/// The config is read anew. What the start was given stays: the QEMU arguments after `--`, unless
+/// others follow here, and the lease, whose time goes on to run out when it would have. A VM that
+/// does not run is started.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::RESTART)]
 pub struct RestartArgs {
-    /// The VM
-    #[arg(add = completions::vm_names())]
-    pub vm: String,
+    #[command(flatten)]
+    pub vms: Vms,
     /// Reset the machine in place, as its reset button would: QEMU goes on
     #[arg(long)]
     pub reset: bool,
@@ -88,13 +80,17 @@ pub struct RestartArgs {
     /// How long the guest has to power down, and then to come up
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
+    /// Arguments for QEMU, appended, in place of those of the last start; `--` alone takes them off
+    #[arg(last = true, value_name = "QEMU ARGS", conflicts_with = "reset")]
+    pub extra: Vec<String>,
 }
 
 /// Kill VMs with SIGKILL, and clean up behind them
+///
+/// `--all` takes runs too, and VMs that were in the config when they were started.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::KILL)]
 pub struct KillArgs {
-    /// The VMs; `*` and `?` stand for any characters of their names
-    #[arg(required = true, value_name = "VM", add = completions::vm_names())]
-    pub vms: Vec<String>,
+    #[command(flatten)]
+    pub vms: Vms,
 }

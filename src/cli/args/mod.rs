@@ -7,7 +7,8 @@ pub mod life;
 pub mod setup;
 pub mod view;
 
-use clap::{Parser, Subcommand};
+use super::completions;
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Quick QEMU Manager: start, see, reach, drive and throw away the VMs of a qqmgr.toml
@@ -27,6 +28,17 @@ pub struct Cli {
     pub(super) quiet: bool,
     #[command(subcommand)]
     pub(super) verb: Verb,
+}
+
+/// Which VMs a verb is for.
+#[derive(Debug, Args)]
+pub struct Vms {
+    /// The VMs; `*` and `?` stand for any characters of their names
+    #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
+    pub names: Vec<String>,
+    /// All VMs of the config
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
 }
 
 // Deferred: what a verb takes is put together only when that verb is being said.

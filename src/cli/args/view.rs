@@ -1,5 +1,6 @@
 //! Arguments of the verbs that show what is.
 
+use super::Vms;
 use crate::cli::completions;
 use crate::text::duration;
 use crate::vm::Milestone;
@@ -7,14 +8,13 @@ use clap::Args;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Show a VM's state, process, ports and files
+/// Show the state, process, ports and files of VMs
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STATUS)]
 pub struct StatusArgs {
-    /// The VM
-    #[arg(add = completions::vm_names())]
-    pub vm: String,
-    /// Exit with 4 when the VM is stopped; a paused one has a process, and exits with 0
+    #[command(flatten)]
+    pub vms: Vms,
+    /// Exit with 4 when a VM is stopped; a paused one has a process, and exits with 0
     #[arg(long)]
     pub exit_code: bool,
 }
