@@ -27,6 +27,7 @@ impl fmt::Display for UpReport {
         match &self.lease {
             Some(lease) if self.is_leased_anew => write!(f, "; from now on it {lease}")?,
             Some(lease) => write!(f, "; {lease}")?,
+            None if self.is_leased_anew => write!(f, "; from now on it has no lease")?,
             None => {}
         }
         match self.held.as_slice() {
@@ -84,13 +85,13 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
     if args.ttl.is_none() && args.owner_pid.is_none() {
         return Ok(None);
     }
-    let owner = match args.owner_pid.map(|pid| (pid, Identity::of(pid))) {
+    let owner = match args.owner_pid.and_then(|limit| limit.0).map(|pid| (pid, Identity::of(pid))) {
         Some((pid, None)) => {
             return Err(Usage { message: format!("there is no process {pid}"), hint: None }.into());
         }
         owner => owner.and_then(|(_, owner)| owner),
     };
-    let ttl = args.ttl.map(|ttl| ttl.max(Duration::from_secs(1)));
+    let ttl = args.ttl.and_then(|limit| limit.0).map(|ttl| ttl.max(Duration::from_secs(1)));
     Ok(Some(Lease { ttl, owner, ..Lease::default() }))
 }
 

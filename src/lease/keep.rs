@@ -156,6 +156,30 @@ fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
     process::hold(&path).map_err(cant("lock", &path))
 }
 
+/// Takes the lease off a VM, which no keeper ends from then on.
+///
+/// # Errors
+/// Its directory can't be used, or the record can't be removed.
+pub async fn take_off(instance: &Instance) -> Result<(), Error> {
+    let Some(dir) = VmDir::open(instance)? else {
+        return Ok(());
+    };
+    // Under it no keeper is stopping the VM.
+    let _lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;
+    // Before its keeper ends: one without a record only watches the VM.
+    let record = dir.file(files::LEASE);
+    match std::fs::remove_file(&record) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(cant("remove", &record)(error));
+        }
+        _ => {}
+    }
+    if let Some(keeper) = holder(&dir)? {
+        end(&keeper).await;
+    }
+    Ok(())
+}
+
 /// Kills what nobody needs any more, and waits until it is gone.
 async fn end(process: &Process) {
     let _ = process.signal(Signal::KILL);

@@ -23,7 +23,7 @@ pub struct Keeper {
 /// Does what starts a VM, and has its lease kept from then on; `started` is what came of that.
 ///
 /// It is kept even if this process is killed in the middle of it. A lease that the VM's process
-/// had before is replaced. A VM that can't be kept is not left running, unless it was before.
+/// had before is replaced, by an empty one taken off. A VM that can't be kept is not left running, unless it was before.
 ///
 /// # Errors
 /// Those of `start`, or the lease can't be kept.
@@ -33,8 +33,14 @@ pub async fn while_starting<T>(
     start: impl Future<Output = Result<T, Error>>,
     started: impl Fn(&T) -> &Started,
 ) -> Result<T, Error> {
-    let Some(lease) = lease else {
-        return start.await;
+    let lease = match lease {
+        None => return start.await,
+        Some(lease) if lease.is_empty() => {
+            let done = start.await?;
+            super::take_off(instance).await?;
+            return Ok(done);
+        }
+        Some(lease) => lease,
     };
     let keeper = Keeper::start(instance, Some(lease)).await?;
     match start.await {

@@ -7,7 +7,7 @@
 mod keep;
 mod keeper;
 
-pub use keep::keep;
+pub use keep::{keep, take_off};
 pub use keeper::{Keeper, while_starting};
 
 use crate::config::Instance;

@@ -16,7 +16,8 @@ pub struct Up {
     pub options: StartOptions,
     /// What is to be waited for, within the time that QEMU has to answer.
     pub conditions: Vec<Condition>,
-    /// When it is to end by itself.
+    /// When it is to end by itself: an empty lease is none, also of a VM that has one; without, it
+    /// keeps what it has.
     pub lease: Option<Lease>,
 }
 

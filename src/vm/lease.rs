@@ -69,6 +69,11 @@ impl Lease {
         Lease { expires_at, ttl: None, vm: Some(vm), ..self }
     }
 
+    /// Whether it never ends the VM.
+    pub fn is_empty(&self) -> bool {
+        self.expires_at.is_none() && self.ttl.is_none() && self.owner.is_none()
+    }
+
     /// Whether the VM should have ended.
     pub fn is_over(&self) -> bool {
         let expired = self.status().left() == Some(Duration::ZERO);

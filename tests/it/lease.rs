@@ -186,6 +186,42 @@ fn a_vm_that_runs_already_gets_the_lease() {
 }
 
 #[test]
+fn a_lease_is_taken_off() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    let told =
+        "a: is running already (pid [PID]), SSH on port [PORT]; from now on it has no lease\n";
+    let pid = std::process::id();
+    lab.qqmgr(&format!("start a --ttl 1h --owner-pid {pid}")).run().code(0);
+    let qemu = lab.qemus();
+    for (limits, end) in [("--ttl none", "owner"), ("--owner-pid none", "time")] {
+        lab.qqmgr(&format!("start a {limits}")).run().ok(told);
+        assert!(keepers(&lab).is_empty(), "{end}: {:?}", lab.processes());
+        assert!(!lab.vm_file("a", "lease.json").exists());
+        assert!(lab.qqmgr("status a --json").run().code(0).json()["lease"].is_null());
+        assert_eq!(lab.qemus(), qemu);
+        lab.qqmgr("start a --ttl 1h").run().code(0);
+    }
+    // What is not `none` stays a limit.
+    let json = lab.qqmgr(&format!("start a --ttl none --owner-pid {pid} --json")).run();
+    let lease = &json.code(0).json()["lease"];
+    assert_eq!((&lease["expires_at"], &lease["owner_pid"]), (&Value::Null, &pid.into()));
+    lab.qqmgr("start a --ttl none").run().ok(told);
+    lab.qqmgr("kill a").run().code(0);
+    // Of one that is started there is none to take off.
+    lab.qqmgr("start a --ttl none").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");
+    // A record that can't be removed is told of, and its keeper left.
+    lab.qqmgr("start a --ttl 1h").run().code(0);
+    std::fs::remove_file(lab.vm_file("a", "lease.json")).unwrap();
+    std::fs::create_dir(lab.vm_file("a", "lease.json")).unwrap();
+    let json = lab.qqmgr("start a --ttl none --json").run().code(1).json();
+    assert_eq!(json["error"]["code"], "file", "{json}");
+    assert_eq!(keepers(&lab).len(), 1);
+    lab.qqmgr("start a --owner-pid x").run().code(2);
+    lab.qqmgr("kill a").run().code(0);
+    nobody(&lab);
+}
+
+#[test]
 fn a_start_that_is_killed_ends_no_vm_that_ran_before() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a").run().code(0);

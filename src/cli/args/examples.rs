@@ -7,6 +7,7 @@ Examples:
   qqmgr start test-vm --for 'serial:login:'
   qqmgr start --all --ttl 30m          all VMs of the config, for half an hour
   qqmgr start test-vm --ttl 2h         from now on, also if it runs already
+  qqmgr start test-vm --ttl none       no lease any more
   qqmgr start test-vm --owner-pid $$   as long as this shell lives
   qqmgr start test-vm --dry-run        show QEMU's command line
   qqmgr start test-vm -- -s -S         stop before the first instruction, for gdb";

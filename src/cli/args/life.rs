@@ -4,6 +4,7 @@ use super::Vms;
 use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;
+use std::num::ParseIntError;
 use std::time::Duration;
 
 /// Start VMs and return when QEMU has answered
@@ -26,21 +27,40 @@ pub struct StartArgs {
     /// Print QEMU's command line instead: quoted for a shell, or as a JSON list
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
-    /// End the VM this long after QEMU has answered; of one that runs already, its lease is replaced
+    /// End the VM this long after QEMU has answered; of one that runs already, its lease is replaced,
+    /// or taken off by `none`
     #[arg(long, value_name = "TIME", value_parser = ttl)]
-    pub ttl: Option<Duration>,
-    /// End the VM when this process is gone; of one that runs already, its lease is replaced
-    #[arg(long, value_name = "PID")]
-    pub owner_pid: Option<u32>,
+    pub ttl: Option<Limit<Duration>>,
+    /// End the VM when this process is gone; of one that runs already, its lease is replaced, or
+    /// taken off by `none`
+    #[arg(long, value_name = "PID", value_parser = owner_pid)]
+    pub owner_pid: Option<Limit<u32>>,
     /// More arguments for QEMU, appended; a VM that runs already goes on without them
     #[arg(last = true, value_name = "QEMU ARGS")]
     pub extra: Vec<String>,
 }
 
-fn ttl(text: &str) -> Result<Duration, String> {
-    match duration::parse(text)? {
-        Duration::ZERO => Err("the VM would end at once".to_owned()),
-        ttl => Ok(ttl),
+/// What a VM's life is limited by, or `none`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit<T>(pub Option<T>);
+
+fn ttl(text: &str) -> Result<Limit<Duration>, String> {
+    match text {
+        "none" => Ok(Limit(None)),
+        _ => match duration::parse(text)? {
+            Duration::ZERO => Err("the VM would end at once".to_owned()),
+            ttl => Ok(Limit(Some(ttl))),
+        },
+    }
+}
+
+fn owner_pid(text: &str) -> Result<Limit<u32>, String> {
+    match text {
+        "none" => Ok(Limit(None)),
+        _ => {
+            let pid = text.parse().map_err(|error: ParseIntError| error.to_string())?;
+            Ok(Limit(Some(pid)))
+        }
     }
 }
 
