@@ -1,6 +1,7 @@
 //! Verbs that take several VMs: side by side, a line each, the worst exit code of all.
 
 use super::args::Vms;
+use super::interrupt::unless_interrupted;
 use super::{Context, output};
 use crate::Error;
 use crate::config::{Config, Instance, Kind};
@@ -66,7 +67,8 @@ impl Targets {
         context: &Context,
         work: impl AsyncFn(&Instance) -> Result<T, Error>,
     ) -> Result<ExitCode, Error> {
-        self.tell(context, self.side_by_side(work).buffer_unordered(at_once()), |_| 0).await
+        let results = self.side_by_side(work).buffer_unordered(at_once());
+        unless_interrupted(context, &self.instances, self.tell(context, results, |_| 0)).await
     }
 
     /// Does the work on each in the same way, and tells the results in the order of the VMs; `code`
@@ -77,7 +79,8 @@ impl Targets {
         work: impl AsyncFn(&Instance) -> Result<T, Error>,
         code: impl Fn(&T) -> u8,
     ) -> Result<ExitCode, Error> {
-        self.tell(context, self.side_by_side(work).buffered(at_once()), code).await
+        let results = self.side_by_side(work).buffered(at_once());
+        unless_interrupted(context, &self.instances, self.tell(context, results, code)).await
     }
 
     fn side_by_side<T>(

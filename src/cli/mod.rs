@@ -11,6 +11,7 @@ mod gdb;
 mod help;
 mod helper;
 mod init;
+mod interrupt;
 mod kill;
 mod links;
 mod list;

@@ -5,7 +5,7 @@ use super::stderr::wants_progress;
 use super::{Context, output};
 use crate::Error;
 use crate::console::Terminal;
-use crate::run::{self, Job, Ran};
+use crate::run::{self, EndedBy, Job, Ran};
 use std::process::ExitCode;
 
 pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
@@ -35,6 +35,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
 fn tell(ran: &Ran) {
     match (&ran.diagnostics, &ran.message) {
         (Some((source, diagnostics)), _) => output::errors(source, diagnostics),
+        (None, Some(message)) if ran.ended_by == EndedBy::Signal => output::note(message),
         (None, Some(message)) => match &ran.excerpt {
             Some(excerpt) => output::failure(format_args!("{message}\n{excerpt}")),
             None => output::failure(message),

@@ -3,6 +3,7 @@
 use super::steps::Progress;
 use crate::config::{Diagnostic, Instance, Location, Source};
 use crate::sys::child::exit_code;
+use crate::sys::signals;
 use crate::vm::VmError;
 use crate::wait::WaitError;
 use crate::{Error, Exit};
@@ -109,7 +110,7 @@ impl End {
             End::Signal(number) => {
                 ran.ended_by = EndedBy::Signal;
                 ran.exit_code = u8::try_from(128 + number).unwrap_or(u8::MAX);
-                ran.message = Some(format!("ended by signal {number}"));
+                ran.message = Some(format!("{}; its VM is gone", signals::describe(number)));
             }
             End::Failure(error) => {
                 ran.bundle = error.bundle().map(Path::to_owned);

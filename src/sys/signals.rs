@@ -35,6 +35,16 @@ impl Signals {
     }
 }
 
+/// What a signal did to us, for people.
+pub fn describe(number: i32) -> String {
+    match number {
+        libc::SIGHUP => "hung up".to_owned(),
+        libc::SIGINT => "interrupted".to_owned(),
+        libc::SIGTERM => "terminated".to_owned(),
+        _ => format!("ended by signal {number}"),
+    }
+}
+
 fn is_ignored(kind: SignalKind) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: nothing is set, and the action is filled in unless the call fails.

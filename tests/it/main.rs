@@ -21,6 +21,7 @@ mod guest;
 mod harness;
 mod init;
 mod install;
+mod interrupt;
 mod kills;
 mod lease;
 mod library;

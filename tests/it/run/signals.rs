@@ -57,6 +57,8 @@ fn what_a_signal_ends_is_not_kept() {
         }
         assert_eq!(run.ends(), code);
         assert!(!run.text().contains("kept"), "{}", run.text());
+        let said = if code == 130 { "interrupted" } else { "terminated" };
+        run.shows(&format!("{said}; its VM is gone\r\n"));
         gone(&lab);
     }
 }
