@@ -35,6 +35,8 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
     let told = !context.json && is_news(&plan.conditions);
     let wait = async |instance: &Instance| {
         tokio::select! {
+            // What is known at once needs no telling before.
+            biased;
             waited = wait::wait(&config, instance, &plan) => waited,
             never = tell_standstill(instance), if told => match never {},
         }

@@ -88,6 +88,18 @@ impl<'a> Login<'a> {
     }
 }
 
+impl Session {
+    /// One try to log in, now; what ssh says if it fails.
+    ///
+    /// # Errors
+    /// OpenSSH can't be run.
+    pub async fn log_in_now(&self, patience: Duration) -> Result<Option<String>, Error> {
+        let (status, stderr) = attempt(self, patience).await?;
+        let is_in = status.code().is_some_and(|code| code != FAILED);
+        Ok((!is_in).then(|| harmless(&stderr)))
+    }
+}
+
 /// One try, with this time to reach the server's greeting: how ssh ends, and what it says.
 async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, Vec<u8>), Error> {
     let timeout = format!("ConnectTimeout={}", patience.as_secs());

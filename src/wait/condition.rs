@@ -46,12 +46,17 @@ impl Condition {
 
     /// Whether only a guest that runs can make it hold.
     pub fn needs_guest(&self) -> bool {
-        match self {
-            Condition::Ssh | Condition::Serial(_) | Condition::Port(_) | Condition::File(_) => true,
-            Condition::Running | Condition::Stopped | Condition::Paused | Condition::Event(_) => {
-                false
-            }
-        }
+        self.needs_answer() || matches!(self, Condition::Serial(_))
+    }
+
+    /// Whether the guest has to answer us for it.
+    pub(super) fn needs_answer(&self) -> bool {
+        self.needs_session() || matches!(self, Condition::Port(_))
+    }
+
+    /// Whether it takes an SSH login.
+    pub(super) fn needs_session(&self) -> bool {
+        matches!(self, Condition::Ssh | Condition::File(_))
     }
 }
 

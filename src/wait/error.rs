@@ -9,7 +9,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum WaitError {
     /// What was waited for did not come in time.
-    #[error("VM `{vm}`: waited {} for {missing}{}{}", duration::format(*waited), also_held(held), colon(detail))]
+    #[error("VM `{vm}`: {}{}{}", not_held(*waited, missing), also_held(held), colon(detail))]
     Timeout {
         /// The VM.
         vm: String,
@@ -71,6 +71,10 @@ faults!(WaitError {
 }
 fn hint(&self) -> Option<String> {
     match self {
+        // What there is to see beside what is told.
+        WaitError::Timeout { vm, excerpt, .. } if !excerpt.is_empty() => {
+            Some(format!("the VM is left as it is: qqmgr serial {vm} -n 50"))
+        }
         WaitError::Timeout { vm, .. } | WaitError::Panicked { vm, left: true, .. } => {
             Some(format!("the VM is left as it is: qqmgr status {vm}"))
         }
@@ -94,6 +98,14 @@ fn excerpt(&self) -> Option<(&'static str, &str)> {
         _ => None,
     }
 });
+
+/// The conditions that did not hold, within the time that they had.
+fn not_held(waited: Duration, missing: &str) -> String {
+    match waited {
+        Duration::ZERO => format!("does not hold now: {missing}"),
+        _ => format!("waited {} for {missing}", duration::format(waited)),
+    }
+}
 
 /// The conditions that did hold.
 fn also_held(held: &str) -> String {

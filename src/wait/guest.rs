@@ -14,11 +14,15 @@ use std::ops::RangeInclusive;
 use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// Between two looks at QEMU's connections; the longer it takes, the longer it will.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(1);
+
+/// How long the guest may take to answer where it is asked only once.
+const ONE_TRY: Duration = Duration::from_secs(2);
 
 /// How long QEMU may take to tell its connections, and a broken session until it is tried again.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -27,18 +31,56 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// asks it. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's own
 /// table tells.
 pub async fn port_accepts(subject: &Subject<'_>, port: &GuestPort) -> Result<(), Error> {
-    let rule = match (forward(subject, port).await, port) {
-        (Err(_), GuestPort::Number(port)) if has_own_address(subject)? => {
-            connects(subject, *port).await;
+    let rule = match way(subject, port).await? {
+        Way::Forwarded(rule) => rule,
+        Way::Own(port) => {
+            connects(subject, port).await;
             return Ok(());
         }
-        (rule, _) => rule?,
+    };
+    let another = async {
+        let before = connections(subject, rule.guest_port).await;
+        another_is_established(subject, rule.guest_port, before).await;
     };
     tokio::select! {
         () = ssh::answer(rule.address(), &subject.port, subject.is_booting()) => {}
-        () = another_is_established(subject, rule.guest_port) => {}
+        () = another => {}
     }
     Ok(())
+}
+
+/// Whether the guest accepts a connection to its `port` now.
+pub async fn port_accepts_now(subject: &Subject<'_>, port: &GuestPort) -> Result<bool, Error> {
+    let rule = match way(subject, port).await? {
+        Way::Forwarded(rule) => rule,
+        Way::Own(port) => return Ok(connect(subject, port).await == Some(true)),
+    };
+    let before = connections(subject, rule.guest_port).await;
+    let Ok(mut stream) = TcpStream::connect(rule.address()).await else {
+        return Ok(false);
+    };
+    let mut said = [0; 256];
+    tokio::select! {
+        said = timeout(ONE_TRY, stream.read(&mut said)) => {
+            Ok(said.is_ok_and(|said| said.is_ok_and(|count| count > 0)))
+        }
+        () = another_is_established(subject, rule.guest_port, before) => Ok(true),
+    }
+}
+
+/// How a port of the guest is reached.
+enum Way {
+    /// By a port of the host.
+    Forwarded(Forward),
+    /// By its number, at an address of the guest's own.
+    Own(u16),
+}
+
+async fn way(subject: &Subject<'_>, port: &GuestPort) -> Result<Way, Error> {
+    match (forward(subject, port).await, port) {
+        (Err(_), GuestPort::Number(port)) if has_own_address(subject)? => Ok(Way::Own(*port)),
+        (rule, _) => Ok(Way::Forwarded(rule?)),
+    }
 }
 
 /// Whether the guest is reached at an address of its own, and by no other host.
@@ -51,19 +93,21 @@ fn has_own_address(subject: &Subject<'_>) -> Result<bool, Error> {
 /// Waits until the guest accepts a connection at its own address, as soon as that is known.
 async fn connects(subject: &Subject<'_>, port: u16) {
     let began = Instant::now();
-    let connect = async || -> Option<bool> {
-        let ssh = ssh::reach(subject.config, subject.instance, &subject.vm).await.ok()?;
-        let host = vm::address(&subject.vm, ssh.value(ssh::HOST_NAME)?).await?;
-        let connected = timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await.ok()?;
-        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-        let is_refused = connected.err().map(refused);
-        subject.port.refused.store(is_refused == Some(true), Ordering::Relaxed);
-        Some(is_refused.is_none())
-    };
-    while connect().await != Some(true) {
+    while connect(subject, port).await != Some(true) {
         let interval = began.elapsed() / 16;
         tokio::time::sleep(interval.clamp(*INTERVAL.start(), *INTERVAL.end())).await;
     }
+}
+
+/// Connects to the guest at its own address: whether it accepts, if it can be asked.
+async fn connect(subject: &Subject<'_>, port: u16) -> Option<bool> {
+    let ssh = ssh::reach(subject.config, subject.instance, &subject.vm).await.ok()?;
+    let host = vm::address(&subject.vm, ssh.value(ssh::HOST_NAME)?).await?;
+    let connected = timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await.ok()?;
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    let is_refused = connected.err().map(refused);
+    subject.port.refused.store(is_refused == Some(true), Ordering::Relaxed);
+    Some(is_refused.is_none())
 }
 
 /// The rule that forwards a port of the host to it.
@@ -107,9 +151,8 @@ fn named(subject: &Subject<'_>, name: &str) -> Result<u16, Error> {
 
 /// Returns when the guest has accepted a connection that was not there before: other people's
 /// prove nothing, which the guest may have forgotten since.
-async fn another_is_established(subject: &Subject<'_>, port: u16) {
+async fn another_is_established(subject: &Subject<'_>, port: u16, before: Option<HashSet<String>>) {
     let began = Instant::now();
-    let before = connections(subject, port).await;
     loop {
         let interval = began.elapsed() / 16;
         tokio::time::sleep(interval.clamp(*INTERVAL.start(), *INTERVAL.end())).await;
@@ -129,19 +172,25 @@ async fn connections(subject: &Subject<'_>, port: u16) -> Option<HashSet<String>
     Some(accepted.map(|row| row.fd.to_owned()).collect())
 }
 
+/// Whether a file exists now.
+pub async fn has_file(session: &Session, path: &str) -> Result<bool, Error> {
+    let script = format!("test -e {}", quoted(path));
+    let mut command = tokio::process::Command::from(session.ssh(&[script]));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.kill_on_drop(true).status().await.map_err(not_run)?;
+    Ok(status.success())
+}
+
 /// Waits until a file exists, with one command in the guest that looks for it.
 pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
     let script = look_for(path);
     loop {
         let mut command = tokio::process::Command::from(session.ssh(std::slice::from_ref(&script)));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let spawn = |error| {
-            Error::from(SystemError::Spawn { program: "ssh".to_owned(), error, place: None })
-        };
-        let mut ssh = command.kill_on_drop(true).spawn().map_err(spawn)?;
+        let mut ssh = command.kill_on_drop(true).spawn().map_err(not_run)?;
         // Its end tells the guest that nobody waits any more.
         let _stdin = ssh.stdin.take();
-        if ssh.wait().await.map_err(spawn)?.success() {
+        if ssh.wait().await.map_err(not_run)?.success() {
             return Ok(());
         }
         // The connection broke, for example because the guest reboots.
@@ -152,9 +201,17 @@ pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
 /// A shell script that looks for a file until it is there or standard input ends: an SSH server
 /// ends no command whose client has left.
 fn look_for(path: &str) -> String {
-    let there = format!("test -e '{}'", path.replace('\'', r"'\''"));
+    let there = format!("test -e {}", quoted(path));
     format!(
         "exec 3<&0; {{ read line <&3; kill $$; }} >/dev/null 2>&1 & \
          until {there} || ! sleep 0.1; do :; done; kill $!; {there}"
     )
+}
+
+fn quoted(path: &str) -> String {
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+fn not_run(error: io::Error) -> Error {
+    Error::from(SystemError::Spawn { program: "ssh".to_owned(), error, place: None })
 }

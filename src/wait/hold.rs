@@ -3,7 +3,7 @@
 
 use super::observer::Seen;
 use super::subject::Subject;
-use super::watch::alarm;
+use super::watch::{alarm, panic};
 use super::{Condition, Plan, Waited, Watch, guest};
 use crate::Error;
 use crate::error::Usage;
@@ -19,6 +19,9 @@ use tokio::time::Instant;
 
 /// How long QEMU may take to tell which events it has, while it is waited for them.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long one try may take where it is asked how things are now.
+const ONE_TRY: Duration = Duration::from_secs(20);
 
 /// How long QEMU takes at most from its first word in the log to its first event.
 const COMING_UP: Duration = Duration::from_secs(1);
@@ -109,15 +112,25 @@ impl Watch<'_> {
 
     async fn until_held(&mut self, plan: &Plan) -> Result<Waited, Error> {
         let Watch { subject, observer, alarms } = self;
-        let deadline = deadline::after(plan.since, plan.timeout);
+        if alarms.panic && vm::panic_seen(&subject.vm.dir, &observer.history).is_some() {
+            return Err(panic(observer, subject).await?);
+        }
+        let deadline = match plan.is_once() {
+            true => deadline::within(ONE_TRY),
+            false => deadline::after(plan.since, plan.timeout),
+        };
         let mut standing = Standing::of(plan);
         if plan.since_start {
             see_history(&mut standing, subject)?;
         }
         let mut probes: FuturesUnordered<Probe> = FuturesUnordered::new();
-        probes.extend(
-            standing.open().into_iter().filter_map(|(at, condition)| probe(subject, at, condition)),
-        );
+        let open = standing.open().into_iter();
+        match plan.is_once() {
+            true => probes.extend(open.filter_map(|(at, condition)| once(subject, at, condition))),
+            false => {
+                probes.extend(open.filter_map(|(at, condition)| probe(subject, at, condition)))
+            }
+        }
         probes.extend(standing.see_state(&observer.history, subject));
         // What is there already counts, however little time there is.
         let mut has_caught_up = false;
@@ -132,6 +145,9 @@ impl Watch<'_> {
             }
             let ready = if has_caught_up { None } else { observer.next_now(subject)? };
             has_caught_up = ready.is_none();
+            if has_caught_up && plan.is_once() && probes.is_empty() {
+                return Err(timed_out(subject, &observer.history, plan, &standing).await);
+            }
             let seen = match ready {
                 Some(seen) => seen,
                 None => tokio::select! {
@@ -186,6 +202,21 @@ fn probe<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> O
     (is_asked || is_event).then(|| Box::pin(probe) as Probe<'s>)
 }
 
+/// Tries a condition once that nothing tells of.
+fn once<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> Option<Probe<'s>> {
+    let holds = async move || match condition {
+        Condition::Port(port) => guest::port_accepts_now(subject, port).await,
+        Condition::Ssh => Ok(subject.log_in_now().await?.is_some()),
+        Condition::File(path) => match subject.log_in_now().await? {
+            Some(session) => guest::has_file(&session, path).await,
+            None => Ok(false),
+        },
+        _ => Ok(false),
+    };
+    let probe = async move { (at, still(subject, holds().await).await) };
+    condition.needs_answer().then(|| Box::pin(probe) as Probe<'s>)
+}
+
 /// Asks for the state.
 fn ask<'s>(subject: &'s Subject<'_>, at: usize, wanted: &'static str) -> Probe<'s> {
     let holds = async || Ok(vm::ask_state(&subject.vm).await?.is(wanted));
@@ -229,12 +260,24 @@ async fn timed_out(
 ) -> Error {
     let state = vm::state_of(&subject.vm, history).await.ok();
     let standstill = state.and_then(|state| state.standstill(subject.name()));
+    let excerpt = vm::excerpt(&subject.vm.dir);
+    let missing = standing.open().into_iter().filter(|(at, _)| *at >= standing.failing);
+    let missing: Vec<_> = missing.map(|(_, condition)| condition).collect();
+    let known = || {
+        let unreachable = missing.iter().any(|condition| condition.needs_session());
+        let mut known = vec![subject.obstacle(unreachable)];
+        if excerpt.is_empty() && missing.iter().any(|condition| condition.needs_guest()) {
+            known.push("the guest has written nothing to its serial port".to_owned());
+        }
+        known.retain(|fact| !fact.is_empty());
+        known.join("; ")
+    };
     Error::from(WaitError::Timeout {
         vm: subject.name().to_owned(),
         waited: plan.timeout,
         missing: standing.names(false).join(", "),
         held: standing.names(true).join(", "),
-        detail: standstill.unwrap_or_else(|| subject.obstacle()),
-        excerpt: vm::excerpt(&subject.vm.dir),
+        detail: standstill.unwrap_or_else(known),
+        excerpt,
     })
 }

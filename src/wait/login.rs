@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 /// Between two looks for the address of a guest that has one of its own.
 const ADDRESS_INTERVAL: Duration = Duration::from_millis(500);
+/// How long ssh may take to be greeted where it tries only once.
+const ONE_TRY: Duration = Duration::from_secs(5);
 
 impl Subject<'_> {
     /// Waits for a login and notes it as a milestone if it was not possible before.
@@ -49,6 +51,16 @@ impl Subject<'_> {
                 session => return session,
             }
         }
+    }
+
+    /// Tries to log in once, now.
+    pub(super) async fn log_in_now(&self) -> Result<Option<Session>, Error> {
+        let session = Session::open(self.config, self.instance).await?;
+        let said = session.log_in_now(ONE_TRY).await?;
+        if let Some(said) = &said {
+            self.last_ssh.lock().clone_from(said);
+        }
+        Ok(said.is_none().then_some(session))
     }
 
     /// Returns when ssh can't even read the VM's options.

@@ -33,10 +33,26 @@ pub struct Plan {
     pub fail_on: Vec<Condition>,
     /// Whether events count that came before the waiting began.
     pub since_start: bool,
-    /// How long to wait at the most.
+    /// How long to wait at the most; no time at all asks whether it is so now.
     pub timeout: Duration,
     /// When that began.
     pub since: Instant,
+}
+
+impl Plan {
+    /// Whether it is asked how things are now, which takes one try each.
+    pub(super) fn is_once(&self) -> bool {
+        self.timeout.is_zero()
+    }
+
+    /// Whether it needs a guest that answers: one that has panicked never will.
+    fn needs_answer(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        match self.any {
+            true => conditions.all(Condition::needs_answer),
+            false => conditions.any(Condition::needs_answer),
+        }
+    }
 }
 
 /// What came of it.
@@ -59,7 +75,9 @@ pub struct Waited {
 pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<Waited, Error> {
     let stopped = |condition: &Condition| matches!(condition, Condition::Stopped);
     let running = |condition: &Condition| matches!(condition, Condition::Running);
-    let mut watch = Watch::open(config, instance, Alarms::default())?;
+    let panic = plan.needs_answer() && !plan.is_once();
+    let alarms = Alarms { panic, ..Alarms::default() };
+    let mut watch = Watch::open(config, instance, alarms)?;
     if watch.is_none() {
         let is_stopped = match plan.any {
             true => plan.conditions.iter().any(stopped),
@@ -71,7 +89,7 @@ pub async fn wait(config: &Config, instance: &Instance, plan: &Plan) -> Result<W
         }
         if plan.conditions.iter().any(running) {
             start::started(instance, plan).await?;
-            watch = Watch::open(config, instance, Alarms::default())?;
+            watch = Watch::open(config, instance, alarms)?;
         }
     }
     watch.ok_or_else(|| vm::not_running(instance))?.hold(plan.since, plan).await

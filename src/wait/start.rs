@@ -41,7 +41,7 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
                 waited: plan.timeout,
                 missing: missing.join(", "),
                 held: "".into(),
-                detail: "nobody started it".into(),
+                detail: if plan.is_once() { "" } else { "nobody started it" }.into(),
                 excerpt: "".into(),
             }
             .into());

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use crate::ssh::{self, Signs};
 use crate::sys::shared::Shared;
-use crate::vm::{self, Ended, History, Milestone, Running, Timeline, VmError, files};
+use crate::vm::{self, Ended, History, Launch, Milestone, Running, Timeline, VmError, files};
 use crate::wait::WaitError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -98,14 +98,26 @@ impl<'a> Subject<'a> {
         *self.timeline.lock() = timeline;
     }
 
-    /// Why the guest can't be reached, as far as it says.
-    pub(super) fn obstacle(&self) -> String {
+    /// Why the guest can't be reached, as far as it says, or else why nobody could log in, if
+    /// a `login` is needed.
+    pub(super) fn obstacle(&self, login: bool) -> String {
         let is_refused =
             [&self.login, &self.port].iter().any(|signs| signs.refused.load(Ordering::Relaxed));
         match self.last_ssh.lock().as_str() {
             "" if is_refused => "the guest refuses the connection".to_owned(),
+            "" if login && self.is_unforwarded() => "nothing forwards SSH's port".to_owned(),
             said => said.to_owned(),
         }
+    }
+
+    /// Whether nobody listens on the host's port for SSH, which is where the guest is reached.
+    fn is_unforwarded(&self) -> bool {
+        let launch = Launch::read(&self.vm.dir).ok().flatten();
+        launch.is_some_and(|launch| {
+            let resolved = self.config.resolve(self.instance, &launch.ports());
+            let is_meant = resolved.is_ok_and(|vm| !vm.ssh.leads_elsewhere());
+            is_meant && vm::port_owner(launch.ssh_port).is_none()
+        })
     }
 
     /// Whether the guest has let nobody in since it was started, as far as is known: it was

@@ -173,7 +173,10 @@ pub async fn alarm(
 }
 
 /// Waits for what the kernel says next, which is why, and whether the machine ends with it.
-async fn panic(observer: &mut Observer, subject: &Subject<'_>) -> Result<Error, Error> {
+///
+/// # Errors
+/// A log can't be read.
+pub async fn panic(observer: &mut Observer, subject: &Subject<'_>) -> Result<Error, Error> {
     let begun = Instant::now();
     loop {
         let quiet = match vm::has_stayed(&subject.vm.dir, &observer.history) {

@@ -44,6 +44,17 @@ fn a_guest_that_panics_is_left_as_it_is() {
     assert!(told.starts_with(panicked), "{started}");
     assert!(end.starts_with("crash bundle: "), "{started}");
     lab.qqmgr("status a --exit-code").run().code(0);
+    let listed = lab.qqmgr("list --json").run().code(0).json();
+    assert_eq!(listed[0]["state"], "panicked", "{listed}");
+    // No login will ever work, nor will what takes one.
+    for condition in ["--for ssh", "--for port:22 --for serial:x", "--for file:/x --for ssh --any"]
+    {
+        let waited = lab.qqmgr(&format!("wait a {condition} --timeout 170s --json")).run();
+        let json = waited.code(1).json();
+        assert_eq!(json["error"]["code"], "guest_panicked", "{condition}: {json}");
+    }
+    lab.qqmgr("wait a --for 'serial:end Kernel panic'").run().code(0);
+    lab.qqmgr("wait a --for ssh --for running --any --timeout 1s").run().code(5).stdout("");
     lab.qqmgr("kill a").run().code(0);
     // Nothing is left of one that ends with its panic.
     let config = guest_vm("a").replace(" quiet", " rdinit=/none panic=-1");

@@ -44,6 +44,7 @@ Examples:
   qqmgr wait test-vm --for ssh
   qqmgr wait test-vm --for 'serial:login:' --fail-on 'serial:Kernel panic'
   qqmgr wait test-vm --for port:80 --for file:/run/ready --timeout 2m
+  qqmgr wait test-vm --for ssh --timeout 0   does a login work now?
   qqmgr wait --all --for ssh           all VMs of the config, side by side
   qqmgr wait test-vm --for stopped --for event:GUEST_PANICKED --any";
 

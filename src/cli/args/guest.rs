@@ -83,7 +83,7 @@ pub struct WaitArgs {
     /// Count events since the VM's start, so that one which came before is not missed
     #[arg(long)]
     pub since_start: bool,
-    /// How long to wait: 500ms, 20s, 2m or plain seconds
+    /// How long to wait: 500ms, 20s, 2m or plain seconds; 0 asks whether it is so now
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
 }

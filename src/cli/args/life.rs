@@ -1,6 +1,7 @@
 //! Arguments of the verbs that begin and end a VM's life.
 
 use super::Vms;
+use crate::cli::completions;
 use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;

@@ -159,7 +159,8 @@ fn waiting_for_a_login_that_never_works_leaves_the_vm_running() {
     lab.qqmgr("start a --wait --timeout 5s").run().expect(
         5,
         "",
-        "error: VM `a`: waited 5s for ssh\n\
+        "error: VM `a`: waited 5s for ssh: nothing forwards SSH's port; \
+         the guest has written nothing to its serial port\n\
          hint: the VM is left as it is: qqmgr status a\n\
          crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );

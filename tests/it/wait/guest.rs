@@ -15,10 +15,10 @@ fn a_guest_that_stands_still() {
     let resume = |vm: &str, state: &str| {
         format!("its state is `{state}`; `qqmgr monitor {vm} cont` resumes it")
     };
-    let expected = |vm: &str, state: &str, end: &str| {
+    let expected = |vm: &str, state: &str, end: &str, see: &str| {
         format!(
             "{vm}: {state}\nerror: VM `{vm}`: waited 3s for ssh: {state}\n{end}\
-             hint: the VM is left as it is: qqmgr status {vm}\n"
+             hint: the VM is left as it is: qqmgr {see}\n"
         )
     };
     // Time enough to ask for the state, on a slow machine too; all at once.
@@ -28,12 +28,12 @@ fn a_guest_that_stands_still() {
         let json = scope.spawn(|| wait("a").args(["--json"]).run());
         let unstarted = scope.spawn(|| wait("b").run());
         let (paused, end) = (resume("a", "paused"), "the serial log ends:\none\n");
-        text.join().unwrap().expect(5, "", &expected("a", &paused, end));
+        text.join().unwrap().expect(5, "", &expected("a", &paused, end, "serial a -n 50"));
         let json = json.join().unwrap().code(5).stderr("").json();
         let message = json["error"]["message"].as_str().unwrap();
         assert!(message.contains(&paused), "{message}");
         let prelaunch = resume("b", "prelaunch");
-        unstarted.join().unwrap().expect(5, "", &expected("b", &prelaunch, ""));
+        unstarted.join().unwrap().expect(5, "", &expected("b", &prelaunch, "", "status b"));
     });
     lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
 }

@@ -3,6 +3,7 @@
 mod ends;
 mod events;
 mod guest;
+mod now;
 
 use crate::events::{running, watches};
 use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
@@ -133,7 +134,7 @@ fn a_timeout_tells_what_held_and_how_the_log_ends() {
             "",
             "error: VM `a`: waited 100ms for serial:three, event:STOP; serial:one held\n\
              the serial log ends:\none\ntwo\n\
-             hint: the VM is left as it is: qqmgr status a\n",
+             hint: the VM is left as it is: qqmgr serial a -n 50\n",
         );
     let json = lab.qqmgr("wait a --for serial:three --timeout 0.1 --json").run().code(5).json();
     assert_eq!(json["error"]["code"], "wait_timeout");
