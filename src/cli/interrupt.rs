@@ -1,7 +1,7 @@
 //! Ctrl-C, and SIGTERM: whoever ends a verb is told what it leaves running. It ends of the signal
 //! all the same, so that a shell's loop ends with it.
 
-use super::{Context, output};
+use super::{Context, output, progress};
 use crate::config::Instance;
 use crate::sys::signals::{Signals, describe};
 use crate::vm::VmDir;
@@ -25,6 +25,7 @@ pub async fn unless_interrupted<T>(
         number = signals.next() => number,
         done = &mut work => return done,
     };
+    progress::end();
     // What is underway is neither gone on with nor undone: the signal would not have done that.
     tell(context, number, &running(instances).await);
     end_with(number);

@@ -2,7 +2,7 @@
 
 use super::args::Vms;
 use super::interrupt::unless_interrupted;
-use super::{Context, output};
+use super::{Context, output, progress};
 use crate::Error;
 use crate::config::{Config, Instance, Kind};
 use crate::sys::descriptors;
@@ -68,7 +68,7 @@ impl Targets {
         work: impl AsyncFn(&Instance) -> Result<T, Error>,
     ) -> Result<ExitCode, Error> {
         let results = self.side_by_side(work).buffer_unordered(at_once());
-        unless_interrupted(context, &self.instances, self.tell(context, results, |_| 0)).await
+        self.watched(context, self.tell(context, results, |_| 0)).await
     }
 
     /// Does the work on each in the same way, and tells the results in the order of the VMs; `code`
@@ -80,7 +80,12 @@ impl Targets {
         code: impl Fn(&T) -> u8,
     ) -> Result<ExitCode, Error> {
         let results = self.side_by_side(work).buffered(at_once());
-        unless_interrupted(context, &self.instances, self.tell(context, results, code)).await
+        self.watched(context, self.tell(context, results, code)).await
+    }
+
+    /// Shows what is waited for, and what a signal leaves.
+    async fn watched<T>(&self, context: &Context, work: impl Future<Output = T>) -> T {
+        unless_interrupted(context, &self.instances, progress::shown(context, work)).await
     }
 
     fn side_by_side<T>(
@@ -90,7 +95,11 @@ impl Targets {
         let work = Rc::new(work);
         stream::iter(self.instances.iter().enumerate()).map(move |(at, instance)| {
             let work = work.clone();
-            async move { (at, work(instance).await) }
+            async move {
+                let result = work(instance).await;
+                progress::done(instance);
+                (at, result)
+            }
         })
     }
 

@@ -22,6 +22,7 @@ mod mistakes;
 mod monitor;
 mod output;
 mod patient;
+mod progress;
 mod restart;
 mod run;
 mod schema;

@@ -2,7 +2,7 @@
 
 use super::args::guest::RunArgs;
 use super::stderr::wants_progress;
-use super::{Context, output};
+use super::{Context, output, progress};
 use crate::Error;
 use crate::console::Terminal;
 use crate::run::{self, EndedBy, Job, Ran};
@@ -21,7 +21,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
     };
     // Without one there is nothing to keep.
     let terminal = Terminal::keep();
-    let ran = run::run(&config, &args.vm, &job).await?;
+    let ran = progress::shown(context, run::run(&config, &args.vm, &job)).await?;
     drop(terminal);
     if context.json {
         output::document(&ran);

@@ -1,6 +1,7 @@
 //! Standard error, and text in the colours that are welcome on a stream.
 
 use super::patient::Patient;
+use super::progress;
 use anstream::AutoStream;
 use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
@@ -35,7 +36,8 @@ pub fn note(text: impl Display) {
 /// Tells something that has to be known.
 pub fn say(text: impl Display) {
     // Where this can't be told, nothing can.
-    let _ = Patient(rustix::stdio::stderr()).write_all(&styled(&io::stderr(), text));
+    let mut stderr = Patient(rustix::stdio::stderr());
+    let _ = progress::aside(|| stderr.write_all(&styled(&io::stderr(), text)));
 }
 
 /// Tells a failure that is no [`Error`] on standard error.

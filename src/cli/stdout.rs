@@ -2,6 +2,7 @@
 //! succeeds whose results got lost.
 
 use super::patient::Patient;
+use super::progress;
 use crate::error::plain;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -31,7 +32,8 @@ pub fn write(bytes: &[u8]) -> bool {
     if UNDERWAY.load(Ordering::Relaxed) {
         return give_up();
     }
-    stream().write_all(bytes).map_err(failed).is_ok()
+    // They may be of one terminal.
+    progress::aside(|| stream().write_all(bytes)).map_err(failed).is_ok()
 }
 
 /// The same for what has a time limit, which holds even if nobody reads. Given up in the middle, it is

@@ -12,7 +12,7 @@ use crate::config::{self, Config, Instance};
 use crate::error::SystemError;
 use crate::lease::Keeper;
 use crate::sys::signals::Signals;
-use crate::vm::{self, StartOptions};
+use crate::vm::{self, StartOptions, awaited};
 use crate::wait::{Alarms, Condition, Plan, Subject, WaitError, Watch};
 use crate::{Error, bundle};
 use outcome::End;
@@ -55,6 +55,7 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     // Whoever wants an end of it, such as a CI job that is cancelled, will not look at it.
     let may_stay = job.keep_on_failure && !matches!(end, End::Signal(_));
     let mut ran = end.report(&instance, &progress);
+    awaited::tell(&instance, "its end");
     if may_stay && ran.exit_code != 0 && keeper_stays(&instance) {
         if keeper.stay().await.is_ok() {
             ran.kept = Some(instance.name);

@@ -9,6 +9,7 @@ use crate::ssh::{self, Session, SshError};
 use crate::sys::child::last_of;
 use crate::sys::shared::Shared;
 use crate::text::sanitize::harmless;
+use crate::vm::awaited;
 use crate::wait::Subject;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
@@ -86,10 +87,13 @@ fn text(file: &File) -> String {
 pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Result<(), Error> {
     let instance = subject.instance;
     let session = Session::open(subject.config, instance).await?;
+    awaited::tell(instance, progress.awaited());
     for copy in &job.put {
         copied(instance, job, copy, ssh::put(&session, &copy.paths())?).await?;
     }
     *progress.step.lock() = Step::Command;
+    // The terminal is the command's.
+    awaited::tell(instance, "");
     let status = command(&session, job, progress).await?;
     if status.code() == Some(255) && subject.is_ending().await {
         // That broke the connection, and is for who watches the VM to tell.
@@ -97,6 +101,7 @@ pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Res
     }
     *progress.status.lock() = Some(status);
     *progress.step.lock() = Step::Get;
+    awaited::tell(instance, progress.awaited());
     for copy in &job.get {
         if let Err(error) = copied(instance, job, copy, ssh::get(&session, &copy.paths())?).await {
             progress.not_copied.lock().push(error);

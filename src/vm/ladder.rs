@@ -1,9 +1,11 @@
 //! The ladder that a stop goes down, from asking the guest to SIGKILL, a rung at a time.
 
+use super::awaited;
 use super::ended::Method;
 use super::error::{VmError, no_answer};
 use super::liveness::Running;
 use crate::Error;
+use crate::config::Instance;
 use crate::error::plain;
 use crate::qmp::{self, Client};
 use crate::sys::deadline;
@@ -38,14 +40,16 @@ pub enum From {
 
 /// A running VM on its way down.
 #[derive(Debug)]
-pub(super) struct Ladder {
+pub(super) struct Ladder<'a> {
+    /// Its identity.
+    pub instance: &'a Instance,
     /// The VM.
     pub vm: Running,
     /// What went wrong on the way.
     pub notes: Vec<String>,
 }
 
-impl Ladder {
+impl Ladder<'_> {
     /// Goes down, beginning at a rung; the one that ended the VM.
     ///
     /// # Errors
@@ -73,6 +77,7 @@ impl Ladder {
     ///
     /// Between two presses QMP is left to others: QEMU serves one client at a time.
     async fn power_down(&mut self, deadline: Instant) -> bool {
+        awaited::tell(self.instance, "the guest to power down");
         let mut pressed = false;
         loop {
             match self.press().await {
@@ -118,6 +123,7 @@ impl Ladder {
     }
 
     async fn quit(&mut self) -> bool {
+        awaited::tell(self.instance, "QEMU to quit");
         let quit = async |client: &mut Client| client.execute("quit", None).await.map(drop);
         match self.vm.qmp(QMP_PATIENCE, quit).await {
             Ok(()) => self.ends_within(GRACE).await,
@@ -131,6 +137,7 @@ impl Ladder {
     }
 
     async fn signal(&mut self, signal: Signal, grace: Duration) -> bool {
+        awaited::tell(self.instance, "its process to end");
         if let Err(error) = self.vm.process.signal(signal) {
             self.notes.push(format!("can't send a signal: {}", plain(error)));
         }

@@ -2,6 +2,7 @@
 
 mod address;
 mod argv;
+pub(crate) mod awaited;
 mod connect;
 mod dir;
 mod ended;
@@ -33,6 +34,7 @@ mod timeline;
 
 pub use address::{GUEST, address};
 pub use argv::{CommandLine, SERIAL_CHARDEV};
+pub use awaited::{Observer, observed};
 pub use connect::connect_qmp;
 pub use dir::VmDir;
 pub use ended::{By, Ended, Method};

@@ -13,7 +13,7 @@ use super::liveness::{Running, find_running};
 use super::lock::Lock;
 use super::spawned::Spawned;
 use super::timeline::Milestone;
-use super::{explain, port, serial_limit, spawn, stop};
+use super::{awaited, explain, port, serial_limit, spawn, stop};
 use crate::Error;
 use crate::config::{self, Config, Instance, Ports, Vm, reserved_option};
 use crate::error::{SystemError, Usage, plain};
@@ -113,6 +113,7 @@ pub async fn start_holding(
     options: &StartOptions,
     lock: Option<Lock>,
 ) -> Result<Started, Error> {
+    awaited::tell(instance, "QEMU to answer");
     let deadline = deadline::within(options.timeout);
     let (dir, planned) = match (plan(config, instance, &options.extra), VmDir::open(instance)?) {
         (Ok(planned), _) => (VmDir::create(instance).map_err(unusable(instance))?, Ok(planned)),

@@ -113,9 +113,9 @@ async fn descend(
     let note = |record: Record| held.as_ref().and_then(|file| record.write(file).ok());
     note(Record::new(by));
     let vm = Running { name: instance.name.clone(), dir, process };
-    let mut ladder = Ladder { vm, notes };
+    let mut ladder = Ladder { instance, vm, notes };
     let method = ladder.descend(from, started).await?;
-    let Ladder { vm, notes } = ladder;
+    let Ladder { vm, notes, .. } = ladder;
     note(Record { method: Some(method), ..Record::new(by) });
     let lock = clean_after(&vm.dir, &instance.name, lock).await?;
     let (pid, method) = (Some(vm.process.pid()), Some(method));

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::error::Usage;
 use crate::events::{self, Told};
 use crate::sys::deadline;
-use crate::vm::{self, EventLog, History, VmError};
+use crate::vm::{self, EventLog, History, VmError, awaited};
 use crate::wait::WaitError;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -67,8 +67,14 @@ impl<'a> Standing<'a> {
         all.filter(|(_, (_, held))| !**held).map(|(at, (condition, _))| (at, *condition)).collect()
     }
 
-    /// Takes in what was seen.
-    fn see(&mut self, seen: &Seen) {
+    /// Tells what is waited for yet.
+    fn tell(&self, subject: &Subject<'_>) {
+        awaited::tell(subject.instance, &self.names(false).join(", "));
+    }
+
+    /// Takes in what was seen; whether that made any hold.
+    fn see(&mut self, seen: &Seen) -> bool {
+        let mut is_news = false;
         for (at, condition) in self.open() {
             self.held[at] = match (condition, seen) {
                 (Condition::Event(name), Seen::Event(event)) => event.name == *name,
@@ -78,7 +84,9 @@ impl<'a> Standing<'a> {
                 (Condition::Stopped, Seen::Ended) => true,
                 _ => false,
             };
+            is_news |= self.held[at];
         }
+        is_news
     }
 
     /// Takes in the VM's state; where the log does not tell it, what asks for it.
@@ -132,6 +140,7 @@ impl Watch<'_> {
             }
         }
         probes.extend(standing.see_state(&observer.history, subject));
+        standing.tell(subject);
         // What is there already counts, however little time there is.
         let mut has_caught_up = false;
         loop {
@@ -158,11 +167,14 @@ impl Watch<'_> {
                     seen = observer.next(subject) => seen?,
                     Some((at, holds)) = probes.next() => {
                         standing.held[at] |= holds?;
+                        standing.tell(subject);
                         continue;
                     }
                 },
             };
-            standing.see(&seen);
+            if standing.see(&seen) {
+                standing.tell(subject);
+            }
             let is_over = standing.failed().is_some() || standing.is_enough(plan.any);
             if !is_over && let Some(error) = alarm(observer, subject, *alarms, &seen).await? {
                 return Err(error);

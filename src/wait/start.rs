@@ -5,7 +5,7 @@ use crate::Error;
 use crate::config::Instance;
 use crate::sys::changes::Changes;
 use crate::sys::deadline;
-use crate::vm::{VmDir, VmError};
+use crate::vm::{VmDir, VmError, awaited};
 use crate::wait::WaitError;
 use inotify::WatchMask;
 use std::io;
@@ -15,6 +15,7 @@ use std::io;
 /// # Errors
 /// The time of `plan` is over, or the VM's directory can't be used.
 pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
+    awaited::tell(instance, "its start");
     let deadline = deadline::after(plan.since, plan.timeout);
     let dir = VmDir::create(instance)?;
     let system = |error: io::Error| {

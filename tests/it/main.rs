@@ -35,6 +35,7 @@ mod namespaces;
 mod nonblocking;
 mod orphan;
 mod permissions;
+mod progress;
 mod races;
 mod restart;
 mod rooms;
