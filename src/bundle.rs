@@ -4,9 +4,9 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use crate::error::{Exit, Fault, cant};
 use crate::events::Told;
-use crate::qmp::Event;
+use crate::qmp::{Client, Event};
 use crate::sys::private_dir;
-use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, VmError, files, find_running};
+use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, VmError, files, running};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -90,7 +90,7 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     save(&bundle, "command-line", &(line + "\n")).map_err(failed)?;
     save(&bundle, "config.json", &format!("{:#}\n", json!(resolved))).map_err(failed)?;
     save(&bundle, "events.ndjson", &lines.map_err(failed)?).map_err(failed)?;
-    let shot = screenshot(instance, &bundle).await;
+    let shot = screenshot(instance, &bundle.join("screenshot.png")).await.is_ok();
     let story = story(instance, error, Timeline::read(&dir).as_ref(), &events, is_cut, shot);
     save(&bundle, "README", &story).map_err(failed)?;
     let excerpt = error.excerpt().map(|(_, excerpt)| excerpt);
@@ -145,14 +145,14 @@ fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
     Ok(start > 0)
 }
 
-/// Has QEMU draw the screen, if it lives and has one.
-async fn screenshot(instance: &Instance, bundle: &Path) -> bool {
-    let Ok(Some(vm)) = find_running(instance) else {
-        return false;
-    };
-    let arguments = json!({ "filename": bundle.join("screenshot.png"), "format": "png" });
-    let draw = vm.qmp(PATIENCE, async |client| client.execute("screendump", Some(arguments)).await);
-    draw.await.is_ok()
+/// Has QEMU draw the screen into a file of its own.
+///
+/// # Errors
+/// It has ended, or has no screen.
+pub async fn screenshot(instance: &Instance, path: &Path) -> Result<(), Error> {
+    let arguments = json!({ "filename": path, "format": "png" });
+    let draw = async |client: &mut Client| client.execute("screendump", Some(arguments)).await;
+    running(instance)?.qmp(PATIENCE, draw).await.map(drop)
 }
 
 /// What happened, in order, for whoever finds the directory.

@@ -12,6 +12,7 @@ mod help;
 mod helper;
 mod init;
 mod interrupt;
+mod junit;
 mod kill;
 mod links;
 mod list;

@@ -7,7 +7,7 @@ use crate::config::Instance;
 use crate::logs::{self, Lines, Log};
 use crate::text::duration;
 use crate::text::sanitize::harmless;
-use crate::vm;
+use crate::vm::{self, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::process::getpgrp;
 use rustix::termios::tcgetpgrp;
@@ -27,15 +27,14 @@ const MOMENT: Duration = Duration::from_millis(400);
 const LAST: u64 = 5;
 const LONGEST: u64 = 16 << 10;
 
-static SHOWN: Mutex<Shown> =
-    Mutex::new(Shown { waits: Vec::new(), bar: None, is_run_named: false });
+static SHOWN: Mutex<Shown> = Mutex::new(Shown { waits: Vec::new(), bar: None, is_named: false });
 
 /// What is awaited, the oldest first, and the line if there is one.
 struct Shown {
     waits: Vec<Wait>,
     bar: Option<ProgressBar>,
     /// Whether it was told what the throwaway instance is called.
-    is_run_named: bool,
+    is_named: bool,
 }
 
 struct Wait {
@@ -46,12 +45,21 @@ struct Wait {
 
 /// Does the work, and shows what it waits for, where there is somebody to see it.
 pub async fn shown<T>(context: &Context, work: impl Future<Output = T>) -> T {
+    shown_by(context, observe, work).await
+}
+
+/// The same of a throwaway instance, which is named: nobody else knows what it is called.
+pub async fn shown_named<T>(context: &Context, work: impl Future<Output = T>) -> T {
+    shown_by(context, observe_named, work).await
+}
+
+async fn shown_by<T>(context: &Context, observer: Observer, work: impl Future<Output = T>) -> T {
     if !is_welcome(context) {
         return work.await;
     }
     let done = tokio::select! {
         biased;
-        done = vm::observed(observe, work) => done,
+        done = vm::observed(observer, work) => done,
         never = drawn() => match never {},
     };
     end();
@@ -98,14 +106,17 @@ fn lock() -> MutexGuard<'static, Shown> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn observe(instance: &Instance, what: &str) {
-    let mut shown = lock();
-    if instance.is_run() && !shown.is_run_named {
-        shown.is_run_named = true;
+fn observe_named(instance: &Instance, what: &str) {
+    if !std::mem::replace(&mut lock().is_named, true) {
         let name = &instance.name;
         // Before there is any line.
         let _ = writeln!(io::stderr(), "{name}: to watch it: qqmgr serial {name} -f");
     }
+    observe(instance, what);
+}
+
+fn observe(instance: &Instance, what: &str) {
+    let mut shown = lock();
     let known = shown.waits.iter().position(|wait| wait.instance == *instance);
     match (known, what) {
         (Some(at), "") => drop(shown.waits.remove(at)),

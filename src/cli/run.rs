@@ -1,15 +1,29 @@
 //! `qqmgr run`.
 
 use super::args::guest::RunArgs;
+use super::junit::{Junit, Tail};
 use super::stderr::wants_progress;
-use super::{Context, output, progress};
+use super::{Context, output, progress, stdout};
 use crate::Error;
+use crate::config::Config;
 use crate::console::Terminal;
-use crate::run::{self, EndedBy, Job, Ran};
+use crate::run::{self, EndedBy, Job, Keep, Ran, Said, SerialTo};
+use crate::text::sanitize::Sanitizer;
+use futures_util::future::try_join;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::{Receiver, channel};
+
+/// So many pieces of the command's output may be underway.
+const UNDERWAY: usize = 16;
 
 pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
+    let junit = args.junit.as_deref().map(|path| Junit::open(path, &args)).transpose()?;
+    let vm = args.vm;
     let job = Job {
         put: args.put,
         get: args.get,
@@ -18,17 +32,95 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
         command: args.command,
         capture: context.json,
         progress: !context.json && wants_progress(),
+        output: None,
+        keep: Keep {
+            serial: args.serial.as_deref().map(serial),
+            events: args.events,
+            screenshot: args.screenshot,
+        },
     };
     // Without one there is nothing to keep.
     let terminal = Terminal::keep();
-    let ran = progress::shown(context, run::run(&config, &args.vm, &job)).await?;
+    let ran = match junit {
+        Some(junit) => {
+            let (ran, tail) = with_tail(context, &config, &vm, job).await;
+            junit.write(&ran, tail).and(ran)
+        }
+        None => progress::shown_named(context, run::run(&config, &vm, &job)).await,
+    };
     drop(terminal);
+    let ran = ran?;
     if context.json {
         output::document(&ran);
     } else {
         tell(&ran);
     }
     Ok(ExitCode::from(ran.exit_code))
+}
+
+/// Where the serial log goes: `-` is standard error, where a terminal is shown what is harmless.
+fn serial(path: &Path) -> SerialTo {
+    if path != "-" {
+        return SerialTo::File(path.to_owned());
+    }
+    let sanitizer = io::stderr().is_terminal().then(|| Mutex::new(Sanitizer::default()));
+    SerialTo::Caller(Arc::new(move |bytes| {
+        let mut clean = Vec::new();
+        let bytes = match &sanitizer {
+            Some(sanitizer) => {
+                let mut sanitizer = sanitizer.lock().unwrap_or_else(PoisonError::into_inner);
+                sanitizer.push(bytes, &mut clean);
+                &clean
+            }
+            None => bytes,
+        };
+        // Where this can't be told, nothing can.
+        let _ = progress::aside(|| io::stderr().write_all(bytes));
+    }))
+}
+
+/// Runs it and keeps the end of the command's output, which is passed on unless it is collected.
+async fn with_tail(
+    context: &Context,
+    config: &Config,
+    vm: &str,
+    mut job: Job,
+) -> (Result<Ran, Error>, Tail) {
+    let mut tail = Tail::default();
+    let (sender, said) = channel(UNDERWAY);
+    job.output = (!context.json).then_some(sender);
+    let work = async move {
+        let ran = progress::shown_named(context, run::run(config, vm, &job)).await;
+        match &ran {
+            // Nobody has to read on when a signal ends us.
+            Ok(Ran { ended_by: EndedBy::Signal, .. }) => Err(ran),
+            _ => Ok(ran),
+        }
+    };
+    let passed_on = async {
+        pass_on(said, &mut tail).await;
+        Ok(())
+    };
+    let ran = match try_join(work, passed_on).await {
+        Ok((ran, ())) | Err(ran) => ran,
+    };
+    (ran, tail)
+}
+
+async fn pass_on(mut said: Receiver<Said>, tail: &mut Tail) {
+    while let Some(said) = said.recv().await {
+        match said {
+            Said::Stdout(bytes) => {
+                tail.push(0, &bytes);
+                stdout::write_in_time(&bytes).await;
+            }
+            Said::Stderr(bytes) => {
+                tail.push(1, &bytes);
+                // Where this can't be told, nothing can.
+                let _ = tokio::io::stderr().write_all(&bytes).await;
+            }
+        }
+    }
 }
 
 /// Says on standard error what was not the command's own doing.

@@ -1,11 +1,13 @@
 //! What is to be run, and what of it can be looked at before anything is.
 
+use super::keep::Keep;
 use crate::error::{Usage, cant};
 use crate::{Error, ssh};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::time::Duration;
+use tokio::sync::mpsc::Sender;
 
 /// Something to copy: `FROM:TO`.
 #[derive(Clone, Debug)]
@@ -61,6 +63,19 @@ pub struct Job {
     pub capture: bool,
     /// Whether standard error is a terminal on which scp is to show how far it is.
     pub progress: bool,
+    /// Who passes the command's output on, if it is neither collected nor passed on as it is.
+    pub output: Option<Sender<Said>>,
+    /// What to keep of the instance, whatever ends the run.
+    pub keep: Keep,
+}
+
+/// What the command has written.
+#[derive(Clone, Debug)]
+pub enum Said {
+    /// To its standard output.
+    Stdout(Vec<u8>),
+    /// To its standard error.
+    Stderr(Vec<u8>),
 }
 
 impl Job {
@@ -85,7 +100,7 @@ impl Job {
             }
             ssh::takes(to, false)?;
         }
-        Ok(())
+        self.keep.prepare()
     }
 
     /// The command as ssh takes it after a host's name.

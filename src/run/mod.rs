@@ -1,11 +1,13 @@
 //! Running one command in a throwaway instance of a VM.
 
 mod job;
+mod keep;
 mod outcome;
 mod protect;
 mod steps;
 
-pub use job::{Copy, Job};
+pub use job::{Copy, Job, Said};
+pub use keep::{Keep, SerialTo};
 pub use outcome::{EndedBy, Ran};
 
 use crate::config::{self, Config, Instance};
@@ -54,7 +56,8 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     };
     // Whoever wants an end of it, such as a CI job that is cancelled, will not look at it.
     let may_stay = job.keep_on_failure && !matches!(end, End::Signal(_));
-    let mut ran = end.report(&instance, &progress);
+    let unkept = job.keep.save(&instance).await;
+    let mut ran = end.report(&instance, &progress, &unkept);
     awaited::tell(&instance, "its end");
     if may_stay && ran.exit_code != 0 && keeper_stays(&instance) {
         if keeper.stay().await.is_ok() {

@@ -76,7 +76,7 @@ pub enum End {
 }
 
 impl End {
-    pub fn report(self, instance: &Instance, progress: &Progress) -> Ran {
+    pub fn report(self, instance: &Instance, progress: &Progress, unkept: &[Error]) -> Ran {
         let command_exit_code = progress.status().map(exit_code);
         let (stdout, stderr) = progress.output().unzip();
         let mut ran = Ran {
@@ -97,7 +97,7 @@ impl End {
         };
         match self {
             End::Done => {
-                ran.message = progress.not_copied();
+                ran.message = joined(progress.not_copied(), unkept);
                 // A command that has failed may well have left nothing to copy: its own code
                 // tells more.
                 if let Some(code) = command_exit_code
@@ -110,7 +110,8 @@ impl End {
             End::Signal(number) => {
                 ran.ended_by = EndedBy::Signal;
                 ran.exit_code = u8::try_from(128 + number).unwrap_or(u8::MAX);
-                ran.message = Some(format!("{}; its VM is gone", signals::describe(number)));
+                let message = format!("{}; its VM is gone", signals::describe(number));
+                ran.message = joined(Some(message), unkept);
             }
             End::Failure(error) => {
                 ran.bundle = error.bundle().map(Path::to_owned);
@@ -118,12 +119,18 @@ impl End {
                 ran.excerpt = error.excerpt().map(|(_, excerpt)| excerpt.to_owned());
                 ran.location = error.location();
                 ran.diagnostics = error.diagnostics();
-                ran.message = Some(error.to_string());
+                ran.message = joined(Some(error.to_string()), unkept);
                 ran.ended_by = ended_by(&error);
             }
         }
         ran
     }
+}
+
+/// What went wrong, with what could not be kept.
+fn joined(message: Option<String>, unkept: &[Error]) -> Option<String> {
+    let all: Vec<_> = message.into_iter().chain(unkept.iter().map(Error::to_string)).collect();
+    (!all.is_empty()).then(|| all.join("\n"))
 }
 
 fn ended_by(error: &Error) -> EndedBy {

@@ -1,7 +1,7 @@
 //! The steps of a run inside the guest: copies in, the command, copies out. How far they have
 //! come is known at any moment, since anything may end them.
 
-use super::job::{Copy, Job};
+use super::job::{Copy, Job, Said};
 use crate::Error;
 use crate::config::Instance;
 use crate::error::SystemError;
@@ -17,7 +17,13 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
+use tokio::sync::mpsc::Sender;
+
+/// How long what a command has written may take to come, once it has ended.
+const REST: Duration = Duration::from_secs(1);
 
 /// How far a job has come.
 #[derive(Default)]
@@ -119,7 +125,43 @@ async fn command(session: &Session, job: &Job, progress: &Progress) -> Result<Ex
         let [stdout, stderr] = streams;
         command.stdout(stdout).stderr(stderr);
     }
-    command.status().await.map_err(not_run)
+    match &job.output {
+        Some(output) => told(command, output).await.map_err(not_run),
+        None => command.status().await.map_err(not_run),
+    }
+}
+
+/// Runs a command whose output somebody else passes on.
+async fn told(mut command: Command, output: &Sender<Said>) -> io::Result<ExitStatus> {
+    let mut ssh = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (ssh.stdout.take(), ssh.stderr.take());
+    let all = async {
+        tokio::join!(tell(stdout, output, Said::Stdout), tell(stderr, output, Said::Stderr))
+    };
+    let ended = async {
+        let status = ssh.wait().await;
+        // The process of a shared connection may have the pipes and never close them.
+        tokio::time::sleep(REST).await;
+        status
+    };
+    tokio::select! {
+        _ = all => {}
+        status = ended => return status,
+    }
+    ssh.wait().await
+}
+
+/// Tells what comes on a stream.
+async fn tell(
+    stream: Option<impl AsyncRead + Unpin>,
+    output: &Sender<Said>,
+    said: impl Fn(Vec<u8>) -> Said,
+) {
+    let Some(mut stream) = stream else { return };
+    let mut bytes = Vec::new();
+    while stream.read_buf(&mut bytes).await.is_ok_and(|count| count > 0)
+        && output.send(said(std::mem::take(&mut bytes))).await.is_ok()
+    {}
 }
 
 /// Runs scp, and keeps what it says for an error.

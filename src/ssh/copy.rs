@@ -3,10 +3,9 @@
 use super::Session;
 use crate::Error;
 use crate::error::{Usage, cant};
+use crate::sys::destination;
 use rustix::fs::{Access, access};
-use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::Command;
@@ -71,22 +70,7 @@ pub fn gives(path: &OsStr) -> Result<(), Error> {
 /// It can't.
 pub fn takes(path: &OsStr, has_to_be_dir: bool) -> Result<(), Error> {
     let has_to_be_dir = has_to_be_dir || path.as_bytes().ends_with(b"/.");
-    writable(Path::new(path), has_to_be_dir).map_err(cant("copy to", Path::new(path)))
-}
-
-fn writable(path: &Path, has_to_be_dir: bool) -> io::Result<()> {
-    let entries = Access::WRITE_OK | Access::EXEC_OK;
-    let (path, wanted) = match path.metadata() {
-        Ok(found) if found.is_dir() => (path, entries),
-        Ok(_) if has_to_be_dir => return Err(Errno::NOTDIR.into()),
-        Ok(_) => (path, Access::WRITE_OK),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !has_to_be_dir => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            (parent.unwrap_or(Path::new(".")), entries)
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(access(path, wanted)?)
+    destination::writable(Path::new(path), has_to_be_dir).map_err(cant("copy to", Path::new(path)))
 }
 
 pub(super) fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> {

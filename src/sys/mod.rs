@@ -4,6 +4,7 @@ pub(crate) mod changes;
 pub(crate) mod child;
 pub(crate) mod deadline;
 pub(crate) mod descriptors;
+pub(crate) mod destination;
 pub(crate) mod flock;
 pub(crate) mod helper;
 pub(crate) mod holes;

@@ -37,6 +37,7 @@ Examples:
   qqmgr run test-vm -- 'make test && dmesg'
   qqmgr run test-vm --put mod.ko:/tmp/mod.ko -- insmod /tmp/mod.ko
   qqmgr run test-vm --get /var/log/test.log:logs/ --timeout 2m -- ./test.sh
+  qqmgr run test-vm --serial serial.log --junit report.xml -- make test
   git bisect run qqmgr run test-vm -- ./reproduce.sh";
 
 pub const WAIT: &str = "\

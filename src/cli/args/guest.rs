@@ -8,6 +8,7 @@ use crate::wait::Condition;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Run OpenSSH's client on a running VM
@@ -108,6 +109,18 @@ pub struct RunArgs {
     #[arg(long, value_name = "REMOTE:LOCAL", add = completions::behind_colon())]
     #[arg(value_parser = OsStringValueParser::new().try_map(Copy::parse))]
     pub get: Vec<Copy>,
+    /// Keep the serial log, whatever ends the run; `-` is standard error
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub serial: Option<PathBuf>,
+    /// Keep the QMP events, a JSON document a line, whatever ends the run
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub events: Option<PathBuf>,
+    /// Keep the screen as it is at the end, as PNG
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub screenshot: Option<PathBuf>,
+    /// Write a JUnit report with one test case, for CI systems
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub junit: Option<PathBuf>,
     /// How long all of it may take
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
     pub timeout: Duration,

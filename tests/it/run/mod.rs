@@ -2,6 +2,7 @@
 
 mod failures;
 mod job;
+mod kept;
 mod signals;
 
 use crate::harness::{Lab, Live, NO_GUEST, guest_vm, until, vm};
