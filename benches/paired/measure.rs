@@ -1,6 +1,7 @@
 //! Runs processes and takes their time and memory.
 
 use super::{Result, interrupt};
+use nix::libc;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -5,9 +5,10 @@
 //! (QEMU, block/file-posix.c).
 
 use crate::sys::process;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc::{F_UNLCK, F_WRLCK, SEEK_SET, flock};
 use std::fs::{DirEntry, File};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
 const DOES: i64 = 100;
@@ -38,20 +39,10 @@ pub fn is_locked(image: &File, read_only: bool) -> io::Result<bool> {
 
 /// Whether another open file description, of ours or not, has a lock on the byte.
 fn has_holder(image: &File, byte: i64) -> io::Result<bool> {
-    let mut lock = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: byte,
-        l_len: 1,
-        l_pid: 0,
-    };
-    // SAFETY: the descriptor is open and `lock` is a whole `struct flock`, as F_OFD_GETLK wants
-    // it (fcntl(2)). rustix has no such call.
-    let result = unsafe { libc::fcntl(image.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
-    match result {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(i32::from(lock.l_type) != libc::F_UNLCK),
-    }
+    let mut lock =
+        flock { l_type: F_WRLCK as _, l_whence: SEEK_SET as _, l_start: byte, l_len: 1, l_pid: 0 };
+    fcntl(image, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(i32::from(lock.l_type) != F_UNLCK)
 }
 
 /// The processes that have the file open, as far as we may see them: a lock of an open file

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-/// `KVM_CREATE_VM` (linux/kvm.h).
-const KVM_CREATE_VM: libc::Ioctl = 0xae01;
+// `KVM_CREATE_VM` (linux/kvm.h).
+nix::ioctl_write_int_bad!(create_vm, nix::request_code_none!(0xae, 0x01));
 
 /// Makes a virtual machine with KVM and throws it away.
 ///
@@ -18,13 +18,9 @@ pub fn try_kvm() -> Result<(), (&'static str, io::Error)> {
 }
 
 fn make_vm(kvm: impl AsFd) -> io::Result<OwnedFd> {
-    // SAFETY: it takes a number, the machine's type, of which 0 is the usual one.
-    let vm = unsafe { libc::ioctl(kvm.as_fd().as_raw_fd(), KVM_CREATE_VM, 0) };
-    if vm < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: it is new, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(vm) })
+    // SAFETY: it takes a number, the machine's type, of which 0 is the usual one. The descriptor
+    // that it returns is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(create_vm(kvm.as_fd().as_raw_fd(), 0)?) })
 }
 
 #[cfg(test)]
@@ -34,6 +30,6 @@ mod tests {
     #[test]
     fn another_device_makes_no_machine() {
         let error = make_vm(File::open("/dev/null").unwrap()).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOTTY));
+        assert_eq!(error.raw_os_error(), Some(nix::libc::ENOTTY));
     }
 }

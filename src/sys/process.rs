@@ -184,15 +184,10 @@ fn holder(file: &OwnedFd) -> io::Result<Option<Option<Pid>>> {
     Ok(lock.map(|lock| lock.pid))
 }
 
-/// When a living process was started, in clock ticks after boot: field 22 of `/proc/PID/stat`
-/// (proc_pid_stat(5)).
+/// When a living process was started, in clock ticks after boot.
 fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the command's name in parentheses, with any character inside.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace();
-    let state = fields.next()?;
-    (!matches!(state, "Z" | "X")).then(|| fields.nth(18))??.parse().ok()
+    let stat = procfs::process::Process::new(pid.try_into().ok()?).and_then(|it| it.stat()).ok()?;
+    (!matches!(stat.state, 'Z' | 'X')).then_some(stat.starttime)
 }
 
 /// The pids of all processes.

@@ -43,18 +43,13 @@ fn processes() -> ByPidfile {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     let ours = namespace("self");
     let mut found = ByPidfile::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some((name, pid)) = name.to_str().and_then(|name| Some((name, name.parse().ok()?)))
-        else {
-            continue;
-        };
-        if entry.metadata().is_ok_and(|process| process.uid() == user)
+    for pid in process::pids() {
+        if fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == user)
             && let Some(pidfile) = pidfile(&process::command_line(pid))
             // Others have these words too, such as strace or a shell; QEMU alone has the file.
             && has_locked(pid, &pidfile)
             // In a container the same path is that of another file.
-            && namespace(name) == ours
+            && namespace(&pid.to_string()) == ours
             && let Some(process) = Identity::of(pid)
         {
             found.insert(pidfile, process);

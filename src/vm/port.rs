@@ -2,6 +2,8 @@
 
 use crate::config::{DIR_PREFIX, Ports, WantedPorts};
 use crate::sys::process::{self, Identity};
+use procfs::net::TcpState;
+use procfs::process::{FDTarget, Process};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -41,36 +43,23 @@ impl fmt::Display for Owner {
 
 /// Who listens on a TCP port.
 pub fn owner(port: u16) -> Option<Owner> {
-    let inodes: Vec<_> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .filter_map(|table| std::fs::read_to_string(table).ok())
-        .flat_map(|table| listeners(&table, port))
-        .collect();
+    let tables = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten().flatten();
+    let listeners =
+        tables.filter(|it| it.local_address.port() == port && it.state == TcpState::Listen);
+    let inodes: Vec<_> = listeners.map(|socket| socket.inode).collect();
     if inodes.is_empty() {
         return None;
     }
-    let sockets: Vec<_> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
-    let holders = process::pids().filter(|pid| has_socket(*pid, &sockets)).filter_map(Identity::of);
+    let has_one = |process: &Process| {
+        let mut open = process.fd().into_iter().flatten().flatten();
+        open.any(|fd| matches!(fd.target, FDTarget::Socket(inode) if inodes.contains(&inode)))
+    };
+    let processes = procfs::process::all_processes().into_iter().flatten().flatten();
+    let holders =
+        processes.filter(has_one).filter_map(|process| Identity::of(process.pid().cast_unsigned()));
     // A server's workers have its socket too, and so has what it forks, up to exec(2).
     let eldest = holders.min_by_key(|process| process.started);
     Some(Owner { pid: eldest.map(|process| process.pid) })
-}
-
-/// The inodes of the sockets that listen on `port` (proc_pid_net(5), `tcp`: state 0A).
-fn listeners(table: &str, port: u16) -> Vec<String> {
-    let port = format!(":{port:04X}");
-    let inode = |line: &str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let listens = fields.get(1)?.ends_with(&port) && *fields.get(3)? == "0A";
-        listens.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
-    };
-    table.lines().skip(1).filter_map(inode).collect()
-}
-
-fn has_socket(pid: u32, sockets: &[String]) -> bool {
-    let links = process::descriptors(pid).filter_map(|fd| std::fs::read_link(fd.path()).ok());
-    let mut names = links.filter_map(|link| link.into_os_string().into_string().ok());
-    names.any(|name| sockets.contains(&name))
 }
 
 /// A process in words: a VM of qqmgr's by its name, or the program.

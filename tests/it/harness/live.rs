@@ -1,6 +1,7 @@
 //! A program that is watched and spoken to while it runs, at a terminal or through pipes.
 
 use super::processes::until;
+use nix::sys::signal::{self, SigHandler};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -151,8 +152,8 @@ fn heeds_signals(command: &mut Command) {
     // SAFETY: between fork and exec only two system calls are made.
     unsafe {
         command.pre_exec(|| {
-            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
-                libc::signal(signal, libc::SIG_DFL);
+            for kind in [signal::SIGHUP, signal::SIGINT, signal::SIGQUIT] {
+                signal::signal(kind, SigHandler::SigDfl)?;
             }
             Ok(())
         })

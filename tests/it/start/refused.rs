@@ -2,6 +2,9 @@
 
 use super::assert_nothing_left;
 use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, until, vm};
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 
 #[test]
 fn qemus_own_words_and_the_line_that_they_are_about() {
@@ -172,15 +175,11 @@ fn a_qemu_that_has_ended_but_can_not_be_waited_for() {
     let lab = Lab::new(&fake_qemu("a", "slow-socket=60000"));
     let mut start = lab.qqmgr("start a").in_pipe();
     let qemu = until("QEMU is there", || lab.qemus().pop());
-    let pid = libc::pid_t::try_from(qemu).unwrap();
+    let pid = Pid::from_raw(qemu.try_into().unwrap());
     // As under a debugger, which is told first of what has ended.
-    let nothing = std::ptr::null_mut::<libc::c_void>();
-    // SAFETY: ptrace(2) and waitpid(2) are given no memory of ours.
-    let traced = unsafe { libc::ptrace(libc::PTRACE_SEIZE, pid, nothing, nothing) };
-    assert_eq!(traced, 0, "{}", std::io::Error::last_os_error());
+    ptrace::seize(pid, ptrace::Options::empty()).unwrap();
     lab.qemu().end();
     assert_eq!(start.ends(), 1);
     assert!(!lab.vm_file("a", "pid").exists());
-    // SAFETY: as above.
-    assert_eq!(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) }, pid);
+    waitpid(pid, Some(WaitPidFlag::__WALL)).unwrap();
 }
