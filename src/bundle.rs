@@ -7,6 +7,7 @@ use crate::events::Told;
 use crate::qmp::{Client, Event};
 use crate::sys::private_dir;
 use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, VmError, files, running};
+use jiff::Timestamp;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -14,7 +15,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// As many bundles of a VM are kept: the newest.
 const KEPT: usize = 5;
@@ -121,8 +122,7 @@ fn last_events(dir: &VmDir) -> Result<VecDeque<Event>, Error> {
 
 /// A new directory, named by the time so that names sort as they are made.
 fn new_directory(parent: &Path) -> Result<PathBuf, Error> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let path = parent.join(format!("{}-{:06}", now.as_secs(), now.subsec_micros()));
+    let path = parent.join(Timestamp::now().strftime("%s-%6f").to_string());
     private_dir::make(&path)?;
     Ok(path)
 }

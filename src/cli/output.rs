@@ -247,9 +247,16 @@ pub fn local_time(since_epoch: Duration) -> Option<String> {
 /// How long, for people: `4.2s`, `3m 20s`, `2h 5m`, `3d 4h`.
 pub fn seconds(seconds: f64) -> String {
     // Truncation is wanted: the parts that are left out are below a second.
-    let whole = seconds.max(0.0) as u64;
-    match whole {
+    match seconds.max(0.0) as u64 {
         0..60 => format!("{seconds:.1}s"),
+        whole => whole_seconds(whole),
+    }
+}
+
+/// How long, to the second.
+pub fn whole_seconds(whole: u64) -> String {
+    match whole {
+        0..60 => format!("{whole}s"),
         60..3600 => format!("{}m {}s", whole / 60, whole % 60),
         3600..86400 => format!("{}h {}m", whole / 3600, whole / 60 % 60),
         _ => format!("{}d {}h", whole / 86400, whole / 3600 % 24),

@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 impl fmt::Display for LeaseStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.left().map(|left| format!("in {}", output::seconds(left.as_secs_f64())));
+        // What has just begun has all its time left.
+        let time = self.left.map(|left| left.as_secs_f64().ceil() as u64);
+        let time = time.map(|left| format!("in {}", output::whole_seconds(left)));
         let owner = self.owner_pid.map(|pid| format!("with process {pid}"));
         let ends: Vec<_> = time.into_iter().chain(owner).collect();
         write!(f, "ends {}", ends.join(" or "))
@@ -82,4 +84,19 @@ pub async fn run(context: &Context, args: StatusArgs) -> Result<ExitCode, Error>
         false => 0,
     };
     targets.each_in_order(context, async |instance| vm::status(instance).await, code).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_lease_that_has_just_begun_has_all_its_time() {
+        for (left, text) in [(4.997, "5s"), (0.0, "0s"), (59.5, "1m 0s"), (7199.999, "2h 0m")] {
+            let left = Some(Duration::from_secs_f64(left));
+            let lease = LeaseStatus { expires_at: None, owner_pid: None, left };
+            assert_eq!(lease.to_string(), format!("ends in {text}"));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::config::Instance;
 use crate::error::{SystemError, cant};
 use crate::ssh;
+use crate::sys::clock;
 use crate::sys::process::{self, Identity, Process};
 use crate::vm::files;
 use crate::vm::{self, Lease, Lock, VmDir, VmError};
@@ -20,9 +21,6 @@ use tokio::time::Instant;
 
 /// How long a killed process may take to be gone, and a lock to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often the clock is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What whoever asked for us says.
 type Told = Lines<BufReader<Stdin>>;
@@ -74,7 +72,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
             ended.map_err(|error| unwatched(instance, error))?;
             return vm::tidy(instance).await;
         }
-        () = expired(&lease) => {}
+        expired = expired(&lease) => expired.map_err(|error| unwatched(instance, error))?,
         gone = gone(owner) => gone.map_err(|error| unwatched(instance, error))?,
     }
     super::end(&process, instance).await.map(drop)
@@ -211,16 +209,12 @@ fn answer<T>(prepared: Result<T, Error>) -> Result<T, Error> {
     prepared
 }
 
-/// Waits until the lease's time is over. A timer stands still while the host is suspended, and the
-/// clock that says when it is over can be set: it is looked at every now and then.
-async fn expired(lease: &Lease) {
-    while let Some(left) = lease.status().left() {
-        if left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(left.min(LOOK_INTERVAL)).await;
+/// Waits until the lease's time is over.
+async fn expired(lease: &Lease) -> io::Result<()> {
+    match lease.expires_at {
+        Some(time) => clock::reaches(time).await,
+        None => std::future::pending().await,
     }
-    std::future::pending().await
 }
 
 /// Waits until the lease's owner is gone.

@@ -4,12 +4,12 @@
 //! gets another one, and the one before ends when it has not been used for a while, or the VM stops.
 
 use super::config;
-use crate::sys::short_socket;
+use crate::sys::{clock, short_socket};
 use crate::vm::{History, VmDir};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::process::Command;
 
 /// How long the masters may take to be told to end.
@@ -57,11 +57,8 @@ pub async fn drop_stale(vm: &str, dir: &VmDir, history: &History) {
     let Some(since) = history.reset_at.max(history.resumed_at) else {
         return;
     };
-    let made = |socket: &PathBuf| {
-        let made = socket.metadata().and_then(|socket| socket.modified()).ok();
-        made.and_then(|made| made.duration_since(UNIX_EPOCH).ok())
-    };
-    let stale = live(dir).filter(|socket| made(socket).is_some_and(|made| made < since));
+    let is_stale = |socket: &PathBuf| clock::written(socket).is_some_and(|made| made < since);
+    let stale = live(dir).filter(is_stale);
     tell_all(at_sockets(stale, "stop", vm)).await;
 }
 

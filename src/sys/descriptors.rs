@@ -4,7 +4,10 @@
 
 use rustix::io::FdFlags;
 use rustix::process::{Resource, getrlimit};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// As many are for all else.
 const OTHERS: usize = 20;
@@ -14,6 +17,17 @@ pub fn at_once(each: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     (limit.saturating_sub(OTHERS) / each).clamp(1, tokio::sync::Semaphore::MAX_PERMITS)
+}
+
+/// Waits until there is something to read.
+///
+/// # Errors
+/// It can't be polled.
+pub async fn readable(fd: OwnedFd) -> io::Result<()> {
+    // SAFETY: the AsyncFd owns the descriptor.
+    let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    let _ready = fd.map_err(io::Error::from)?.readable().await?;
+    Ok(())
 }
 
 /// Those above standard error. What we open ourselves is closed when another program is executed,

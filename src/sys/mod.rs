@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod child;
+pub(crate) mod clock;
 pub(crate) mod deadline;
 pub(crate) mod descriptors;
 pub(crate) mod destination;

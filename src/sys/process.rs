@@ -3,6 +3,7 @@
 //! A pid that exists says nothing: it may be somebody else's by now, or a zombie. QEMU holds a
 //! POSIX lock on its pidfile for as long as it lives, so the lock's holder is the process.
 
+use super::descriptors;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::process::{Flock, FlockType, Pid, PidfdFlags, Signal};
@@ -12,8 +13,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// A lock's holder lives in another pid namespace: it can't be seen from here, but it lives.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -95,11 +94,7 @@ impl Process {
     /// The pidfd can't be polled.
     pub async fn ended(&self) -> io::Result<()> {
         // A descriptor of its own, because one can be watched by one future only.
-        let pidfd = self.pidfd.try_clone()?;
-        // SAFETY: the AsyncFd owns the descriptor.
-        let ended = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
-        let _ready = ended.map_err(io::Error::from)?.readable().await?;
-        Ok(())
+        descriptors::readable(self.pidfd.try_clone()?).await
     }
 
     /// Whether the process has ended by now: a zombie has.

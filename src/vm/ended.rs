@@ -1,8 +1,9 @@
 //! How a VM ended: what ended it, and in which words that is told.
 
+use crate::sys::clock;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// What ended a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +79,7 @@ impl Ended {
 
     /// How long ago, where that is known.
     pub fn age(&self) -> Option<Duration> {
-        Duration::try_from_secs_f64(now() - self.at?).ok()
+        Duration::try_from_secs_f64(clock::now() - self.at?).ok()
     }
 }
 
@@ -102,9 +103,4 @@ impl std::fmt::Display for Ended {
         }
         self.detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
-}
-
-/// Now, in seconds since 1970.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -2,16 +2,17 @@
 //! qqmgr's own record of who asked, and where there is neither from QEMU's last words.
 
 use super::dir::VmDir;
-use super::ended::{By, Ended, Method, now};
+use super::ended::{By, Ended, Method};
 use super::explain::last_words;
 use super::files;
 use super::history::History;
 use super::panic;
+use crate::sys::clock;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// What qqmgr notes of an end that it brings about.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Record {
 impl Record {
     /// A record that begins now.
     pub fn new(by: By) -> Record {
-        Record { by, at: now(), method: None, detail: None }
+        Record { by, at: clock::now(), method: None, detail: None }
     }
 
     /// The record of the VM's latest life.
@@ -53,8 +54,7 @@ impl Record {
 impl Ended {
     /// How the VM in `dir`, which has no process, has ended; `None` if it was never started.
     pub fn read(dir: &VmDir) -> Option<Ended> {
-        let launched = std::fs::metadata(dir.file(files::LAUNCH)).and_then(|file| file.modified());
-        let launched = launched.ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let launched = clock::written(&dir.file(files::LAUNCH))?;
         let mut history = History::read_last(dir).unwrap_or_default();
         // That of a life before this one is not this one's.
         history.shutdown = history.shutdown.filter(|shutdown| shutdown.at >= launched);

@@ -4,15 +4,16 @@ use super::dir::VmDir;
 use super::files;
 use crate::Error;
 use crate::config::Instance;
+use crate::sys::clock;
 use crate::sys::process::Identity;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// When a VM is to end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lease {
     /// At this time, in seconds since 1970.
-    pub expires_at: Option<u64>,
+    pub expires_at: Option<f64>,
     /// This long after the VM is up: becomes the time above then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
@@ -29,6 +30,9 @@ pub struct LeaseStatus {
     pub expires_at: Option<u64>,
     /// The process with which it is to end.
     pub owner_pid: Option<u32>,
+    /// How long it lasts yet; `None` when it has no end of its own.
+    #[serde(skip)]
+    pub left: Option<Duration>,
 }
 
 impl Lease {
@@ -65,7 +69,7 @@ impl Lease {
 
     /// The lease that it is for a VM that is up from now on.
     pub fn begun(self, vm: Identity) -> Lease {
-        let expires_at = self.ttl.map(expiry).or(self.expires_at);
+        let expires_at = self.ttl.map(|ttl| clock::now() + ttl.as_secs_f64()).or(self.expires_at);
         Lease { expires_at, ttl: None, vm: Some(vm), ..self }
     }
 
@@ -76,30 +80,21 @@ impl Lease {
 
     /// Whether the VM should have ended.
     pub fn is_over(&self) -> bool {
-        let expired = self.status().left() == Some(Duration::ZERO);
-        expired || self.owner.is_some_and(|owner| !owner.lives())
+        self.left() == Some(Duration::ZERO) || self.owner.is_some_and(|owner| !owner.lives())
     }
 
     /// What is told of it.
     pub fn status(&self) -> LeaseStatus {
-        let owner_pid = self.owner.map(|owner| owner.pid);
-        LeaseStatus { expires_at: self.expires_at, owner_pid }
+        LeaseStatus {
+            // Not before it ends.
+            expires_at: self.expires_at.map(|end| end.ceil() as u64),
+            owner_pid: self.owner.map(|owner| owner.pid),
+            left: self.left(),
+        }
     }
-}
 
-impl LeaseStatus {
-    /// How long it lasts yet; `None` when it has no end of its own.
-    pub fn left(&self) -> Option<Duration> {
-        self.expires_at.map(|end| Duration::from_secs(end).saturating_sub(since_1970()))
+    fn left(&self) -> Option<Duration> {
+        let left = self.expires_at? - clock::now();
+        Some(Duration::try_from_secs_f64(left).unwrap_or_default())
     }
-}
-
-/// The end of what lasts `time` from now: not before, to the second.
-fn expiry(time: Duration) -> u64 {
-    let time = since_1970().saturating_add(time);
-    time.saturating_add(Duration::from_nanos(999_999_999)).as_secs()
-}
-
-fn since_1970() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

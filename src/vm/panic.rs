@@ -6,7 +6,7 @@ use super::files;
 use super::history::History;
 use super::state::State;
 use super::timeline::Timeline;
-use std::time::{Duration, UNIX_EPOCH};
+use crate::sys::clock;
 
 /// What a kernel says that panics.
 pub const PANIC_LINE: &str = "Kernel panic - not syncing";
@@ -68,8 +68,7 @@ fn is_in(dir: &VmDir, history: &History, log: &str) -> bool {
         return true;
     };
     // Of a boot after the panic there is a sign: the log goes on, or was complete before.
-    let written = std::fs::metadata(dir.file(files::SERIAL)).and_then(|log| log.modified());
-    let written = written.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let written = clock::written(&dir.file(files::SERIAL));
     let is_last = match after.contains(REBOOT_LINE) {
         true => false,
         // The line that ends it names it again.
@@ -77,7 +76,7 @@ fn is_in(dir: &VmDir, history: &History, log: &str) -> bool {
             after.lines().skip(1).all(|line| line.trim().is_empty()) || !log.contains(END_LINE)
         }
     };
-    is_last && written.unwrap_or(Duration::ZERO) > reset_at
+    is_last && written.is_some_and(|written| written > reset_at)
 }
 
 /// Whether the kernel that has panicked in `dir` has said all and stays: one that does not say so

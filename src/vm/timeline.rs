@@ -3,8 +3,9 @@
 use super::dir::VmDir;
 use super::files;
 use crate::Error;
+use crate::sys::clock;
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// A machine that resets may do so again from its firmware, for the same boot.
 pub const ONE_RESET: Duration = Duration::from_secs(2);
@@ -73,7 +74,7 @@ pub struct Timeline {
 impl Timeline {
     /// A timeline that begins now.
     pub fn begin() -> Timeline {
-        Timeline { spawned_at: now(), ..Timeline::default() }
+        Timeline { spawned_at: clock::now(), ..Timeline::default() }
     }
 
     /// That of a boot after a reset, which begins now.
@@ -95,7 +96,7 @@ impl Timeline {
 
     /// How long ago the boot began, in seconds.
     pub fn age(&self) -> f64 {
-        now() - self.spawned_at
+        clock::now() - self.spawned_at
     }
 
     /// When a milestone was passed.
@@ -145,10 +146,6 @@ impl Timeline {
     pub fn write(&self, dir: &VmDir) -> Result<(), Error> {
         dir.write_record(files::TIMELINE, self)
     }
-}
-
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn kill_keepers(lab: &Lab) {
 /// The record of a lease of `a`'s whose time is over.
 fn expired(lab: &Lab) -> String {
     let mut lease: Value = serde_json::from_str(&lab.read(".qqmgr/vm.a/lease.json")).unwrap();
-    assert!(lease["expires_at"].is_u64(), "{lease}");
+    assert!(lease["expires_at"].is_f64(), "{lease}");
     lease["expires_at"] = 1.into();
     lease.to_string()
 }
@@ -61,6 +61,21 @@ fn the_time_is_over() {
     }
     nobody(&lab);
     assert!(!lab.vm_file("a", "pid").exists() && !lab.vm_file("a", "qmp.socket").exists());
+}
+
+#[test]
+fn a_keeper_is_woken_by_the_clock() {
+    let lab = Lab::new(&fake_qemu("a", ""));
+    lab.qqmgr("start a --ttl 1h").run().code(0);
+    // CLOCK_REALTIME and TFD_TIMER_ABSTIME (proc_pid_fdinfo(5)).
+    let is_timer =
+        |info: &str| info.contains("clockid: 0\n") && info.contains("settime flags: 01\n");
+    let dir = format!("/proc/{}/fdinfo", keepers(&lab)[0]);
+    until("its timer is set", || {
+        let open = std::fs::read_dir(&dir).unwrap().flatten();
+        let mut infos = open.filter_map(|fd| std::fs::read_to_string(fd.path()).ok());
+        infos.any(|info| is_timer(&info)).then_some(())
+    });
 }
 
 #[test]
