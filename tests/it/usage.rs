@@ -97,21 +97,20 @@ fn arguments_need_not_be_text() {
 #[test]
 fn durations() {
     let lab = Lab::new(&vm("a", NO_GUEST));
-    for (time, fault) in [
-        ("1d", "is not a duration: write 500ms, 20s, 2m, 1h or plain seconds"),
-        ("9000h", "is too long: the longest duration is 8784h"),
-        (&"9".repeat(400), "is too long: the longest duration is 8784h"),
-    ] {
+    for time in ["1x", "1y", "9000h", &"9".repeat(400)] {
         lab.qqmgr(&format!("stop a --timeout {time}")).run().expect(
             2,
             "",
             &format!(
-                "error: invalid value '{time}' for '--timeout <TIME>': `{time}` {fault}\n\n\
+                "error: invalid value '{time}' for '--timeout <TIME>': `{time}` is not a duration of up \
+                 to 8784h: write 500ms, 20s, 1h30m, 2d or plain seconds\n\n\
                  For more information, try '--help'.\n"
             ),
         );
     }
-    lab.qqmgr("stop a --timeout 8784h").run().ok("a: is not running\n");
+    for time in ["8784h", "366d", "1h30m", "1h 30m", "2d", "0.5m", "5"] {
+        lab.qqmgr("stop a --timeout").args([time]).run().ok("a: is not running\n");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Arguments of the verbs that read a VM's logs or talk to it by hand.
 
+use super::duration;
 use crate::cli::completions;
 use crate::console::EscapeKey;
 use crate::logs::Lines;
-use crate::text::duration;
 use clap::Args;
 use regex::Regex;
 use std::time::Duration;

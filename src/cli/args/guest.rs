@@ -1,9 +1,8 @@
 //! Arguments of the verbs that reach into the guest.
 
-use super::Vms;
+use super::{Vms, duration};
 use crate::cli::completions;
 use crate::run::Copy;
-use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -84,7 +83,7 @@ pub struct WaitArgs {
     /// Count events since the VM's start, so that one which came before is not missed
     #[arg(long)]
     pub since_start: bool,
-    /// How long to wait: 500ms, 20s, 2m or plain seconds; 0 asks whether it is so now
+    /// How long to wait: 500ms, 20s, 1h30m, 2d or plain seconds; 0 asks whether it is so now
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
 }

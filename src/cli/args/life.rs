@@ -1,8 +1,7 @@
 //! Arguments of the verbs that begin and end a VM's life.
 
-use super::Vms;
+use super::{Vms, duration};
 use crate::cli::completions;
-use crate::text::duration;
 use crate::wait::Condition;
 use clap::Args;
 use std::num::ParseIntError;
@@ -22,7 +21,7 @@ pub struct StartArgs {
     /// Wait for this: see `qqmgr wait --help`; can be given several times
     #[arg(long = "for", value_name = "COND", add = completions::conditions())]
     pub conditions: Vec<Condition>,
-    /// How long to wait in all: 500ms, 20s, 2m or plain seconds
+    /// How long to wait in all: 500ms, 20s, 1h30m, 2d or plain seconds
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
     /// Print QEMU's command line instead: quoted for a shell, or as a JSON list
@@ -74,7 +73,7 @@ fn owner_pid(text: &str) -> Result<Limit<u32>, String> {
 pub struct StopArgs {
     #[command(flatten)]
     pub vms: Vms,
-    /// How long the guest has to power down: 500ms, 20s, 2m or plain seconds
+    /// How long the guest has to power down: 500ms, 20s, 1h30m, 2d or plain seconds
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration::parse)]
     pub timeout: Duration,
     /// Don't ask the guest: begin with QMP `quit`

@@ -1,6 +1,7 @@
 //! What can be said on the command line; each verb's logic is in its own file.
 
 pub mod attach;
+mod duration;
 mod examples;
 pub mod guest;
 pub mod life;

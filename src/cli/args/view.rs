@@ -1,8 +1,7 @@
 //! Arguments of the verbs that show what is.
 
-use super::Vms;
+use super::{Vms, duration};
 use crate::cli::completions;
-use crate::text::duration;
 use crate::vm::Milestone;
 use clap::Args;
 use std::str::FromStr;
@@ -41,7 +40,7 @@ pub struct EventsArgs {
     /// End after this many events; if there are fewer, fail
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// End after this long: 500ms, 20s, 2m or plain seconds
+    /// End after this long: 500ms, 20s, 1h30m, 2d or plain seconds
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
 }
