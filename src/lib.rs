@@ -76,13 +76,13 @@ pub mod gdb;
 pub mod lease;
 pub mod logs;
 pub mod ops;
-pub mod qemu_args;
+mod qemu_args;
 pub mod qmp;
 pub mod run;
 pub mod scaffold;
 pub mod ssh;
-pub mod sys;
-pub mod text;
+mod sys;
+mod text;
 pub mod vm;
 pub mod wait;
 

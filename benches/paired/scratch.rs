@@ -2,7 +2,7 @@
 //! they with it.
 
 use super::{Result, interrupt};
-use qqmgr::sys::process::Process;
+use qqmgr::vm::Process;
 use rustix::process::{Signal, WaitOptions};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -32,6 +32,8 @@ mod status;
 mod stop;
 mod timeline;
 
+pub use crate::qemu_args::{Arg, Forward};
+pub use crate::sys::process::{Identity, Process};
 pub use address::{GUEST, address};
 pub use argv::{CommandLine, SERIAL_CHARDEV};
 pub use awaited::{Observer, observed};
