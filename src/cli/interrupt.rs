@@ -5,6 +5,7 @@ use super::{Context, output, progress};
 use crate::config::Instance;
 use crate::sys::signals::{Signals, describe};
 use crate::vm::VmDir;
+use nix::sys::signal;
 use serde_json::json;
 use std::pin::pin;
 use tokio::signal::unix::SignalKind;
@@ -68,9 +69,8 @@ fn tell(context: &Context, number: i32, running: &[(&str, u32)]) {
 
 /// Has a signal that is caught end us, as if it were not.
 fn end_with(number: i32) {
-    // SAFETY: signal(2) and raise(3) are given no memory of ours; nobody else changes what is caught.
-    unsafe {
-        libc::signal(number, libc::SIG_DFL);
-        libc::raise(number);
-    }
+    let Ok(number) = signal::Signal::try_from(number) else { return };
+    // SAFETY: the default is no handler of ours; nobody else changes what is caught.
+    let _ = unsafe { signal::signal(number, signal::SigHandler::SigDfl) };
+    let _ = signal::raise(number);
 }

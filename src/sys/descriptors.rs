@@ -16,7 +16,7 @@ const OTHERS: usize = 20;
 pub fn at_once(each: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-    (limit.saturating_sub(OTHERS) / each).clamp(1, tokio::sync::Semaphore::MAX_PERMITS)
+    (limit.saturating_sub(OTHERS) / each).max(1)
 }
 
 /// Waits until there is something to read.

@@ -36,10 +36,10 @@ impl Signals {
 
 /// What a signal did to us, for people.
 pub fn describe(number: i32) -> String {
-    match number {
-        libc::SIGHUP => "hung up".to_owned(),
-        libc::SIGINT => "interrupted".to_owned(),
-        libc::SIGTERM => "terminated".to_owned(),
+    match rustix::process::Signal::from_named_raw(number) {
+        Some(rustix::process::Signal::HUP) => "hung up".to_owned(),
+        Some(rustix::process::Signal::INT) => "interrupted".to_owned(),
+        Some(rustix::process::Signal::TERM) => "terminated".to_owned(),
         _ => format!("ended by signal {number}"),
     }
 }

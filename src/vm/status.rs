@@ -20,11 +20,11 @@ use crate::qemu_args::Forward;
 use crate::qmp::{self, Version};
 use crate::sys::descriptors;
 use crate::sys::process::Process;
+use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// How long `status` waits for QMP.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -225,10 +225,7 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
 /// The states of many VMs, asked side by side, as far as our descriptors suffice; what goes wrong
 /// with one is in its `error`.
 pub async fn list(instances: &[Instance]) -> Vec<Status> {
-    let turns = Semaphore::new(descriptors::at_once(DESCRIPTORS));
     let one = async |instance| {
-        // It is never closed.
-        let _turn = turns.acquire().await;
         // On the heap only while it's being asked: most of a thousand VMs don't even run.
         match Box::pin(ask(instance, LIST_PATIENCE)).await {
             Ok((status, None)) => status,
@@ -236,7 +233,9 @@ pub async fn list(instances: &[Instance]) -> Vec<Status> {
             Err(error) => Status::stopped(instance).failed(&error),
         }
     };
-    futures_util::future::join_all(instances.iter().map(one)).await
+    // A stream that makes them itself could not be sent to another thread.
+    let all: Vec<_> = instances.iter().map(one).collect();
+    stream::iter(all).buffered(descriptors::at_once(DESCRIPTORS)).collect().await
 }
 
 /// The state of a VM, and what went wrong with asking its process.
