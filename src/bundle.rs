@@ -164,28 +164,25 @@ fn story(
     is_cut: [bool; FILES.len()],
     has_screenshot: bool,
 ) -> String {
-    let mut text =
-        format!("VM {}: what is known of its failure.\n\nWhat happened\n", instance.name);
-    // Writing to a String can't fail.
-    let mut line = |time: f64, what: &str| {
-        let _ = writeln!(text, "  {time:9.3}s  {what}");
-    };
     let timeline = timeline.cloned().unwrap_or_default();
     let mut entries = vec![(0.0, "QEMU was spawned".to_owned())];
     let passed =
         |milestone: Milestone| Some((timeline.at(milestone)?, milestone.label().to_owned()));
     entries.extend(Milestone::ALL.into_iter().filter_map(passed));
     entries.extend(events.iter().map(|event| {
-        let at = event.timestamp.seconds as f64 + event.timestamp.microseconds as f64 / 1e6;
+        let at = event.timestamp.since_epoch().as_secs_f64();
         (at - timeline.spawned_at, format!("QMP event {}", event.name))
     }));
     entries.sort_by(|a, b| a.0.total_cmp(&b.0));
-    for (time, what) in &entries {
-        line(*time, what);
-    }
     let excerpt = error.excerpt().map(|(title, excerpt)| format!("\n{title}\n{excerpt}"));
     let end = error.to_string() + &excerpt.unwrap_or_default();
-    line(timeline.age(), &end.replace('\n', "\n              "));
+    entries.push((timeline.age(), end.replace('\n', "\n              ")));
+    let mut text =
+        format!("VM {}: what is known of its failure.\n\nWhat happened\n", instance.name);
+    for (time, what) in &entries {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "  {time:9.3}s  {what}");
+    }
     text.push_str("\nFiles\n  command-line   what QEMU was run with\n");
     text.push_str("  config.json    the VM's config with every variable put in\n");
     text.push_str("  error.json     the error's code and message\n");

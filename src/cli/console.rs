@@ -2,6 +2,7 @@
 
 use super::args::attach::{AttachArgs, ConsoleArgs};
 use super::stdin::Stdin;
+use super::supervise::ENDING;
 use super::{Context, output, stdout};
 use crate::Error;
 use crate::config::Instance;
@@ -22,7 +23,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
-use tokio::signal::unix::SignalKind;
 
 /// How long a silence ends a session without a terminal, if nothing else is asked for.
 const IDLE: Duration = Duration::from_secs(1);
@@ -49,14 +49,8 @@ pub async fn attached(
     args: AttachArgs,
 ) -> Result<ExitCode, Error> {
     let instance = context.find(vm)?.1;
-    let kinds = [
-        SignalKind::hangup(),
-        SignalKind::interrupt(),
-        SignalKind::quit(),
-        SignalKind::terminate(),
-    ];
     let mut signals =
-        Signals::catch(&kinds).map_err(|error| Error::from(SystemError::Runtime { error }))?;
+        Signals::catch(&ENDING).map_err(|error| Error::from(SystemError::Runtime { error }))?;
     let hold = tokio::select! {
         hold = console::hold(&instance, port, args.force) => hold?,
         signal = signals.next() => return Ok(killed_by(signal)),

@@ -18,6 +18,10 @@ use tokio::process::Child;
 use tokio::signal::unix::SignalKind;
 use tokio::time::timeout;
 
+/// The signals by which a terminal or a user ends a program.
+pub const ENDING: [SignalKind; 4] =
+    [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::terminate()];
+
 /// How long a connection may take to be closed properly, and a tool to end when it is told to.
 pub const GRACE: Duration = Duration::from_secs(1);
 
@@ -40,13 +44,7 @@ impl<'a> Tool<'a> {
         let failed = |error| {
             Error::from(SystemError::Spawn { program: program.clone(), error, place: None })
         };
-        let kinds = [
-            SignalKind::hangup(),
-            SignalKind::interrupt(),
-            SignalKind::quit(),
-            SignalKind::terminate(),
-        ];
-        let signals = Signals::catch(&kinds).map_err(failed)?;
+        let signals = Signals::catch(&ENDING).map_err(failed)?;
         // Without one there is nothing to keep.
         let terminal = Terminal::keep().ok();
         let mut command = tokio::process::Command::from(ending_with_us(command));

@@ -7,6 +7,7 @@
 //! it ends. All we do is listen: a server speaks first (RFC 4253, 4.2).
 
 use super::tries::Tries;
+use crate::sys::deadline;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +43,7 @@ pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
                 signs.refused.store(early && answered.is_some(), Ordering::Relaxed);
             }
             () = signs.hint.notified() => tries.hinted(pending.len()),
-            () = at(next) => {
+            () = deadline::at(next) => {
                 tries.opened(pending.len());
                 let opened = Instant::now();
                 pending.push(async move { (opened, is_answered(address).await) });
@@ -57,13 +58,6 @@ async fn is_answered(address: (&str, u16)) -> Option<bool> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     // The whole greeting: to close a connection with something unread would reset it.
     Some(stream.read(&mut [0; 256]).await.is_ok_and(|count| count > 0))
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

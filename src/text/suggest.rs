@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest of the known names to one that is not known.
 
+use strsim::damerau_levenshtein;
+
 /// The candidate most like `name`, when one is near enough to be a slip of the fingers.
 ///
 /// Case and the difference between `-` and `_` weigh nothing.
@@ -7,7 +9,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let wanted = fold(name);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&wanted, &fold(candidate)), candidate))
+        .map(|candidate| (damerau_levenshtein(&wanted, &fold(candidate)), candidate))
         .filter(|(distance, _)| *distance <= (wanted.chars().count() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -15,10 +17,6 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 fn fold(name: &str) -> String {
     name.to_lowercase().replace('-', "_")
-}
-
-fn distance(a: &str, b: &str) -> usize {
-    strsim::damerau_levenshtein(a, b)
 }
 
 #[cfg(test)]
