@@ -1,17 +1,11 @@
 //! `console`: at a terminal and without one, alone and against others.
 
-use crate::harness::{Lab, Live, NO_GUEST, guest_vm, until, vm};
+use crate::harness::{Lab, Live, guest_vm, until};
 use rustix::process::Signal;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 const ENTERED: &str = "a: attached to its serial port; Ctrl-] leaves\r\n";
-
-fn running() -> Lab {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
-    lab
-}
 
 fn attached(lab: &Lab) -> Live {
     let mut terminal = lab.qqmgr("console a").at_terminal();
@@ -90,7 +84,7 @@ fn both_ways_on_a_real_guest() {
 
 #[test]
 fn the_terminal_is_itself_again_however_it_ends() {
-    let lab = running();
+    let lab = Lab::running();
     for (end, code, said) in [
         (None, 0, "a: left its serial port\r\n"),
         (Some(Signal::TERM), 143, "\r\n\x1b[J"),
@@ -116,7 +110,7 @@ fn the_terminal_is_itself_again_however_it_ends() {
 
 #[test]
 fn a_signal_that_was_ignored_stays_so() {
-    let lab = running();
+    let lab = Lab::running();
     let line = r#"trap '' HUP; exec "$0" console a"#;
     let shell = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
     let mut terminal = shell.at_terminal();
@@ -128,7 +122,7 @@ fn a_signal_that_was_ignored_stays_so() {
 
 #[test]
 fn a_terminal_that_takes_no_more_is_restored() {
-    let lab = running();
+    let lab = Lab::running();
     let mut terminal = lab.qqmgr("monitor a").at_terminal();
     terminal.shows("(qemu)");
     terminal.unread("help\r");
@@ -153,7 +147,7 @@ fn time_is_over_though_nobody_reads() {
 
 #[test]
 fn in_the_background_it_ends_without_the_terminal() {
-    let lab = running();
+    let lab = Lab::running();
     let line = r#"set -m; "$0" console a; echo goes on; exec sleep 1000"#;
     let shell = lab.program("bash").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
     let mut terminal = shell.at_terminal();
@@ -174,7 +168,7 @@ fn in_the_background_it_ends_without_the_terminal() {
 
 #[test]
 fn one_at_a_time_unless_by_force() {
-    let lab = running();
+    let lab = Lab::running();
     let mut first = attached(&lab);
     let pid = first.pid();
     lab.qqmgr("console a").run().expect(
@@ -207,7 +201,7 @@ fn one_at_a_time_unless_by_force() {
 
 #[test]
 fn one_that_is_not_yet_attached_is_told_who_took_over() {
-    let lab = running();
+    let lab = Lab::running();
     // It waits for QEMU to turn to it.
     let other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
     let mut first = lab.qqmgr("console a --json --until never").in_pipe();
@@ -224,7 +218,7 @@ fn one_that_is_not_yet_attached_is_told_who_took_over() {
 
 #[test]
 fn an_input_that_can_not_be_read() {
-    let lab = running();
+    let lab = Lab::running();
     let line = r#""$0" console a </; "$0" --json console a </"#;
     let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
     let said = "can't read \"standard input\": Is a directory";
@@ -235,7 +229,7 @@ fn an_input_that_can_not_be_read() {
 
 #[test]
 fn ten_at_once_by_force_leave_one() {
-    let lab = running();
+    let lab = Lab::running();
     let mut takers: Vec<_> =
         (0..10).map(|_| lab.qqmgr("console a --force").at_terminal()).collect();
     let lives =
@@ -252,7 +246,7 @@ fn ten_at_once_by_force_leave_one() {
 
 #[test]
 fn a_program_that_is_not_qqmgr_holds_the_socket() {
-    let lab = running();
+    let lab = Lab::running();
     let _other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
     let started = Instant::now();
     lab.qqmgr("console a --force").run().expect(
@@ -266,7 +260,7 @@ fn a_program_that_is_not_qqmgr_holds_the_socket() {
 
 #[test]
 fn not_running_timeouts_and_a_death() {
-    let lab = running();
+    let lab = Lab::running();
     lab.qqmgr("console a --until never --timeout 50ms").run().expect(
         5,
         "",

@@ -1,6 +1,6 @@
 //! A QEMU that misbehaves on QMP: clear errors in bounded time, and a `stop` that still stops.
 
-use crate::harness::{Alive, Lab, NO_GUEST, fake_qemu, side_by_side, until, vm};
+use crate::harness::{Alive, Lab, fake_qemu, side_by_side, until};
 use std::os::unix::net::UnixStream;
 
 /// Each fault in the place of an answer, and what `status` says of it.
@@ -106,8 +106,7 @@ fn stop_goes_down_the_ladder() {
 
 #[test]
 fn a_socket_that_another_client_holds() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
     let held = "QMP did not answer within 5s: another client holds the socket\n";
     // The log of its events tells the state all the same.
@@ -133,8 +132,7 @@ fn a_socket_that_another_client_holds() {
 
 #[test]
 fn a_client_that_leaves_in_time_delays_only() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
     std::thread::scope(|scope| {
         let reset = scope.spawn(|| lab.qqmgr("restart a --reset").run());
@@ -152,8 +150,7 @@ fn a_client_that_leaves_in_time_delays_only() {
 
 #[test]
 fn who_waits_for_another_client_asks_seldom() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let _other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
     let mut console = lab.qqmgr("console a").in_pipe();
     let file = |name: &str| format!("/proc/{}/{name}", console.pid());

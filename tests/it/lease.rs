@@ -238,8 +238,7 @@ fn a_lease_is_taken_off() {
 
 #[test]
 fn a_start_that_is_killed_ends_no_vm_that_ran_before() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     // Somebody works on the VM, so that the start has to wait.
     let lock = File::open(lab.vm_file("a", "lock")).unwrap();
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();

@@ -37,8 +37,7 @@ async fn no_zombie_is_left_of_a_vm() {
 
 #[tokio::test]
 async fn a_port_is_held_once_in_a_process() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let (_, instance) = load(&lab);
     let one = console::hold(&instance, Port::Serial, false).await.unwrap();
     for force in [false, true] {

@@ -15,12 +15,6 @@ fn say(lab: &Lab, text: impl AsRef<[u8]>) {
     log.write_all(text.as_ref()).unwrap();
 }
 
-fn running() -> Lab {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
-    lab
-}
-
 #[test]
 fn never_started() {
     let lab = Lab::new(&vm("a", NO_GUEST));
@@ -40,7 +34,7 @@ fn never_started() {
 
 #[test]
 fn last_lines_of_a_vm_that_has_stopped() {
-    let lab = running();
+    let lab = Lab::running();
     lab.qqmgr("serial a").run().ok("");
     let lines: String = (1..=30).map(|n| format!("line {n}\r\n")).collect();
     say(&lab, &lines);
@@ -79,7 +73,7 @@ fn qemus_own_output() {
 
 #[test]
 fn the_end_of_a_log_that_is_too_big_to_read() {
-    let lab = running();
+    let lab = Lab::running();
     let mut log = File::options().write(true).open(lab.vm_file("a", "serial")).unwrap();
     log.seek(SeekFrom::Start(256 << 30)).unwrap();
     log.write_all(b"\nlast but one\nlast\n").unwrap();
@@ -89,7 +83,7 @@ fn the_end_of_a_log_that_is_too_big_to_read() {
 
 #[test]
 fn a_line_without_an_end_comes_in_pieces() {
-    let lab = running();
+    let lab = Lab::running();
     let long = "0123456789abcdef".repeat(9 << 10);
     say(&lab, format!("first\n{long}\r\nlast"));
     let json = lab.qqmgr("serial a -n 2 --json").run().code(0).stderr("").json();
@@ -110,7 +104,7 @@ fn a_line_without_an_end_comes_in_pieces() {
 
 #[test]
 fn exact_in_a_pipe_and_harmless_on_a_terminal() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, DIRTY);
     assert_eq!(lab.qqmgr("serial a").run().code(0).stdout, DIRTY);
     for verb in ["serial a", "serial a -f"] {
@@ -126,7 +120,7 @@ fn exact_in_a_pipe_and_harmless_on_a_terminal() {
 
 #[test]
 fn follows_until_the_vm_has_ended() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, "before\n");
     let mut exact = lab.qqmgr("serial a -f").in_pipe();
     let mut json = lab.qqmgr("serial a -f --json").in_pipe();
@@ -151,7 +145,7 @@ fn follows_until_the_vm_has_ended() {
 
 #[test]
 fn a_followed_line_without_an_end_comes_in_pieces() {
-    let lab = running();
+    let lab = Lab::running();
     let mut json = lab.qqmgr("serial a -f --json").in_pipe();
     let long = "0123456789abcdef".repeat(32 << 10);
     say(&lab, &long);
@@ -190,7 +184,7 @@ fn follows_through_all_boots_even_from_before_the_first() {
 
 #[test]
 fn an_end_under_the_vms_lock_may_be_a_restart() {
-    let lab = running();
+    let lab = Lab::running();
     let mut follower = lab.qqmgr("serial a -f").in_pipe();
     say(&lab, "one\n");
     follower.shows("one\n");
@@ -210,7 +204,7 @@ fn an_end_under_the_vms_lock_may_be_a_restart() {
 
 #[test]
 fn a_log_that_is_truncated_by_hand() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, "long line\n");
     let mut follower = lab.qqmgr("serial a -f").in_pipe();
     follower.shows("long line\n");
@@ -222,7 +216,7 @@ fn a_log_that_is_truncated_by_hand() {
 
 #[test]
 fn a_reader_that_leaves_ends_it_quietly() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, "line\n".repeat(200_000));
     let qqmgr = env!("CARGO_BIN_EXE_qqmgr");
     for args in ["serial a -n all", "serial a -f", "serial a -f --json", "serial a -n 3 --json"] {

@@ -3,15 +3,9 @@
 use crate::harness::{Lab, NO_GUEST, vm};
 use std::os::unix::net::UnixStream;
 
-fn running() -> Lab {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
-    lab
-}
-
 #[test]
 fn a_command_and_its_answer() {
-    let lab = running();
+    let lab = Lab::running();
     lab.qqmgr("monitor a info status").run().ok("VM status: running\n");
     lab.qqmgr("monitor a stop").run().ok("");
     lab.qqmgr("monitor a 'info status'").run().ok("VM status: paused\n");
@@ -50,7 +44,7 @@ fn an_answer_is_harmless_on_a_terminal_and_exact_in_json() {
 
 #[test]
 fn a_session_beside_commands() {
-    let lab = running();
+    let lab = Lab::running();
     let mut session = lab.qqmgr("monitor a").at_terminal();
     session.shows("a: attached to its monitor; Ctrl-] leaves").shows("(qemu) ");
     session.types("info status\r").shows("VM status: running").shows("(qemu) ");
@@ -67,7 +61,7 @@ fn a_session_beside_commands() {
 
 #[test]
 fn commands_on_standard_input() {
-    let lab = running();
+    let lab = Lab::running();
     let script = "stop\n\n  info status\r\ncont\ninfo status";
     lab.qqmgr("monitor a").stdin(script).run().ok("VM status: paused\nVM status: running\n");
     lab.qqmgr("monitor a --json")
@@ -98,7 +92,7 @@ fn commands_on_standard_input() {
 
 #[test]
 fn a_qmp_socket_in_use_is_told_in_time() {
-    let lab = running();
+    let lab = Lab::running();
     let _other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
     let answer = lab.qqmgr("monitor a --json info status").run().code(5).json();
     assert_eq!(answer["error"]["code"], "qmp_held");

@@ -10,8 +10,7 @@ fn elsewhere(lab: &Lab, line: &str) -> Run {
 
 #[test]
 fn a_vm_of_another_pid_namespace_is_left_alone() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let said = "error: VM `a` runs in another container or pid namespace\n\
                 hint: where it was started, it can be used, or stopped: qqmgr stop a\n";
     for line in ["start a", "stop a", "kill a", "restart a", "wait a --for running", "events a"] {
@@ -59,8 +58,7 @@ fn a_keeper_that_fails_is_heard_of() {
 
 #[test]
 fn a_console_that_is_held_elsewhere() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let held = lab.qqmgr("console a --until never").in_pipe();
     let lock = lab.vm_file("a", "console.lock");
     let holder =

@@ -52,8 +52,7 @@ fn fifty_starts_at_once_are_one_start() {
 
 #[test]
 fn fifty_stops_at_once_are_one_stop() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let pid = lab.qemus()[0];
     let outcomes = at_once(&lab, &["stop a --timeout 300ms --json"; 50]);
     for outcome in &outcomes {
@@ -67,8 +66,7 @@ fn fifty_stops_at_once_are_one_stop() {
 #[test]
 fn a_dozen_statuses_at_once_wait_for_their_turn() {
     // QEMU serves one client at a time and lets one wait: all others are turned away at first.
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     for outcome in at_once(&lab, &["status a --json"; 12]) {
         assert_eq!(outcome.code(0).stderr("").json()["state"], "running", "{outcome}");
     }

@@ -7,8 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, symlink};
 /// What needs a connection of its own gets that, unless it is said what is to be shared.
 #[test]
 fn options_that_a_shared_connection_does_not_heed() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     lab.script("bin/ssh", "/usr/bin/ssh -G \"$@\"");
     let path = std::env::join_paths([lab.path("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
     let is_shared = |args: &str| {

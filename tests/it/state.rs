@@ -58,8 +58,7 @@ fn of_a_machine_that_stands_still() {
 
 #[test]
 fn of_a_kernel_that_panics_on_its_console() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let say = |text: &str| {
         use std::io::Write;
         let log = std::fs::File::options().append(true).open(lab.vm_file("a", "serial"));

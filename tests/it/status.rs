@@ -79,8 +79,7 @@ fn a_lease() {
 
 #[test]
 fn one_that_is_being_stopped() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     // There is no guest to power down, so that it takes its time.
     let mut stop = lab.qqmgr("stop a --timeout 50s").spawn();
     let stopping = || lab.qqmgr("status a --json").run().code(0).json()["stopping"] == true;
@@ -117,8 +116,7 @@ fn a_pid_of_somebody_else_is_a_stopped_vm() {
 #[test]
 fn a_live_pid_that_is_qemus_own_is_asked_of_the_lock_alone() {
     // The number in the file says nothing: the lock does.
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     let [pid] = lab.qemus()[..] else { panic!("{:?}", lab.qemus()) };
     let file = std::fs::OpenOptions::new().write(true).open(lab.vm_file("a", "pid")).unwrap();
     std::io::Write::write_all(&mut &file, b"1\n").unwrap();

@@ -36,8 +36,7 @@ fn each_rung_of_the_ladder() {
 
 #[test]
 fn real_qemu_without_a_guest_quits() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     lab.qqmgr("stop a --timeout 0.2 --json")
         .run()
         .ok("{\"name\":\"a\",\"pid\":[PID],\"method\":\"quit\",\"seconds\":[SECONDS],\
@@ -107,8 +106,7 @@ fn stale_files_are_cleaned_on_the_way() {
 
 #[test]
 fn a_killed_vm_is_stopped() {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
+    let lab = Lab::running();
     lab.processes().remove(0).end();
     lab.qqmgr("status a --exit-code").run().code(4);
     lab.qqmgr("start a").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");

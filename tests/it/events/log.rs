@@ -1,7 +1,7 @@
 //! The log itself: what happens to it, to those who read it and to QEMU when something is in its
 //! way.
 
-use super::{Qmp, history, running};
+use super::{Qmp, history};
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 
 #[test]
 fn nobody_of_qqmgrs_has_to_run_for_it() {
-    let lab = running();
+    let lab = Lab::running();
     assert_eq!(lab.processes().len(), 1, "{:?}", lab.processes());
     for (file, is_fifo) in [("events.in", true), ("events.out", false)] {
         let metadata = fs::metadata(lab.vm_file("a", file)).unwrap();
@@ -71,7 +71,7 @@ fn commands_that_do_not_reach_qemu() {
 
 #[test]
 fn a_log_that_ends_in_the_middle_of_a_line() {
-    let lab = running();
+    let lab = Lab::running();
     Qmp::open(&lab).run(&["stop"]);
     lab.qemu().end();
     let mut log = fs::File::options().append(true).open(lab.vm_file("a", "events.out")).unwrap();

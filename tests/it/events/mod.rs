@@ -5,7 +5,7 @@ mod shown;
 mod stream;
 mod stress;
 
-use crate::harness::{Lab, NO_GUEST, until, vm};
+use crate::harness::{Lab, until};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -100,12 +100,6 @@ pub fn name(event: &Value) -> String {
 }
 
 /// A running VM called `a`.
-pub fn running() -> Lab {
-    let lab = Lab::new(&vm("a", NO_GUEST));
-    lab.qqmgr("start a").run().code(0);
-    lab
-}
-
 /// The names of all events of `a` since its start.
 pub fn history(lab: &Lab) -> Vec<String> {
     let text = lab.qqmgr("events a --all --json --timeout 0").run().code(0).text();

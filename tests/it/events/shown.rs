@@ -1,6 +1,6 @@
 //! What `events` prints, and how it ends.
 
-use super::{Listener, Qmp, history, name, running};
+use super::{Listener, Qmp, history, name};
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use serde_json::Value;
 use std::fs;
@@ -11,7 +11,7 @@ fn without_resets(events: Vec<Value>) -> Vec<Value> {
 
 #[test]
 fn several_listeners_hear_the_same_to_the_end() {
-    let lab = running();
+    let lab = Lab::running();
     let listeners: Vec<_> = (0..4).map(|i| Listener::start(&lab, &format!("out{i}"), "")).collect();
     listeners.iter().for_each(Listener::follows);
     Qmp::open(&lab).run(&["stop", "cont", "quit"]);
@@ -33,7 +33,7 @@ fn several_listeners_hear_the_same_to_the_end() {
 
 #[test]
 fn the_past_of_a_vm_that_runs_and_of_one_that_has_ended() {
-    let lab = running();
+    let lab = Lab::running();
     Qmp::open(&lab).run(&["stop", "system_reset"]);
     // It resets some time after it has said that it will.
     until("it is reset", || (history(&lab) == ["STOP", "RESET"]).then_some(()));
@@ -71,7 +71,7 @@ fn the_past_of_a_vm_that_runs_and_of_one_that_has_ended() {
 
 #[test]
 fn a_filter_and_a_count() {
-    let lab = running();
+    let lab = Lab::running();
     let some = Listener::start(&lab, "some", "--filter 'r*me' --filter STOP --count 3");
     some.follows();
     Qmp::open(&lab).run(&["stop", "system_reset", "cont", "stop", "cont"]);
@@ -103,7 +103,7 @@ fn a_filter_and_a_count() {
 
 #[test]
 fn a_line_for_people() {
-    let lab = running();
+    let lab = Lab::running();
     lab.qemu().ends(|| Qmp::open(&lab).run(&["quit"]));
     let shutdown = lab.qqmgr("events a -n 1 --json").run().code(0).json();
     let millis = shutdown["timestamp"]["microseconds"].as_u64().unwrap() / 1000;
@@ -135,14 +135,14 @@ fn two_hours_east() -> Vec<u8> {
 
 #[test]
 fn whoever_closes_the_pipe_ends_it() {
-    let lab = running();
+    let lab = Lab::running();
     let line = "\"$0\" events a | true";
     lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run().ok("");
 }
 
 #[test]
 fn time_is_over_though_nobody_reads() {
-    let lab = running();
+    let lab = Lab::running();
     let mut qmp = Qmp::open(&lab);
     for (options, code) in [("--timeout 1s", 1), ("--json --count 9 --timeout 1s", 5)] {
         let line = format!(

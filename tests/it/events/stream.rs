@@ -1,6 +1,6 @@
 //! The same for Rust programs: `qqmgr::events`.
 
-use super::{Qmp, running};
+use super::Qmp;
 use crate::harness::{Lab, fake_qemu};
 use qqmgr::events::{EventStream, Told, history, subscribe};
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn next_but_reset(stream: &mut EventStream) -> String {
 
 #[tokio::test]
 async fn nothing_is_missed_after_subscribe() {
-    let lab = running();
+    let lab = Lab::running();
     let mut qmp = Qmp::open(&lab);
     for _ in 0..100 {
         let mut stream = subscribe(&instance(&lab)).unwrap();
@@ -36,7 +36,7 @@ async fn nothing_is_missed_after_subscribe() {
 
 #[tokio::test]
 async fn one_that_reads_late_misses_nothing() {
-    let lab = running();
+    let lab = Lab::running();
     let mut qmp = Qmp::open(&lab);
     let mut late = subscribe(&instance(&lab)).unwrap();
     for _ in 0..4000 {

@@ -1,6 +1,6 @@
 //! `events` under stress: many listeners that come and go, and more events than anybody can read.
 
-use super::{Listener, Qmp, running};
+use super::{Listener, Qmp};
 use crate::harness::{Lab, fake_qemu};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +36,7 @@ fn a_hundred_thousand_events_and_three_slow_readers() {
 /// The slowest `status` is printed, for those who measure.
 #[test]
 fn a_hundred_listeners_leave_status_alone() {
-    let lab = running();
+    let lab = Lab::running();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let loop_of_statuses = scope.spawn(|| {

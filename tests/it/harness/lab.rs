@@ -66,6 +66,13 @@ impl Lab {
         lab
     }
 
+    /// A laboratory whose VM `a` runs, without a guest.
+    pub fn running() -> Lab {
+        let lab = Lab::new(&vm("a", NO_GUEST));
+        lab.qqmgr("start a").run().code(0);
+        lab
+    }
+
     /// A laboratory without a config.
     pub fn empty() -> Lab {
         let dir = tempfile::Builder::new().prefix("qqmgr-test-").tempdir().unwrap().keep();

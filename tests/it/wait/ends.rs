@@ -1,7 +1,6 @@
 //! Waits that end with the VM, or with what must not hold: what is told, and the crash bundle.
 
 use super::{meanwhile, say};
-use crate::events::running;
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use rustix::process::Signal;
 
@@ -32,7 +31,7 @@ fn the_death_of_qemu() {
 
 #[test]
 fn what_comes_with_the_end() {
-    let lab = running();
+    let lab = Lab::running();
     let waited = meanwhile(&lab, "wait a --for stopped --for event:SHUTDOWN", || {
         lab.qqmgr("stop a --force").run().code(0);
     });
@@ -59,7 +58,7 @@ fn an_end_that_was_asked_for_is_no_crash() {
 
 #[test]
 fn an_end_after_a_stop_that_was_broken_off_is_one() {
-    let lab = running();
+    let lab = Lab::running();
     let mut stop = lab.qqmgr("stop a --timeout 50s").spawn();
     until("it is stopping", || lab.vm_file("a", "end.json").exists().then_some(()));
     stop.kill().unwrap();
@@ -75,7 +74,7 @@ fn an_end_after_a_stop_that_was_broken_off_is_one() {
 
 #[test]
 fn a_panic_before_the_end_is_told() {
-    let lab = running();
+    let lab = Lab::running();
     let said = "Kernel panic - not syncing: no init";
     let panicked = "error: VM `a`: the guest panicked: no init\nthe serial log says:\nKernel panic - not \
                     syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
@@ -105,7 +104,7 @@ fn a_panic_that_only_qemu_tells() {
 
 #[test]
 fn what_must_not_hold() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, "Kernel says\n");
     let failed = "error: VM `a`: serial:says came true, and `--fail-on` ends the wait\n";
     lab.qqmgr("wait a --for serial:x --fail-on serial:says").run().expect(1, "", failed);

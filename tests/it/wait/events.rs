@@ -1,12 +1,12 @@
 //! Waiting for events and run states.
 
 use super::meanwhile;
-use crate::events::{Qmp, running};
+use crate::events::Qmp;
 use crate::harness::{Lab, fake_qemu, until};
 
 #[test]
 fn an_event_that_qemu_does_not_have() {
-    let lab = running();
+    let lab = Lab::running();
     lab.qqmgr("wait a --for event:STPO").run().expect(
         2,
         "",
@@ -18,7 +18,7 @@ fn an_event_that_qemu_does_not_have() {
 
 #[test]
 fn states_and_events() {
-    let lab = running();
+    let lab = Lab::running();
     Qmp::open(&lab).run(&["stop"]);
     lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
     // Each is told by the event itself, long before the wait would be over.
@@ -44,7 +44,7 @@ fn states_and_events() {
 
 #[test]
 fn an_event_that_came_before() {
-    let lab = running();
+    let lab = Lab::running();
     Qmp::open(&lab).run(&["stop", "cont"]);
     lab.qqmgr("wait a --for event:STOP --timeout 100ms").run().code(5).stdout("");
     lab.qqmgr("wait a --for event:STOP --since-start").run().ok("a: after [SECONDS]: event:STOP\n");

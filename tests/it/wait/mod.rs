@@ -5,7 +5,7 @@ mod events;
 mod guest;
 mod now;
 
-use crate::events::{running, watches};
+use crate::events::watches;
 use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
 use std::fs::File;
 use std::io::Write;
@@ -72,7 +72,7 @@ fn running_when_somebody_starts_it_meanwhile() {
 
 #[test]
 fn the_serial_log_of_this_boot() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, "there before\r\nlogin: ");
     lab.qqmgr("wait a --for 'serial:^there before$'")
         .run()
@@ -95,7 +95,7 @@ fn the_serial_log_of_this_boot() {
 
 #[test]
 fn milestones_that_come_at_once() {
-    let lab = running();
+    let lab = Lab::running();
     let noted = || lab.qqmgr("timeline a --json").run().code(0).json()["kernel"].is_number();
     let waited = meanwhile(&lab, "wait a --for serial:end", || {
         say(&lab, "[    0.000000] Linux version 6\nand more\n");
@@ -107,7 +107,7 @@ fn milestones_that_come_at_once() {
 
 #[test]
 fn milestones_after_a_reset_are_those_of_the_next_boot() {
-    let lab = running();
+    let lab = Lab::running();
     let timeline = || lab.qqmgr("timeline a --json").run().code(0).json();
     let mut after_reset = serde_json::Value::Null;
     let waited = meanwhile(&lab, "wait a --for serial:end", || {
@@ -125,7 +125,7 @@ fn milestones_after_a_reset_are_those_of_the_next_boot() {
 
 #[test]
 fn a_timeout_tells_what_held_and_how_the_log_ends() {
-    let lab = running();
+    let lab = Lab::running();
     say(&lab, "one\r\n\x1b[1mtw\x1b]0;title\x07o\x1b[m\x1b[6n");
     lab.qqmgr("wait a --for serial:one --for serial:three --for event:STOP --timeout 100ms")
         .run()
