@@ -44,8 +44,10 @@ impl Record {
     /// # Errors
     /// It can't be written.
     pub fn write(&self, file: &OwnedFd) -> io::Result<()> {
-        let json = serde_json::to_vec(self)?;
-        rustix::fs::ftruncate(file, 0)?;
+        let mut json = serde_json::to_vec(self)?;
+        // Blank to the end of a longer one, never cut first: somebody may be reading it.
+        let before = usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+        json.resize(json.len().max(before), b' ');
         rustix::io::pwrite(file, &json, 0)?;
         Ok(())
     }
@@ -110,4 +112,21 @@ fn bundle(dir: &VmDir, launched: Duration) -> Option<PathBuf> {
     let micros = Duration::from_micros(micros.parse().ok()?);
     let made = Duration::from_secs(seconds.parse().ok()?) + micros;
     (made >= launched).then(|| newest.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_record_takes_the_place_of_a_longer_one() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = VmDir::at(place.path()).unwrap().unwrap();
+        let file = crate::sys::process::hold(&dir.file(files::END)).unwrap();
+        for detail in [Some("long".repeat(100)), None] {
+            let record = Record { detail: detail.clone(), ..Record::new(By::Kill) };
+            record.write(&file).unwrap();
+            assert_eq!(Record::read(&dir).unwrap().detail, detail);
+        }
+    }
 }
