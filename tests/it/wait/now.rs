@@ -1,7 +1,7 @@
 //! `wait --timeout 0`, which asks whether it is so now.
 
 use super::say;
-use crate::events::{Qmp, running};
+use crate::events::Qmp;
 use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
 
 /// Each condition is asked for, and answered by the exit code.
@@ -18,7 +18,7 @@ fn asked(lab: &Lab, answers: &[(&str, i32)]) {
 
 #[test]
 fn what_is_known_of_a_vm() {
-    let lab = running();
+    let lab = Lab::running();
     asked(&lab, &[("running", 0), ("stopped", 5), ("paused", 5), ("serial:one", 5)]);
     Qmp::open(&lab).run(&["stop"]);
     say(&lab, "one\n");
