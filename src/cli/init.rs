@@ -1,8 +1,9 @@
 //! `qqmgr init`.
 
+use super::args::setup::InitArgs;
 use super::{Context, output};
 use crate::Error;
-use crate::scaffold;
+use crate::scaffold::{self, Boot, Written};
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,34 +13,57 @@ use std::process::ExitCode;
 struct Report {
     file: PathBuf,
     vm: String,
+    image: Option<PathBuf>,
+    kernel: Option<PathBuf>,
+    initrd: Option<PathBuf>,
+    #[serde(skip)]
+    others: Vec<String>,
     #[serde(skip)]
     option: String,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { file, vm, option } = self;
+        let Report { file, vm, others, option, .. } = self;
+        writeln!(f, "wrote {}", file.display())?;
+        let files = [&self.kernel, &self.initrd, &self.image].into_iter().flatten();
+        let files: Vec<_> = files.map(|path| path.display().to_string()).collect();
+        match files.as_slice() {
+            [] => writeln!(
+                f,
+                "Found nothing to boot beside it: no *.qcow2, *.img, vmlinuz or bzImage.\n\n\
+                 Put a disk or a kernel into `cmd`, then:"
+            )?,
+            files => writeln!(f, "{vm} boots {}", files.join(", "))?,
+        }
+        if !others.is_empty() {
+            writeln!(f, "not used: {}", others.join(", "))?;
+        }
+        if self.kernel.is_some() && self.initrd.is_none() && self.image.is_none() {
+            writeln!(f, "The kernel has no root file system: add an initrd or a disk to `cmd`.")?;
+        }
+        if !files.is_empty() {
+            writeln!(f, "\nNext:")?;
+        }
         write!(
             f,
-            "wrote {}\n\n\
-             Give it a disk or a kernel to boot, then:\n  \
-             qqmgr{option} check\n  \
-             qqmgr{option} start {vm} --wait\n  \
-             qqmgr{option} ssh {vm}",
-            file.display(),
+            "  qqmgr{option} check\n  qqmgr{option} start {vm} --wait\n  qqmgr{option} ssh {vm}"
         )
     }
 }
 
-pub async fn run(context: &Context, vm: &str) -> Result<ExitCode, Error> {
+pub async fn run(context: &Context, args: InitArgs) -> Result<ExitCode, Error> {
+    let InitArgs { vm, image, kernel, initrd, append } = args;
     let named = context.config.as_deref();
     let path = named.unwrap_or(Path::new(scaffold::FILE_NAME));
     let option = named.map(|path| {
         let path = path.display().to_string();
         format!(" -c {}", shlex::try_quote(&path).unwrap_or(path.as_str().into()))
     });
-    let file = scaffold::write(path, vm).await?;
-    let report = Report { file, vm: vm.to_owned(), option: option.unwrap_or_default() };
-    output::report(&report, context.json);
+    let boot = Boot { image, kernel, initrd, append };
+    let Written { file, boot, others } = scaffold::write(path, &vm, boot).await?;
+    let Boot { image, kernel, initrd, .. } = boot;
+    let option = option.unwrap_or_default();
+    output::report(&Report { file, vm, image, kernel, initrd, others, option }, context.json);
     Ok(ExitCode::SUCCESS)
 }

@@ -123,7 +123,7 @@ impl Cli {
             Verb::Get(args) => block_on(transfer::get(&context, &args)),
             Verb::Check(args) => block_on(check::run(&context, args)),
             Verb::SshConfig(args) => block_on(ssh_config::run(&context, &args)),
-            Verb::Init(args) => block_on(init::run(&context, &args.vm)),
+            Verb::Init(args) => block_on(init::run(&context, args)),
             Verb::Gdb(args) => block_on(gdb::run(&context, args)),
             Verb::Schema => schema::run(&context),
             Verb::Man(args) => man::run(&context, args),

@@ -154,6 +154,8 @@ pub const INIT: &str = "\
 Examples:
   qqmgr init                           ./qqmgr.toml with a VM called `vm`
   qqmgr init test-vm                   with another name
+  qqmgr init --image debian.qcow2      that boots this image
+  qqmgr init --kernel arch/x86/boot/bzImage --initrd initrd.img
   qqmgr -c vms/build.toml init build   in another file";
 
 pub const CHECK: &str = "\

@@ -34,13 +34,29 @@ pub struct SshConfigArgs {
     pub all: bool,
 }
 
-/// Write a qqmgr.toml to start from, never over another
+/// Write a qqmgr.toml with a VM, never over another
+///
+/// The VM boots the image or the kernel that is named, or else what lies beside the file: an image
+/// (`*.qcow2`, `*.img`, `*.raw`), a kernel (`bzImage`, `vmlinuz`, one that was built there) and its
+/// initrd. With none of these the file has what to fill in.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::INIT)]
 pub struct InitArgs {
     /// The name of its VM
     #[arg(default_value = "vm")]
     pub vm: String,
+    /// A disk image to boot from
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// A kernel to boot
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// The kernel's initrd
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub initrd: Option<PathBuf>,
+    /// The kernel's command line
+    #[arg(long, value_name = "LINE", requires = "kernel")]
+    pub append: Option<String>,
 }
 
 /// Run QEMU itself under gdb, or gdb on a running guest

@@ -1,0 +1,160 @@
+//! A config file to start from, with a VM that boots what there is.
+
+mod boot;
+mod machine;
+
+use crate::error::{Usage, cant, faults};
+use crate::{Error, config};
+use machine::Machine;
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+pub use crate::config::FILE_NAME;
+pub use boot::Boot;
+
+const TEMPLATE: &str = include_str!("template.toml");
+
+/// A file that exists and must not be overwritten.
+#[derive(Debug, thiserror::Error)]
+#[error("{path:?} already exists")]
+pub struct FileExists {
+    /// The file.
+    pub path: PathBuf,
+}
+
+faults!(FileExists {
+    FileExists { .. } => "file_exists", Failed;
+}
+fn hint(&self) -> Option<String> {
+    Some("name another one with -c, or move it away".into())
+});
+
+/// The config file that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its absolute path.
+    pub file: PathBuf,
+    /// What its VM boots.
+    pub boot: Boot,
+    /// What was found too, and could be booted instead: names of files.
+    pub others: Vec<String>,
+}
+
+/// Writes a config file with one VM where there is none yet, in a directory that is made if it is
+/// missing. The VM boots what is named, or else what is found beside the file.
+///
+/// # Errors
+/// The name can't be a VM's, a named file can't be read, the config is there already or can't be
+/// written.
+pub async fn write(path: &Path, vm: &str, boot: Boot) -> Result<Written, Error> {
+    if !config::is_vm_name(vm) {
+        let message = format!("`{vm}` can't be a VM's name");
+        return Err(Usage { message, hint: Some(config::NAME_RULE.to_owned()) }.into());
+    }
+    boot.validate()?;
+    let named = boot.named()?;
+    let host = Machine::of_this_host();
+    let works = host.kvm_works().await;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).map_err(cant("make", dir))?;
+    let dir = dir.canonicalize().map_err(cant("read", dir))?;
+    let (boot, others) = match named.is_empty() {
+        true => Boot::found(&dir, vm),
+        false => (named, Vec::new()),
+    };
+    let text = text(vm, &host, works, &boot, &dir);
+    let write = || -> io::Result<PathBuf> {
+        // In its place when it is whole: half of one, on a full disk, would be in the way.
+        let mode = Permissions::from_mode(0o666);
+        let mut file =
+            tempfile::Builder::new().prefix(".qqmgr").permissions(mode).tempfile_in(&dir)?;
+        file.as_file_mut().write_all(text.as_bytes())?;
+        file.persist_noclobber(path)?;
+        path.canonicalize()
+    };
+    let file = write().map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Error::from(FileExists { path: path.to_owned() }),
+        _ => cant("write", path)(error),
+    })?;
+    Ok(Written { file, boot, others })
+}
+
+/// The file's text: the template with what is known of the host and of what there is to boot.
+fn text(vm: &str, host: &Machine, kvm_works: bool, boot: &Boot, dir: &Path) -> String {
+    let (accel, why) = machine::accelerator(kvm_works);
+    // A name with a dot in it would be two keys.
+    let key = if vm.contains('.') { format!("\"{vm}\"") } else { vm.to_owned() };
+    let usual = |name: &str| dir.join(name);
+    let image = boot.image.clone().unwrap_or_else(|| usual(&format!("{vm}.qcow2")));
+    let kernel = boot.kernel.clone().unwrap_or_else(|| usual("bzImage"));
+    let initrd = boot.initrd.clone().unwrap_or_else(|| usual("initrd.img"));
+    let root = match (&boot.kernel, &boot.image) {
+        (Some(_), None) => "",
+        _ => " root=/dev/vda1",
+    };
+    let append = format!("console={}{root}", host.console);
+    let only_if = |wanted: bool| if wanted { "" } else { "# " };
+    // QEMU takes a comma in the properties of `-drive` for the end of one.
+    let disk = quoted(&variable(&image, dir, ",,"));
+    let values = [
+        ("vm", vm),
+        ("key", &key),
+        ("bin", &host.bin),
+        ("machine", host.machine),
+        ("accel", accel),
+        ("why", why),
+        ("disk", &disk),
+        (
+            "format",
+            boot.image.as_deref().map_or("qcow2", |image| boot::format(image).unwrap_or("raw")),
+        ),
+        ("kernel", &quoted(&variable(&kernel, dir, ","))),
+        ("initrd", &quoted(&variable(&initrd, dir, ","))),
+        ("append", &quoted(boot.append.as_ref().unwrap_or(&append))),
+        ("if-disk", only_if(boot.image.is_some())),
+        ("if-kernel", only_if(boot.kernel.is_some())),
+        ("if-initrd", only_if(boot.initrd.is_some())),
+    ];
+    values
+        .iter()
+        .fold(TEMPLATE.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
+}
+
+/// A path for a variable: relative to the config's directory, so that both can be moved.
+fn variable(path: &Path, dir: &Path, comma: &str) -> String {
+    let escaped = |path: &Path| path.display().to_string().replace(',', comma);
+    match path.strip_prefix(dir) {
+        // The comma of a directory can't be written twice in a variable.
+        Ok(below) if comma == "," || !dir.display().to_string().contains(',') => {
+            format!("{{{{.config_dir}}}}/{}", escaped(below))
+        }
+        _ => escaped(path),
+    }
+}
+
+/// A string of TOML, whose basic strings have all the escapes of JSON's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Port, Source};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        for vm in ["vm", "a.b-c"] {
+            let boot = Boot { image: Some("/c/a \"b\"".into()), ..Boot::default() };
+            let text = text(vm, &Machine::of_this_host(), true, &boot, Path::new("/c"));
+            assert!(!text.contains('@'), "{text}");
+            let source = Arc::new(Source { path: "/c/qqmgr.toml".into(), text });
+            let file = config::parse(source).unwrap();
+            assert_eq!(file.vms[0].name, vm);
+            assert_eq!(file.vms[0].ssh.port, Port::Auto);
+        }
+    }
+}
