@@ -44,8 +44,11 @@ const NETWORK: [&str; 2] = ["tftp", "bootfile"];
 
 /// That there is nothing to boot. What the options mean has to be known for that.
 pub fn finding(subject: &Subject, found: &[Finding]) -> Option<Finding> {
-    let obscure =
-        |finding: &Finding| matches!(finding.code, Code::UnknownOption | Code::MissingValue);
+    let obscure = |finding: &Finding| {
+        let unknown =
+            [Code::UnknownOption, Code::MissingValue, Code::UnknownDevice, Code::UnknownMachine];
+        unknown.contains(&finding.code)
+    };
     if subject.table.is_empty() || found.iter().any(obscure) {
         return None;
     }

@@ -286,8 +286,9 @@ fn nothing_to_boot() {
         "-device usb-host,hostbus=1",
         // What that means is not known.
         "-krenel initrd",
+        "-device vifo-pci,host=01:00.0",
     ];
-    let cases = nothing.iter().zip([true; 3]).chain(something.iter().zip([false; 26]));
+    let cases = nothing.iter().zip([true; 3]).chain(something.iter().zip([false; 27]));
     let lab = Lab::empty();
     lab.write("initrd", "");
     for (cmd, wanted) in cases {
