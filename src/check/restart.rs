@@ -5,7 +5,7 @@ use super::ask::Qemus;
 use super::finding::{Code, Finding, Severity};
 use super::look;
 use crate::config::{Config, Diagnostic, Instance, PortUse, Ports, Source, Vm};
-use crate::error::{SystemError, faults};
+use crate::error::{SystemError, faults, plain};
 use crate::qemu_args::Arg;
 use crate::ssh::Doubts;
 use crate::vm::{self, Launch, Liveness};
@@ -123,7 +123,7 @@ fn not_executable(config: &Config, vm: &Vm) -> Option<Finding> {
     let tried = dirs.iter().map(|dir| vm.config_dir.join(dir).join(&vm.bin));
     let results = tried.map(|path| rustix::fs::access(path, Access::EXEC_OK));
     let error = results.reduce(Result::or)?.err()?;
-    let message = format!("can't run `{}`: {}", vm.bin, io::Error::from(error));
+    let message = format!("can't run `{}`: {}", vm.bin, plain(io::Error::from(error)));
     let place = vm::place_of_bin(config, vm);
     let (vm, others) = (vm.instance.name.clone(), Vec::new());
     Some(Finding { vm, others, code: Code::QemuNotRun, message, hint: None, place })

@@ -138,7 +138,7 @@ fn what_can_not_be_booted() {
     lab.qqmgr("init --image none").run().expect(
         1,
         "",
-        "error: can't read \"none\": No such file or directory (os error 2)\n",
+        "error: can't read \"none\": No such file or directory\n",
     );
     let json = lab.qqmgr("init --initrd x --json").run().code(2).json();
     assert_eq!(json["error"]["code"], "usage");
