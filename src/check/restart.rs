@@ -51,16 +51,21 @@ fn summary(findings: &[Finding]) -> String {
     messages.join("; ")
 }
 
-/// Looks at a VM that runs as the config has it now, with the arguments that its start appended. QEMU is
+/// Looks at a VM that runs as the config has it now, with these arguments or those that its start appended. QEMU is
 /// asked only about what is new: what it was started with, it knows.
 ///
 /// # Errors
 /// The config can't be resolved, or a start would fail.
-pub async fn before_restart(config: &Config, instance: &Instance) -> Result<(), Error> {
+pub async fn before_restart(
+    config: &Config,
+    instance: &Instance,
+    extra: Option<&[String]>,
+) -> Result<(), Error> {
     let Liveness::Running(running) = Liveness::of(instance)? else { return Ok(()) };
     let launch = Launch::read(&running.dir)?.unwrap_or_default();
     let mut vm = config.resolve(instance, &ports(config, instance, &launch)?)?;
-    vm.args.extend(launch.extra.iter().map(|text| Arg { text: text.clone(), span: None }));
+    let extra = extra.unwrap_or(&launch.extra).iter();
+    vm.args.extend(extra.map(|text| Arg { text: text.clone(), span: None }));
     let had = |arg: &Arg| launch.argv.contains(&arg.text);
     let is_new = launch.argv.first() != Some(&vm.bin) || !vm.args.iter().all(had);
     let qemus = Qemus::default();

@@ -49,7 +49,7 @@ pub async fn restart(
     on_started: impl FnOnce(&Stopped, &Started),
 ) -> Result<UpReport, Error> {
     let begun = Instant::now();
-    check::before_restart(config, instance).await?;
+    check::before_restart(config, instance, restart.extra.as_deref()).await?;
     ssh::close(instance).await?;
     let lease = Lease::current(instance)?;
     let again = vm::restart(config, instance, restart.extra.clone(), restart.timeout);

@@ -69,6 +69,15 @@ fn looks_before_it_stops_the_vm() {
     lab.qqmgr("stop a --force").run().code(0);
     lab.qqmgr("start a -- -kernel bzImage").run().code(0);
     lab.qqmgr("restart a --timeout 1s").run().code(0);
+    let before = lab.qemus();
+    let json = lab.qqmgr("restart a --json -- -kernel bzImage -foo").run().code(1).json();
+    let told = json["error"]["message"].as_str().unwrap();
+    assert!(told.ends_with("QEMU has no option `-foo`"), "{told}");
+    assert_eq!(lab.qemus(), before);
+    // With arguments of its own, the old ones are none.
+    lab.qqmgr("restart a -- -name b").run().code(1);
+    assert_eq!(lab.qemus(), before);
+    lab.qqmgr("restart a --timeout 1s -- -kernel bzImage -name b").run().code(0);
 }
 
 /// What QEMU was started with, it knows, whatever its help says.
