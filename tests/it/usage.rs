@@ -137,6 +137,7 @@ fn the_help_of_every_verb_has_one_layout() {
         -c, --config <FILE>  The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from\n                       \
                              here up, else the user's own]\n      \
             --json           Print one JSON document instead of text; a stream prints one per line\n  \
+        -q, --quiet          Tell only errors: no notes, no progress\n  \
         -h, --help           Print help\n\nExamples:\n";
     // With a longer description, without one, and without options of its own.
     for (verb, options) in [("start", true), ("kill", false), ("gc", false), ("stop", true)] {

@@ -25,7 +25,7 @@ pub struct Cli {
     #[arg(long, global = true, help_heading = super::help::GLOBAL)]
     pub(super) json: bool,
     /// Tell only errors: no notes, no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = super::help::GLOBAL)]
     pub(super) quiet: bool,
     #[command(subcommand)]
     pub(super) verb: Verb,
