@@ -55,7 +55,13 @@ fn tip(command: &Command, error: &clap::Error) -> Option<String> {
             })
         }
         ErrorKind::MissingRequiredArgument if word.starts_with("--for ") => {
-            Some("say what to wait for, such as `--for ssh`".to_owned())
+            // It was taken for one more VM.
+            let words = std::env::args_os().filter_map(|arg| arg.into_string().ok());
+            let said = words.into_iter().find(|word| word.parse::<Condition>().is_ok());
+            Some(match said {
+                Some(word) => format!("write `--for {word}`"),
+                None => "say what to wait for, such as `--for ssh`".to_owned(),
+            })
         }
         ErrorKind::ArgumentConflict => {
             let both = [word, context(ContextKind::PriorArg)];
@@ -65,10 +71,6 @@ fn tip(command: &Command, error: &clap::Error) -> Option<String> {
             all_and_names.then(|| tip.to_owned())
         }
         ErrorKind::UnknownArgument => {
-            let waits = verb.is_some_and(|verb| verb.get_name() == "wait");
-            if waits && word.parse::<Condition>().is_ok() {
-                return Some(format!("write `--for {word}`"));
-            }
             let words = usage.split_once("[-- <").and_then(|(_, rest)| rest.split_once('>'));
             let has_better = error.get(ContextKind::Suggested).is_some();
             let (words, _) = words.filter(|_| !has_better)?;

@@ -140,7 +140,7 @@ fn the_help_of_every_verb_has_one_layout() {
         -q, --quiet          Tell only errors: no notes, no progress\n  \
         -h, --help           Print help\n\nExamples:\n";
     // With a longer description, without one, and without options of its own.
-    for (verb, options) in [("start", true), ("kill", false), ("gc", false), ("stop", true)] {
+    for (verb, options) in [("start", true), ("kill", true), ("gc", false), ("stop", true)] {
         let help = lab.qqmgr(&format!("help {verb}")).run().code(0).stderr("").text();
         assert!(help.contains(end), "{help}");
         assert_eq!(help.contains("\nOptions:\n      --"), options, "{help}");
@@ -177,7 +177,7 @@ fn mistakes_say_what_to_write() {
         ("images", "`qqmgr check` looks at a VM's images, which its `cmd` names"),
         ("stop", "name VMs, or take all of them: `qqmgr stop --all`"),
         ("ssh-config", "name VMs, or take all of them: `qqmgr ssh-config --all`"),
-        ("restart", "name a VM: `qqmgr list` shows them"),
+        ("restart", "name VMs, or take all of them: `qqmgr restart --all`"),
         ("ssh", "name a VM: `qqmgr list` shows them"),
         ("wait a ssh", "write `--for ssh`"),
         ("wait a serial:x", "write `--for serial:x`"),
