@@ -1,4 +1,4 @@
-//! QEMU's command line: the user's arguments, then ours, then those of this start.
+//! QEMU's command line: the user's arguments, then qqmgr's, then those of this start.
 
 use super::dir::socket_argument;
 use super::files;
@@ -19,7 +19,7 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// The whole of it for a VM; `extra` is appended.
+    /// The whole command line for a VM; `extra` is appended.
     pub fn new(vm: &Vm, extra: &[String]) -> CommandLine {
         let ours = injected(&vm.instance.dir, &vm.config_dir);
         let added = ours.into_iter().chain(extra.iter().cloned());
@@ -34,9 +34,9 @@ impl CommandLine {
     }
 }
 
-/// The arguments that keep a VM in our hands: its pidfile, its monitor, QMP for one client at a
-/// time, a serial port with a log, and the log of its events (QEMU manual, "Invocation", "Character
-/// device options" and "Debug/Expert options").
+/// The arguments that let qqmgr control a VM: its pidfile, its monitor, QMP for one client at a
+/// time, a serial port with a log, and the event log (QEMU manual, "Invocation", "Character device
+/// options" and "Debug/Expert options").
 fn injected(dir: &Path, working_dir: &Path) -> Vec<String> {
     let socket = |name: &str| escape(&socket_argument(&dir.join(name), working_dir));
     let log = escape(&dir.join(files::SERIAL));

@@ -1,4 +1,4 @@
-//! A VM's QMP: connecting to the right process, within a bounded time, and saying what failed.
+//! Connects to a VM's QMP: to the right process, within a bounded time, and says what failed.
 
 use super::dir::{VmDir, socket_argument};
 use super::error::VmError;
@@ -15,14 +15,14 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-/// How often a socket that can't be connected to yet is tried again. QEMU has no signal for it,
-/// and a millisecond is a fiftieth of what it takes to come up.
+/// The interval at which a socket is tried again. QEMU sends no signal when it listens, and a
+/// millisecond is a fiftieth of its launch.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The longest time between two looks at the kernel's table of sockets.
 const LONGEST_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long QEMU may take to greet us, however long the command may that follows.
+/// How long QEMU may take to greet, also when the command that follows may take longer.
 const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Running {
@@ -46,7 +46,8 @@ impl Running {
                 Err(ended.map_or_else(Into::into, |()| qmp::Error::Closed))
             }
             () = tokio::time::sleep_until(greeted_by) => {
-                // Our own connection is still there, for the kernel's table to tell apart.
+                // Our own connection is still open, so the kernel's table tells which client QEMU
+                // serves.
                 let held = is_held(&self.path_as_told(files::QMP_SOCKET));
                 return Err(self.timed_out(patience.min(GREETING_PATIENCE), held));
             }
@@ -88,7 +89,7 @@ impl Running {
         Ok(Some(stream))
     }
 
-    /// The path of a socket as QEMU was told of it, by which the kernel lists it.
+    /// The path that QEMU was given for a socket, by which the kernel lists it.
     fn path_as_told(&self, socket: &str) -> PathBuf {
         let path = self.dir.file(socket);
         let launch = Launch::read(&self.dir).ok().flatten();
@@ -98,8 +99,8 @@ impl Running {
         }
     }
 
-    /// A connection that is lost is mostly the first sign of the process's end, which makes a
-    /// difference to whoever is told: that is waited for.
+    /// A lost connection is mostly the first sign that the process ends. The user should read that
+    /// it ended, so this waits for the end.
     async fn failed(&self, error: qmp::Error, deadline: Instant) -> Error {
         if matches!(error, qmp::Error::Closed | qmp::Error::Io(_)) {
             let _ = tokio::time::timeout_at(deadline, self.process.ended()).await;
@@ -117,10 +118,10 @@ impl Running {
     }
 }
 
-/// A QMP client on one of the sockets in `dir`, if it is `process` that listens there.
+/// Connects a QMP client to a socket in `dir`, if `process` is the one that listens.
 ///
 /// # Errors
-/// Somebody else listens, or the handshake fails.
+/// Another process listens, or the handshake fails.
 pub async fn connect_qmp(
     dir: &VmDir,
     socket: &str,
@@ -130,13 +131,13 @@ pub async fn connect_qmp(
     Client::handshake(stream).await
 }
 
-/// Connects to one of the sockets in `dir`, if it is `process` that listens there.
+/// Connects to a socket in `dir`, if `process` is the one that listens.
 ///
 /// # Errors
-/// Somebody else listens, or nobody ever will.
+/// Another process listens, or no process can listen any more.
 async fn connect(dir: &VmDir, socket: &str, process: &Process) -> io::Result<UnixStream> {
     let stream = open(dir, socket).await?;
-    // A stale path may be another VM's by now: the credentials are the listener's (unix(7)).
+    // Another VM may use this path by now: the credentials are the listener's (unix(7)).
     let peer = rustix::net::sockopt::socket_peercred(&stream)?;
     match peer.pid.as_raw_nonzero().get().unsigned_abs() == process.pid() {
         true => Ok(stream),
@@ -147,7 +148,7 @@ async fn connect(dir: &VmDir, socket: &str, process: &Process) -> io::Result<Uni
 /// Connects to a socket in `dir` as soon as QEMU listens and its queue has room.
 ///
 /// # Errors
-/// There is no connecting to it, ever.
+/// The socket can never be connected to.
 pub async fn open(dir: &VmDir, socket: &str) -> io::Result<UnixStream> {
     loop {
         match UnixStream::connect(dir.socket(socket)).await {
@@ -157,8 +158,8 @@ pub async fn open(dir: &VmDir, socket: &str) -> io::Result<UnixStream> {
     }
 }
 
-/// QEMU has not bound its socket yet, does not listen yet, or has one client and one that waits:
-/// a non-blocking connect(2) to a full queue fails.
+/// QEMU has not bound its socket yet, does not listen yet, or has one client and a second one that
+/// waits: a non-blocking connect(2) to a full queue fails.
 fn is_not_yet(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, NotFound, WouldBlock};
     matches!(error.kind(), NotFound | ConnectionRefused | WouldBlock)
@@ -172,7 +173,7 @@ fn is_held(socket: &Path) -> bool {
 /// The state of a connection that QEMU has accepted (`SS_CONNECTED` in `/proc/net/unix`).
 const SERVED: &str = "03 ";
 
-/// The state of one that it has not (`SS_CONNECTING`).
+/// The state of a connection that QEMU has not accepted yet (`SS_CONNECTING`).
 const WAITING: &str = "02 ";
 
 /// Whether clients of any process are connected to this socket, in this state: the kernel lists
@@ -181,7 +182,7 @@ fn has_clients(socket: &Path, state: &str) -> bool {
     let table = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
     table.lines().any(|line| {
         let mut fields = line.splitn(6, ' ').skip(5);
-        // What is left: the state, the inode (padded) and the path, which may have spaces.
+        // The rest is the state, the inode (padded) and the path, which may contain spaces.
         let matching = fields.next().and_then(|rest| rest.strip_prefix(state));
         let path = matching.and_then(|rest| rest.trim_start().split_once(' '));
         path.is_some_and(|(_, path)| Path::new(path) == socket)

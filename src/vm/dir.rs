@@ -1,4 +1,4 @@
-//! A VM's runtime directory: its files, and that it is the user's own.
+//! A VM's runtime directory: reads and writes its files, and checks that the user owns it.
 
 use super::error::VmError;
 use super::files::{self, OF_ONE_LIFE};
@@ -19,14 +19,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long another qqmgr may take from its fork to a process that can be seen, or from the
-/// process's end to letting go of the lock.
+/// How long another qqmgr may take from its fork until its process can be seen, or from the
+/// process's end until it releases the lock.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// What the name of a file begins with that is being written.
+/// The prefix of a file's name while the file is being written.
 const HALF_WRITTEN: &str = ".tmp";
 
-/// No writer takes as long for its few bytes.
+/// Longer than a writer needs for a few bytes.
 const WRITING: Duration = Duration::from_mins(1);
 
 /// The config file of a launch record.
@@ -54,7 +54,7 @@ impl VmDir {
     /// Opens the VM's directory; `None` when there is none yet.
     ///
     /// # Errors
-    /// It is not a directory of the user's own.
+    /// It is not a directory, or the user does not own it.
     pub fn open(instance: &Instance) -> Result<Option<VmDir>, Error> {
         let config = || Some(instance.config.clone());
         Ok(VmDir::at(&instance.dir)?.map(|dir| VmDir { config: config(), ..dir }))
@@ -63,15 +63,15 @@ impl VmDir {
     /// Opens the VM's directory by its path; `None` when there is none.
     ///
     /// # Errors
-    /// It is not a directory of the user's own.
+    /// It is not a directory, or the user does not own it.
     pub fn at(path: &Path) -> Result<Option<VmDir>, Error> {
         Ok(private_dir::open(path)?.map(|fd| VmDir { path: path.to_owned(), fd, config: None }))
     }
 
-    /// Opens the VM's directory, making it where it's missing.
+    /// Opens the VM's directory, and makes it if it is missing.
     ///
     /// # Errors
-    /// It can't be made or is not the user's own.
+    /// It can't be made, or the user does not own it.
     pub fn create(instance: &Instance) -> Result<VmDir, Error> {
         let dir = VmDir::create_at(&instance.dir)?;
         Ok(VmDir { config: Some(instance.config.clone()), ..dir })
@@ -80,11 +80,11 @@ impl VmDir {
     pub(super) fn create_at(path: &Path) -> Result<VmDir, Error> {
         if let Some(parent) = path.parent() {
             let is_new = private_dir::make_all(parent)?;
-            // Any other that VMs' directories are in is the user's, with other things in it.
+            // Other parents of VMs' directories belong to the user, who keeps other things there.
             if parent.file_name().is_some_and(|name| name == RUNTIME_DIR) {
                 private_dir::open(parent)?;
                 if is_new {
-                    // Without it all works too; git only shows more.
+                    // Everything works without this file; git only lists more.
                     let _ = ignore_by_git(parent);
                 }
             }
@@ -93,7 +93,7 @@ impl VmDir {
         VmDir::at(path)?.ok_or_else(|| cant("open", path)(io::ErrorKind::NotFound.into()))
     }
 
-    /// Makes the directory of a throwaway instance, for who has the right to.
+    /// Makes the directory of a throwaway instance. The caller holds [`VmDir::lock_runs`].
     ///
     /// # Errors
     /// It exists already, or can't be made.
@@ -102,8 +102,8 @@ impl VmDir {
         VmDir::create(instance)
     }
 
-    /// Removes the directory of a throwaway instance with all that is in it, for who has the right
-    /// to.
+    /// Removes the directory of a throwaway instance and everything in it. The caller holds
+    /// [`VmDir::lock_runs`].
     ///
     /// # Errors
     /// Something can't be removed.
@@ -117,16 +117,16 @@ impl VmDir {
         self.path.join(name)
     }
 
-    /// A path of a socket in it that is short enough to connect to, however long the real one is.
+    /// A path to a socket in it that is short enough to connect to, also when the real one is not.
     pub fn socket(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}/{name}", self.fd.as_raw_fd()))
     }
 
-    /// The VM's process, if it lives.
+    /// The VM's process, if it is running.
     ///
-    /// The pidfile's lock is QEMU's own; the launch record's is taken for QEMU before it is
-    /// executed and lasts until its very end, so that there is no moment at which a VM that is
-    /// coming or going can't be seen.
+    /// QEMU itself locks the pidfile. qqmgr locks the launch record for QEMU before it executes
+    /// QEMU, and that lock lasts until the process ends. So a VM that starts or ends is always
+    /// seen.
     ///
     /// # Errors
     /// A file can't be read, the process lives in another pid namespace, or another config file has
@@ -163,7 +163,7 @@ impl VmDir {
         }
     }
 
-    /// The name of the VM, or run, whose directory this is.
+    /// The name of the VM or run that owns this directory.
     fn vm_name(&self) -> String {
         let name = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -175,8 +175,8 @@ impl VmDir {
         }
     }
 
-    /// The VM's process, for one who is not under the lock: a start that has forked but not yet
-    /// locked the launch record can't be seen, but it has the lock, and so has its child.
+    /// The VM's process, for a caller without the lock: a start that has forked but not yet locked
+    /// the launch record can't be seen, but it and its child have the lock.
     ///
     /// # Errors
     /// A file can't be read.
@@ -200,8 +200,8 @@ impl VmDir {
         }
     }
 
-    /// Waits for the right to change a record in it that others change too, for as long as what is
-    /// returned; nobody has it for longer than that takes.
+    /// Waits for the right to change a record that other processes change too. The caller has it
+    /// until it drops the result, and everybody drops it soon.
     pub fn turn(&self) -> Option<OwnedFd> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let own = rustix::fs::openat(&self.fd, ".", flags, Mode::empty()).ok()?;
@@ -209,7 +209,7 @@ impl VmDir {
         Some(own)
     }
 
-    /// Puts a file of ours in place, whole or not at all.
+    /// Writes a file, whole or not at all.
     ///
     /// # Errors
     /// It can't be written.
@@ -227,7 +227,7 @@ impl VmDir {
         }
     }
 
-    /// Puts a record in place as JSON, as [`VmDir::write`] does.
+    /// Writes a record as JSON, as [`VmDir::write`] does.
     ///
     /// # Errors
     /// It can't be written.
@@ -237,10 +237,10 @@ impl VmDir {
         self.write(name, &json).map(drop)
     }
 
-    /// Reads a record that was put in place; `None` if there is none.
+    /// Reads a record; `None` if it does not exist.
     ///
     /// # Errors
-    /// It can't be read, or is no such record.
+    /// It can't be read, or is not such a record.
     pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         let path = self.file(name);
         let record = match std::fs::read(&path) {
@@ -251,8 +251,8 @@ impl VmDir {
         record.map_err(cant("read", &path))
     }
 
-    /// Begins a log for QEMU's output: a new file, so that whoever reads the one before can tell,
-    /// and can read that to its end.
+    /// Creates a new log file for QEMU's output, so that a reader of the old file notices, and can
+    /// read it to its end.
     ///
     /// # Errors
     /// It can't be made.
@@ -268,7 +268,7 @@ impl VmDir {
         begin().map_err(cant("begin", &path))
     }
 
-    /// Removes what a process that is gone has left; the logs stay.
+    /// Removes the files of a process that has ended; the logs stay.
     pub fn clean(&self) {
         for name in OF_ONE_LIFE {
             self.remove(name);
@@ -277,7 +277,7 @@ impl VmDir {
         self.remove_half_written();
     }
 
-    /// Removes what writers have left that were killed before it was in its place.
+    /// Removes the unfinished files of writers that were killed.
     fn remove_half_written(&self) {
         for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let written = entry.metadata().and_then(|metadata| metadata.modified());
@@ -293,28 +293,28 @@ impl VmDir {
 
     /// Removes a file from it.
     pub fn remove(&self, name: &str) {
-        // What is not there needs no removing, and what can't be removed the next start names.
+        // It may be missing already; if it can't be removed, the next start reports that.
         let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
     }
 
-    /// Takes the sockets' modes down to the user's own: QEMU makes them by its umask.
+    /// Makes the sockets private: QEMU creates them with its umask.
     pub fn tighten(&self) {
         for name in OF_ONE_LIFE {
             let mode = Mode::RUSR | Mode::WUSR;
-            // The directory keeps others out in any case.
+            // The directory's mode keeps others out even if this fails.
             let _ = rustix::fs::chmodat(&self.fd, name, mode, AtFlags::empty());
         }
     }
 }
 
-/// Has git take no notice of a directory.
+/// Makes git ignore a directory.
 fn ignore_by_git(dir: &Path) -> io::Result<()> {
     let mut options = File::options();
     let mut file = options.create_new(true).write(true).mode(0o600).open(dir.join(".gitignore"))?;
     file.write_all(b"*\n")
 }
 
-/// The path by which QEMU is told of a socket: relative to its working directory where the
+/// The path of a socket on QEMU's command line: relative to QEMU's working directory if the
 /// absolute one is too long for a socket.
 pub fn socket_argument(path: &Path, working_dir: &Path) -> PathBuf {
     match path.strip_prefix(working_dir) {

@@ -1,4 +1,4 @@
-//! How a VM ended: what ended it, and in which words that is told.
+//! How a VM ended: what ended it, and the words for that.
 
 use crate::sys::clock;
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,13 @@ pub enum By {
     Kill,
     /// `qqmgr restart`.
     Restart,
-    /// Its lease, which was over.
+    /// Its lease, which expired.
     Lease,
-    /// `qqmgr start`, whose work failed.
+    /// `qqmgr start`, which failed.
     Start,
-    /// QMP's `quit` of somebody else.
+    /// QMP's `quit`, sent by another client.
     Qmp,
-    /// A signal that QEMU has caught.
+    /// A signal that QEMU caught.
     Signal,
     /// QEMU itself: it failed, crashed or was killed.
     Qemu,
@@ -46,7 +46,7 @@ pub enum Method {
 /// How a VM ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ended {
-    /// When, in seconds since 1970; `None` where nobody saw it.
+    /// When, in seconds since 1970; `None` if that is not known.
     pub at: Option<f64>,
     /// What ended it.
     pub by: By,
@@ -60,7 +60,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// In a few words, for a table.
+    /// A few words for a table.
     pub fn note(&self) -> String {
         match (self.by, self.reason.as_str()) {
             (By::Guest, "guest-panic") => "guest panicked".to_owned(),
@@ -77,7 +77,7 @@ impl Ended {
         }
     }
 
-    /// How long ago, where that is known.
+    /// How long ago, if that is known.
     pub fn age(&self) -> Option<Duration> {
         Duration::try_from_secs_f64(clock::now() - self.at?).ok()
     }

@@ -1,5 +1,5 @@
-//! How a VM's end is noted, and found out later: it follows from the log of its events, from
-//! qqmgr's own record of who asked, and where there is neither from QEMU's last words.
+//! Records how a VM ends, and finds that out later: from the event log, from qqmgr's own record of
+//! who asked, or else from QEMU's last words.
 
 use super::dir::VmDir;
 use super::ended::{By, Ended, Method};
@@ -14,14 +14,14 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What qqmgr notes of an end that it brings about.
+/// What qqmgr records when it ends a VM.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
     /// Which verb.
     pub by: By,
-    /// When, in seconds since 1970: as it begins, then as it is done.
+    /// When it began, then when it was done; in seconds since 1970.
     pub at: f64,
-    /// How, when it is done.
+    /// How, once it is done.
     pub method: Option<Method>,
     /// What QEMU said of it.
     pub detail: Option<String>,
@@ -38,8 +38,8 @@ impl Record {
         serde_json::from_slice(&std::fs::read(dir.file(files::END)).ok()?).ok()
     }
 
-    /// Writes it into its file, which whoever stops the VM has open: its lock, which says that
-    /// the stop goes on, ends with any other descriptor of ours.
+    /// Writes it into `file`, on which the caller holds the lock that says that a stop goes on. A
+    /// second descriptor of that file would release the lock when it is closed.
     ///
     /// # Errors
     /// It can't be written.
@@ -54,11 +54,11 @@ impl Record {
 }
 
 impl Ended {
-    /// How the VM in `dir`, which has no process, has ended; `None` if it was never started.
+    /// How the stopped VM in `dir` ended; `None` if it was never started.
     pub fn read(dir: &VmDir) -> Option<Ended> {
         let launched = clock::written(&dir.file(files::LAUNCH))?;
         let mut history = History::read_last(dir).unwrap_or_default();
-        // That of a life before this one is not this one's.
+        // An earlier life's shutdown is not this one's.
         history.shutdown = history.shutdown.filter(|shutdown| shutdown.at >= launched);
         let ended = Ended::of(dir, &history, Record::read(dir));
         Some(Ended { bundle: bundle(dir, launched), ..ended })

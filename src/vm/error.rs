@@ -1,4 +1,4 @@
-//! Why something can't be done with a VM.
+//! What can fail when qqmgr works on a VM.
 
 use super::ended::Ended;
 use crate::Error;
@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why something can't be done with a VM.
+/// What can fail when qqmgr works on a VM.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VmError {
-    /// The VM has to be running.
+    /// The command needs a VM that is running.
     #[error("VM `{vm}` is not running{}", how(ended))]
     NotRunning {
         /// The VM.
@@ -29,7 +29,7 @@ pub enum VmError {
     Died {
         /// The VM.
         vm: String,
-        /// How.
+        /// How it ended.
         ended: Option<Box<Ended>>,
     },
     /// QEMU lives, but the directory with its sockets does not.
@@ -40,7 +40,7 @@ pub enum VmError {
         /// QEMU's process.
         pid: u32,
     },
-    /// QEMU lives, but not where it can be seen.
+    /// QEMU runs in a pid namespace that can't be seen from here.
     #[error("VM `{vm}` runs in another container or pid namespace")]
     Elsewhere {
         /// The VM.
@@ -71,7 +71,7 @@ pub enum VmError {
         /// The VM.
         vm: String,
     },
-    /// The VM has to be stopped.
+    /// The command needs a VM that is stopped.
     #[error("VM `{vm}` is running (pid {pid})")]
     AlreadyRunning {
         /// The VM.
@@ -79,18 +79,18 @@ pub enum VmError {
         /// QEMU's process.
         pid: u32,
     },
-    /// A system call failed that should not have.
+    /// A system call failed unexpectedly.
     #[error("VM `{vm}`: can't {action}: {error}")]
     System {
         /// The VM.
         vm: String,
-        /// What was tried, as verb.
+        /// What was tried, as a verb.
         action: &'static str,
-        /// Why not.
+        /// Why it failed.
         #[source]
         error: io::Error,
     },
-    /// Another qqmgr works on the VM for too long.
+    /// Another qqmgr has been working on the VM for too long.
     #[error("VM `{vm}`: another qqmgr has been starting or stopping it for {}", duration::format(*waited))]
     Locked {
         /// The VM.
@@ -105,12 +105,12 @@ pub enum VmError {
         vm: String,
         /// How QEMU ended, such as `exited with code 1`.
         status: String,
-        /// What QEMU said, made harmless.
+        /// What QEMU said, sanitised.
         stderr: String,
-        /// The config's line that QEMU complained about, where that can be told.
+        /// The config's line that QEMU complained about, if it can be found.
         place: Option<Place>,
     },
-    /// Somebody stopped the VM before it was up.
+    /// Another qqmgr stopped the VM before it was up.
     #[error("VM `{vm}` was stopped while it started")]
     Stopped {
         /// The VM.
@@ -137,7 +137,7 @@ pub enum VmError {
         vm: String,
         /// How long we waited.
         waited: Duration,
-        /// What QEMU said, made harmless.
+        /// What QEMU said, sanitised.
         stderr: String,
     },
     /// QMP did not answer in time.
@@ -152,7 +152,7 @@ pub enum VmError {
         /// Whether another client is connected to the socket.
         held: bool,
     },
-    /// QMP answered something else than it should, or hung up.
+    /// QMP sent a wrong answer, or hung up.
     #[error("VM `{vm}` (pid {pid}): {error}")]
     Qmp {
         /// The VM.
@@ -168,10 +168,10 @@ pub enum VmError {
     ResetEnds {
         /// The VM.
         vm: String,
-        /// The option of QEMU's.
+        /// The QEMU option.
         option: String,
     },
-    /// QEMU took the order to reset, but did not.
+    /// QEMU accepted the command to reset, but did not reset in time.
     #[error("VM `{vm}` was not reset within {}", duration::format(*waited))]
     NotReset {
         /// The VM.
@@ -179,7 +179,7 @@ pub enum VmError {
         /// How long we waited.
         waited: Duration,
     },
-    /// Even SIGKILL did not end it.
+    /// The process exists even after SIGKILL.
     #[error("VM `{vm}`: process {pid} still exists after SIGKILL")]
     Unkillable {
         /// The VM.

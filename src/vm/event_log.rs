@@ -1,8 +1,8 @@
-//! The log of a VM's QMP events, which QEMU writes itself, from the first to the last.
+//! The log of a VM's QMP events, which QEMU itself writes, from the first event to the last.
 //!
-//! A QMP monitor sits on a `-chardev pipe` (QEMU manual, "Character device options"): it reads
-//! the FIFO `events.in`, where its first commands wait before QEMU starts, and writes what it has
-//! to say to `events.out`, here a regular file. No process of qqmgr has to run for that.
+//! A QMP monitor sits on a `-chardev pipe` (QEMU manual, "Character device options"). It reads the
+//! FIFO `events.in`, where its first commands wait before QEMU starts, and writes all output to
+//! `events.out`, here a regular file. So no process of qqmgr has to run.
 
 use super::dir::VmDir;
 use super::files::{EVENTS_IN, EVENTS_OUT, EVENTS_PREVIOUS};
@@ -18,33 +18,33 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-/// What QEMU is told: without the first command it sends no events ("QMP Protocol
-/// Specification", "Capabilities Negotiation"), and the second has it write down the state that
-/// they begin from.
+/// What QEMU is told: it sends no events before the first command ("QMP Protocol Specification",
+/// "Capabilities Negotiation"). The second command makes it write down the state before the first
+/// event.
 pub const OPENING: &str =
     "{\"execute\":\"qmp_capabilities\"}\r\n{\"execute\":\"query-status\"}\r\n";
 
-/// As much of the disk is set aside for the log at once, in bytes, so that a full one costs no event.
+/// The disk space reserved for the log, in bytes, so that a full disk costs no event.
 const RESERVED: u64 = 64 << 10;
 
-/// What QEMU writes first stays: its version and its first state, in bytes.
+/// The start of the log is kept: QEMU's version and its first state, in bytes.
 const HEAD: u64 = 4096;
 
-/// As much of what has been read stays on the disk, in bytes.
+/// This much of what has been read stays on the disk, in bytes.
 const KEPT: u64 = 8 << 20;
 
-/// The same while there are other readers, who may not have come as far.
+/// The same while there are other readers, which may be further behind.
 const KEPT_FOR_OTHERS: u64 = 64 << 20;
 
-/// What is older goes in pieces of this size, in bytes.
+/// Older parts are removed in pieces of this size, in bytes.
 const PIECE: u64 = 1 << 20;
 
-/// One read takes this much, in bytes.
+/// The size of one read, in bytes.
 const CHUNK: usize = 64 << 10;
 
 impl VmDir {
-    /// Begins a new event log, with QEMU's first commands waiting in the FIFO for as long as what
-    /// is returned, or QEMU's copy of it, is open. The log before becomes `events.previous`.
+    /// Begins a new event log. QEMU's first commands wait in the FIFO as long as the returned
+    /// descriptor, or QEMU's copy of it, is open. The old log becomes `events.previous`.
     ///
     /// # Errors
     /// A file can't be made or moved.
@@ -53,7 +53,7 @@ impl VmDir {
         self.make_event_log().map_err(cant("begin", &path))
     }
 
-    /// Whether the VM's latest life has such a log.
+    /// Whether the VM's latest life has an event log.
     pub fn has_event_log(&self) -> bool {
         self.file(EVENTS_OUT).exists()
     }
@@ -62,12 +62,12 @@ impl VmDir {
         let (old, input) = (self.file(EVENTS_OUT), self.file(EVENTS_IN));
         match std::fs::metadata(&old) {
             Ok(log) if log.len() > 0 => std::fs::rename(&old, self.file(EVENTS_PREVIOUS))?,
-            // Of no life.
+            // QEMU never wrote to it, so no life needs it.
             _ => remove(self, EVENTS_OUT)?,
         }
         let mut options = File::options();
         let log = options.create_new(true).write(true).mode(0o600).open(&old)?;
-        // Not every file system can.
+        // Some file systems can't do this.
         let _ = rustix::fs::fallocate(&log, FallocateFlags::KEEP_SIZE, 0, RESERVED);
         remove(self, EVENTS_IN)?;
         rustix::fs::mkfifoat(self, EVENTS_IN, Mode::RUSR | Mode::WUSR)?;
@@ -90,11 +90,11 @@ fn remove(dir: &VmDir, name: &str) -> io::Result<()> {
 pub enum Line<'a> {
     /// What QEMU wrote, without the line's end.
     Whole(&'a [u8]),
-    /// So many bytes were here once.
+    /// Bytes that were removed from the log.
     Gap(u64),
 }
 
-/// The log, read from its beginning on as it grows.
+/// The log, read from its beginning as it grows.
 #[derive(Debug)]
 pub struct EventLog {
     path: PathBuf,
@@ -102,14 +102,14 @@ pub struct EventLog {
     /// Where the next read begins.
     position: u64,
     lines: LineReader,
-    /// From where on something may be old.
+    /// At this position, the reader looks again for old parts to remove.
     next_look: u64,
-    /// So many bytes are missing before the next line, and what is left of a line that was cut.
+    /// The bytes that are missing before the next line, with the rest of a line that was cut.
     missing: u64,
 }
 
 impl EventLog {
-    /// Opens the log of the VM's life, or of its last one; `None` where there is none.
+    /// Opens the log of the VM's current or latest life; `None` if there is none.
     ///
     /// # Errors
     /// It can't be opened.
@@ -117,7 +117,7 @@ impl EventLog {
         EventLog::open_file(dir.file(EVENTS_OUT))
     }
 
-    /// The same of a VM that has ended: a log that nobody has written to is of no life.
+    /// The same for a VM that has ended: an empty log is skipped, since QEMU never wrote to it.
     ///
     /// # Errors
     /// It can't be opened.
@@ -142,12 +142,12 @@ impl EventLog {
         }
     }
 
-    /// A path that leads to this file, whatever has its name by now.
+    /// A path that leads to this file, also after another file has taken its name.
     pub fn own_path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
-    /// The next line that is whole by now.
+    /// The next complete line.
     ///
     /// # Errors
     /// The log can't be read.
@@ -163,19 +163,19 @@ impl EventLog {
         Ok(self.lines.next_line().map(|line| match line {
             Ok(line) if missing == 0 => Line::Whole(line),
             Ok(rest_of_line) => Line::Gap(missing + rest_of_line.len() as u64),
-            // A log can't be read further than that, which QEMU's lines are far below.
+            // Lines are limited to this length; QEMU's are far shorter.
             Err(too_long) => Line::Gap(too_long.limit as u64),
         }))
     }
 
-    /// Reads a part of what is there; whether there was one.
+    /// Reads the next part; false if there is none yet.
     fn read_on(&mut self) -> io::Result<bool> {
         let mut chunk = [0; CHUNK];
         let count = self.file.read_at(&mut chunk, self.position)?;
         if count == 0 {
             return Ok(false);
         }
-        // QEMU writes no zeros: these were cut out.
+        // QEMU writes no zeros: a zero is where the log was cut.
         let data = memchr(0, &chunk[..count]).unwrap_or(count);
         if data == 0 {
             self.skip_hole()?;
@@ -186,7 +186,7 @@ impl EventLog {
         Ok(true)
     }
 
-    /// Goes on where there is data again; half a line is of no use to anybody.
+    /// Continues where there is data again; a cut line is useless.
     fn skip_hole(&mut self) -> io::Result<()> {
         self.missing += self.lines.clear() as u64;
         let next = match rustix::fs::seek(&self.file, SeekFrom::Data(self.position)) {
@@ -203,8 +203,8 @@ impl EventLog {
         Ok(())
     }
 
-    /// Gives the disk back what this reader has passed long ago: a guest that makes events without
-    /// end must not fill it. QEMU goes on where it is.
+    /// Removes what this reader read long ago: a guest that makes endless events must not fill the
+    /// disk. QEMU's position in the file does not change.
     fn cut_out_what_is_old(&mut self) {
         if self.position < self.next_look {
             return;
@@ -219,9 +219,9 @@ impl EventLog {
         self.share();
     }
 
-    /// Lets others see that there is a reader.
+    /// Shows other processes that there is a reader.
     fn share(&self) {
-        // Without the lock others may cut more, which is told where it is missing.
+        // Without the lock others may remove more, and this reader reports a gap there.
         let _ = flock(&self.file, FlockOperation::LockShared);
     }
 }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     proptest! {
-        /// However it is written, and whenever it is read: whole lines come out, each once.
+        /// However the log is written and read, each complete line comes out once.
         #[test]
         fn whole_lines_come_out(pieces in prop::collection::vec("[a-c\n]{0,12}", 0..12)) {
             let mut file = tempfile::NamedTempFile::new().unwrap();

@@ -13,7 +13,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-/// As much of QEMU's last words as an error repeats, in bytes.
+/// How much of QEMU's last words an error repeats, in bytes.
 const LAST_WORDS: u64 = 2048;
 
 /// The error for a QEMU that ended before it answered.
@@ -61,7 +61,7 @@ fn taken_port(config: &Config, vm: &Vm, stderr: &str) -> Option<(u16, String)> {
     vm.ports.values().filter(|_| is_one).find_map(|port| owner(*port))
 }
 
-/// Where the config names the VM's QEMU binary, unless it leaves that to us.
+/// The config's line for the VM's QEMU binary, if it has one.
 pub fn place_of_bin(config: &Config, vm: &Vm) -> Option<Place> {
     let definition = config.file.vm(&vm.instance.definition);
     let own = definition.and_then(|definition| definition.bin.as_ref());
@@ -69,13 +69,12 @@ pub fn place_of_bin(config: &Config, vm: &Vm) -> Option<Place> {
     (!span.is_empty()).then(|| Place { source: config.file.source.clone(), span })
 }
 
-/// The end of QEMU's stderr, with nothing in it that a terminal would obey.
+/// The end of QEMU's stderr, sanitised for a terminal.
 pub fn last_words(dir: &VmDir) -> String {
     end_of(dir, files::STDERR, LAST_WORDS)
 }
 
-/// The end of one of the VM's logs, of so many bytes at the most, with nothing in it that a
-/// terminal would obey.
+/// The end of one of the VM's logs, at most `most` bytes, sanitised for a terminal.
 pub fn end_of(dir: &VmDir, log: &str, most: u64) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = std::fs::File::open(dir.file(log))?;

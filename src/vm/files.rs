@@ -6,16 +6,16 @@ pub const PID: &str = "pid";
 /// The record of the launch, locked for QEMU from before it is executed to its end.
 pub const LAUNCH: &str = "launch.json";
 
-/// The lock of whoever starts or stops the VM.
+/// The lock of a qqmgr that starts or stops the VM.
 pub const LOCK: &str = "lock";
 
-/// The lock of whoever makes or removes directories of throwaway instances.
+/// The lock of a qqmgr that makes or removes directories of throwaway instances.
 pub const RUNS_LOCK: &str = "runs.lock";
 
-/// The record of an end that qqmgr brings about, locked for as long as that takes.
+/// The record of an end that qqmgr causes, locked until the VM has ended.
 pub const END: &str = "end.json";
 
-/// What the keeper of the VM's lease could not do.
+/// The errors of the keeper of the VM's lease.
 pub const KEEPER_LOG: &str = "keeper.log";
 
 /// The lease.
@@ -48,13 +48,13 @@ pub const GDB_SOCKET: &str = "gdb.socket";
 /// The name of the event log's chardev, to which QEMU adds `.in` and `.out`.
 pub const EVENTS: &str = "events";
 
-/// The FIFO from which QEMU reads what has it write its events.
+/// The FIFO with the commands that make QEMU write its events.
 pub const EVENTS_IN: &str = "events.in";
 
 /// The log of QEMU's events.
 pub const EVENTS_OUT: &str = "events.out";
 
-/// The log of the life before.
+/// The event log of the VM's previous life.
 pub const EVENTS_PREVIOUS: &str = "events.previous";
 
 /// The guest's host keys.
@@ -63,6 +63,6 @@ pub const KNOWN_HOSTS: &str = "known_hosts";
 /// The directory of the crash bundles.
 pub const CRASHES: &str = "crashes";
 
-/// What means nothing once the VM's process is gone.
+/// The files that mean nothing once the VM's process has ended.
 pub const OF_ONE_LIFE: [&str; 8] =
     [PID, MONITOR_SOCKET, QMP_SOCKET, SERIAL_SOCKET, EVENTS_IN, GDB_SOCKET, KNOWN_HOSTS, LEASE];

@@ -1,4 +1,4 @@
-//! What the log of its events tells of a VM's life so far: its state, its resets, its end.
+//! What the event log tells about a VM's life so far: its state, its resets, its end.
 
 use super::dir::VmDir;
 use super::event_log::{EventLog, Line};
@@ -9,7 +9,7 @@ use crate::qmp::{Event, Record, Version, event_name};
 use serde_json::Value;
 use std::time::Duration;
 
-/// How QEMU said that the VM ends (QEMU QMP Reference, `SHUTDOWN`).
+/// How QEMU announced the VM's end (QEMU QMP Reference, `SHUTDOWN`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shutdown {
     /// When, since 1970.
@@ -18,30 +18,30 @@ pub struct Shutdown {
     pub reason: String,
 }
 
-/// What the log tells of a VM's life so far.
+/// What the event log tells about a VM's life so far.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// QEMU's version.
     pub version: Option<Version>,
-    /// Whether QEMU has taken its first commands.
+    /// Whether QEMU has answered its first commands.
     is_open: bool,
     /// The run state, as far as events tell it.
     state: Option<State>,
-    /// Whether nothing else can be meant.
+    /// Whether the events leave no doubt about the state.
     is_certain: bool,
-    /// What the next STOP is for.
+    /// The state that the next STOP leads to.
     cause: Option<State>,
-    /// The guest has panicked since the last reset, and QEMU was told of it.
+    /// The guest has reported a panic to QEMU since the last reset.
     pub panicked: bool,
-    /// The VM ends, or has with `-no-shutdown`.
+    /// The VM ends, or has shut down with `-no-shutdown`.
     pub shutdown: Option<Shutdown>,
-    /// QEMU goes on after that.
+    /// QEMU stays after the shutdown.
     stays: bool,
-    /// When the machine was reset last, since 1970.
+    /// When the machine was last reset, since 1970.
     pub reset_at: Option<Duration>,
-    /// When the boot began, if that was a reset: the first of several.
+    /// When the boot began, if a reset began it: the first of several.
     pub boot_at: Option<Duration>,
-    /// When the machine went on last after it had stood still, since 1970.
+    /// When the machine last resumed, since 1970.
     pub resumed_at: Option<Duration>,
 }
 
@@ -70,7 +70,7 @@ impl History {
         Ok(history)
     }
 
-    /// Reads what is there of a log.
+    /// Reads the rest of a log.
     ///
     /// # Errors
     /// It can't be read.
@@ -81,8 +81,8 @@ impl History {
         Ok(())
     }
 
-    /// Whether QEMU has answered its first commands: before that it writes down no events, and
-    /// QEMU 7.2 hangs when it is told to end in the middle of them.
+    /// Whether QEMU has answered its first commands: it writes no events before that, and QEMU 7.2
+    /// hangs if it is told to end while it reads them.
     pub fn is_open(&self) -> bool {
         self.is_open
     }
@@ -91,11 +91,11 @@ impl History {
     pub fn take(&mut self, line: &Line) {
         match line {
             Line::Gap(_) => self.state = None,
-            // Most events say nothing about the state, and need not be read.
+            // Most events say nothing about the state, and need no parsing.
             Line::Whole(line) if event_name(line).is_some_and(|name| !is_of_state(name)) => {}
             Line::Whole(line) => match Record::parse(line) {
                 Ok(record) => self.record(&record),
-                // A full disk can have cost more than this line.
+                // A full disk may have lost more than this line.
                 Err(_) => self.state = None,
             },
         }
@@ -126,7 +126,7 @@ impl History {
             "STOP" => {
                 let cause = self.cause.take();
                 self.stays = self.shutdown.is_some();
-                // `stop` says no more than that, but nor does an error inside KVM.
+                // The command `stop` gives no cause, but neither does an error inside KVM.
                 self.is_certain = cause.is_some();
                 self.state = Some(cause.unwrap_or_else(|| State::new("paused")));
             }
@@ -167,24 +167,24 @@ impl History {
         (self.state, self.is_certain) = (Some(state), true);
     }
 
-    /// Whether QEMU has said that it ends, and not that it goes on.
+    /// Whether QEMU has announced that it ends, and not that it stays.
     pub fn is_ending(&self) -> bool {
         self.shutdown.is_some() && !self.stays
     }
 
-    /// The state, if events tell it for certain; a panic may still only stand on the serial port.
+    /// The state, if events prove it; only the serial port may show a panic.
     pub(super) fn certain_state(&self) -> Option<State> {
         self.state.clone().filter(|_| self.is_certain)
     }
 
-    /// What the state is most likely, where QMP does not tell.
+    /// The most likely state, for when QMP does not tell.
     pub fn likely_state(&self) -> Option<State> {
         self.state.clone()
     }
 }
 
 impl Timeline {
-    /// The timeline of the VM's latest boot, which the log of its events may know of alone.
+    /// The timeline of the VM's latest boot; sometimes only the event log knows that boot.
     pub fn latest(dir: &VmDir) -> Result<Option<Timeline>, Error> {
         let boot_at = History::read(dir)?.boot_at;
         let unseen = |timeline: Timeline| match boot_at {

@@ -1,4 +1,4 @@
-//! The ladder that a stop goes down, from asking the guest to SIGKILL, a rung at a time.
+//! The steps of a stop, from a request to the guest to SIGKILL, each harder than the last.
 
 use super::awaited;
 use super::ended::Method;
@@ -13,32 +13,32 @@ use rustix::process::Signal;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long QMP may take to accept a command, on a machine that is busy.
+/// How long QMP may take to accept a command, on a busy machine.
 const QMP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long QEMU may take to end after each of `quit` and SIGTERM.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 
-/// How long the kernel may take to end what was sent SIGKILL, on a machine that is busy.
+/// How long the kernel may take to end a process after SIGKILL, on a busy machine.
 pub(super) const LAST_GRACE: Duration = Duration::from_secs(30);
 
-/// A guest that is still booting misses the power button: it is pressed again.
+/// A guest that is still booting misses the power button, so qqmgr presses it again.
 const PRESS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// The rung of the ladder to begin at.
+/// The step to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Asking the guest, which has this time to power down.
+    /// Asks the guest, which has this time to power down.
     Powerdown(Duration),
-    /// QMP `quit`, cutting through whoever else is starting or stopping the VM.
+    /// QMP `quit`, also while another qqmgr is starting or stopping the VM.
     Quit,
-    /// SIGTERM, cutting through in the same way.
+    /// SIGTERM, also while another qqmgr is starting or stopping the VM.
     Sigterm,
-    /// SIGKILL, cutting through in the same way.
+    /// SIGKILL, also while another qqmgr is starting or stopping the VM.
     Sigkill,
 }
 
-/// A running VM on its way down.
+/// A running VM that is being stopped.
 #[derive(Debug)]
 pub(super) struct Ladder<'a> {
     /// Its identity.
@@ -50,7 +50,7 @@ pub(super) struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
-    /// Goes down, beginning at a rung; the one that ended the VM.
+    /// Takes the steps from `from` on, and returns the one that ended the VM.
     ///
     /// # Errors
     /// The process survives SIGKILL.
@@ -75,13 +75,13 @@ impl Ladder<'_> {
 
     /// Presses the power button until the guest has powered down or the time is over.
     ///
-    /// Between two presses QMP is left to others: QEMU serves one client at a time.
+    /// Other clients can use QMP between two presses: QEMU serves one client at a time.
     async fn power_down(&mut self, deadline: Instant) -> bool {
         awaited::tell(self.instance, "the guest to power down");
         let mut pressed = false;
         loop {
             match self.press().await {
-                // With `-no-shutdown` QEMU stays when the guest is done.
+                // With `-no-shutdown` QEMU stays after the guest has powered down.
                 Ok(Some(status)) if pressed && status.status == "shutdown" => return false,
                 Ok(Some(status)) if stands_still(&status) => {
                     let state = status.status;
@@ -106,11 +106,11 @@ impl Ladder<'_> {
         }
     }
 
-    /// Presses the power button, unless nobody would answer; the run state, if that can be told.
+    /// Presses the power button, unless the guest can't answer; returns the run state, if known.
     async fn press(&self) -> Result<Option<qmp::Status>, Error> {
         let press = async |client: &mut Client| {
             let status = match client.query_status().await {
-                // The button is there all the same.
+                // The button works even without a run state.
                 Err(qmp::Error::Command { .. }) => None,
                 result => Some(result?),
             };
@@ -127,7 +127,7 @@ impl Ladder<'_> {
         let quit = async |client: &mut Client| client.execute("quit", None).await.map(drop);
         match self.vm.qmp(QMP_PATIENCE, quit).await {
             Ok(()) => self.ends_within(GRACE).await,
-            // QEMU may be gone before its answer is.
+            // QEMU may exit before it has answered.
             Err(error) if is_closed(&error) => self.ends_within(GRACE).await,
             Err(error) => {
                 self.notes.push(reason(error));
@@ -149,14 +149,14 @@ impl Ladder<'_> {
     }
 }
 
-/// Whether the guest does nothing until somebody else has it go on. Migrations and snapshots do that
+/// Whether the guest is paused until another command resumes it. Migrations and snapshots resume it
 /// themselves.
 fn stands_still(status: &qmp::Status) -> bool {
     let goes_on = ["inmigrate", "finish-migrate", "restore-vm", "save-vm", "colo"];
     !status.running && !goes_on.contains(&status.status.as_str())
 }
 
-/// What went wrong, for a note that is about this VM already.
+/// What went wrong, for a note that already names the VM.
 fn reason(error: Error) -> String {
     match error.get() {
         Some(VmError::Qmp { error, .. }) => error.to_string(),

@@ -1,4 +1,4 @@
-//! The record of a VM's launch: what it was started with, for as long as it runs.
+//! The record of a VM's launch: how it was started, kept while it runs.
 //!
 //! Its file is also the VM's first sign of life: see [`super::dir::VmDir::process`].
 
@@ -22,18 +22,18 @@ pub struct Launch {
     pub extra: Vec<String>,
     /// The config file that it was started by.
     pub config: PathBuf,
-    /// The port for SSH, picked if the config said `auto`.
+    /// The port for SSH; the picked one if the config said `auto`.
     pub ssh_port: u16,
     /// The ports that the config names, picked where it said `auto`.
     #[serde(default)]
     pub ports: BTreeMap<String, u16>,
-    /// The options for OpenSSH, which the config may not tell later.
+    /// The options for OpenSSH, which the config may no longer contain later.
     #[serde(default)]
     pub ssh_options: Vec<(String, Vec<String>)>,
 }
 
 impl Launch {
-    /// What a VM is started with now; `extra` is what was appended to the config's arguments.
+    /// The record for a start now; `extra` is what was appended to the config's arguments.
     pub fn new(config: &Config, vm: &Vm, line: &CommandLine, extra: &[String]) -> Launch {
         Launch {
             argv: line.words(),
@@ -58,9 +58,8 @@ impl Launch {
         Ports { ssh: self.ssh_port, named: self.ports.clone() }
     }
 
-    /// Begins a life of the VM: the record is put in place, and nothing of the life before is
-    /// taken for this one's. QEMU needs what is returned second: see
-    /// [`VmDir::begin_event_log`].
+    /// Begins a life of the VM: writes the record, and removes what would be mistaken for this
+    /// life's. QEMU needs the returned descriptor: see [`VmDir::begin_event_log`].
     ///
     /// # Errors
     /// A record can't be written.

@@ -1,4 +1,4 @@
-//! The record of a lease: when a VM is to end by itself, also if its keeper is killed.
+//! The record of a lease: when a VM has to end by itself, even if its keeper is killed.
 
 use super::dir::VmDir;
 use super::files;
@@ -9,26 +9,26 @@ use crate::sys::process::Identity;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// When a VM is to end.
+/// When a VM has to end.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lease {
     /// At this time, in seconds since 1970.
     pub expires_at: Option<f64>,
-    /// This long after the VM is up: becomes the time above then.
+    /// This long after the VM is up; `expires_at` replaces it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
-    /// When this process is gone.
+    /// When this process has ended.
     pub owner: Option<Identity>,
     /// The VM's process that the lease is for.
     pub vm: Option<Identity>,
 }
 
-/// What is told of a lease.
+/// What a status says about a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeaseStatus {
-    /// When the VM is to end, in seconds since 1970.
+    /// When the VM has to end, in seconds since 1970.
     pub expires_at: Option<u64>,
-    /// The process with which it is to end.
+    /// The process whose end also ends the VM.
     pub owner_pid: Option<u32>,
     /// How long it lasts yet; `None` when it has no end of its own.
     #[serde(skip)]
@@ -36,7 +36,7 @@ pub struct LeaseStatus {
 }
 
 impl Lease {
-    /// The lease of the VM whose process is `pid`: one of a life before is not for it.
+    /// The lease of the VM whose process is `pid`. A lease of an earlier life does not count.
     ///
     /// # Errors
     /// The record can't be read.
@@ -45,7 +45,7 @@ impl Lease {
         Ok(lease.filter(|lease| lease.vm.is_some() && lease.vm == Identity::of(pid)))
     }
 
-    /// The lease of a VM, if it runs and has one.
+    /// The lease of a VM, if it is running and has one.
     ///
     /// # Errors
     /// Its directory can't be used.
@@ -59,7 +59,7 @@ impl Lease {
         }
     }
 
-    /// Puts the record in place of the one before, whole or not at all.
+    /// Writes the record, whole or not at all.
     ///
     /// # Errors
     /// It can't be written.
@@ -67,7 +67,7 @@ impl Lease {
         dir.write_record(files::LEASE, self)
     }
 
-    /// The lease that it is for a VM that is up from now on.
+    /// This lease for a VM that is up from now on.
     pub fn begun(self, vm: Identity) -> Lease {
         let expires_at = self.ttl.map(|ttl| clock::now() + ttl.as_secs_f64()).or(self.expires_at);
         Lease { expires_at, ttl: None, vm: Some(vm), ..self }
@@ -83,7 +83,7 @@ impl Lease {
         self.left() == Some(Duration::ZERO) || self.owner.is_some_and(|owner| !owner.lives())
     }
 
-    /// What is told of it.
+    /// What a status says about it.
     pub fn status(&self) -> LeaseStatus {
         LeaseStatus {
             // Not before it ends.

@@ -1,4 +1,4 @@
-//! Whether a VM lives, and what is needed to talk to one that does.
+//! Whether a VM is running, and what is needed to talk to it.
 
 use super::dir::VmDir;
 use super::ended::Ended;
@@ -9,16 +9,16 @@ use crate::config::Instance;
 use crate::sys::process::Process;
 use std::path::PathBuf;
 
-/// Whether a VM lives.
+/// Whether a VM is running.
 #[derive(Debug)]
 pub enum Liveness {
     /// It has no process.
     Stopped,
-    /// It has one, and files to reach it by.
+    /// It has a process, and files to reach it by.
     Running(Running),
-    /// It has one, but its directory was removed.
+    /// It has a process, but its directory was removed.
     Orphaned(Process),
-    /// It runs in another container or pid namespace: nothing can be done with it from here.
+    /// It runs in another container or pid namespace, where qqmgr can't reach it.
     Elsewhere,
     /// What runs in its directory is another config file's VM of this name.
     Foreign {
@@ -29,7 +29,7 @@ pub enum Liveness {
     },
 }
 
-/// A VM's living process with its directory, to talk to.
+/// A running VM: its process and its directory.
 #[derive(Debug)]
 pub struct Running {
     /// The VM's name.
@@ -41,7 +41,7 @@ pub struct Running {
 }
 
 impl Liveness {
-    /// That of a VM, now.
+    /// The liveness of a VM now.
     ///
     /// # Errors
     /// Its directory can't be used.
@@ -66,10 +66,10 @@ impl Liveness {
     }
 }
 
-/// A VM that is running, if it is.
+/// Finds a VM that may be running.
 ///
 /// # Errors
-/// It can't be reached though it runs, or its directory can't be used.
+/// It runs but can't be reached, or its directory can't be used.
 pub fn find_running(instance: &Instance) -> Result<Option<Running>, Error> {
     let vm = instance.name.clone();
     match Liveness::of(instance)? {
@@ -81,25 +81,25 @@ pub fn find_running(instance: &Instance) -> Result<Option<Running>, Error> {
     }
 }
 
-/// A VM that has to be running.
+/// A VM that the caller needs running.
 ///
 /// # Errors
-/// It is not, or as [`find_running`].
+/// It is not running, or as [`find_running`].
 pub fn running(instance: &Instance) -> Result<Running, Error> {
     find_running(instance)?.ok_or_else(|| not_running(instance))
 }
 
-/// The error for a VM that has to be running, with how it has ended.
+/// The error for a VM that should be running, with how it ended.
 pub fn not_running(instance: &Instance) -> Error {
     Error::from(VmError::NotRunning { vm: instance.name.clone(), ended: ended(instance) })
 }
 
-/// The error for a VM that has ended while it was needed.
+/// The error for a VM that ended while it was needed.
 pub fn died(instance: &Instance) -> Error {
     Error::from(VmError::Died { vm: instance.name.clone(), ended: ended(instance) })
 }
 
-/// How a VM without a process has ended, if it was ever started.
+/// How a VM without a process ended, if it was ever started.
 pub fn ended(instance: &Instance) -> Option<Box<Ended>> {
     let dir = VmDir::open(instance).ok().flatten();
     dir.as_ref().and_then(Ended::read).map(Box::new)

@@ -1,4 +1,4 @@
-//! What one qqmgr does to a VM at a time: the locks in its directory, and waiting for them.
+//! Locks in a VM's directory, so that only one qqmgr at a time starts or stops the VM.
 
 use super::dir::VmDir;
 use super::error::VmError;
@@ -11,7 +11,7 @@ use crate::sys::process;
 use std::os::fd::OwnedFd;
 use tokio::time::Instant;
 
-/// The right to start or stop the VM, or to another thing that one does at a time, until dropped.
+/// The right to start or stop the VM, or to do another exclusive thing, until dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: OwnedFd,
@@ -37,11 +37,11 @@ impl VmDir {
         }
     }
 
-    /// Waits for the right to make or remove the directories of throwaway instances of the VM that
-    /// this one is of: one that is half made or half removed looks as if it were left by the dead.
+    /// Waits for the right to make or remove directories of throwaway instances of this one's VM:
+    /// an unfinished one would look as if a killed qqmgr had left it.
     ///
     /// # Errors
-    /// As [`VmDir::lock`], or the directory that they are in can't be made.
+    /// As [`VmDir::lock`], or their parent directory can't be made.
     pub async fn lock_runs(instance: &Instance, deadline: Instant) -> Result<Lock, Error> {
         let vm = VmDir::create_at(instance.vm_dir())?;
         VmDir::create_at(&instance.vm_dir().join(RUNS))?;

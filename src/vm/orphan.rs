@@ -1,5 +1,5 @@
-//! VMs whose runtime directory was removed while they ran, by `git clean -fdx` for example: no file
-//! tells of them any more, but QEMU's command line still names its pidfile.
+//! Finds VMs whose runtime directory was removed while they ran, for example by `git clean -fdx`:
+//! no file describes them any more, but QEMU's command line still names its pidfile.
 
 use super::files;
 use crate::config::Instance;
@@ -10,25 +10,25 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-/// The processes of this user that have lost their pidfiles, by those.
+/// The user's processes that have lost their pidfiles, by the pidfile's path.
 type ByPidfile = HashMap<String, Identity>;
 
-/// How long one look at all processes is good for: a command may ask for a thousand VMs.
+/// How long a scan of all processes stays valid: a command may ask for a thousand VMs.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The last look.
+/// The last scan.
 static SEEN: Shared<Option<(Instant, ByPidfile)>> = Shared::new(None);
 
-/// The process of a VM that no file in its directory tells of.
+/// The process of a VM whose files are gone.
 pub fn orphan(instance: &Instance) -> Option<Process> {
     let has_record = || instance.dir.join(files::LAUNCH).exists();
     let process =
         look(&instance.dir.join(files::PID).to_string_lossy(), has_record)?.open().ok()??;
-    // A start writes the record before there is a process: one that has it by now is no orphan.
+    // A start writes the record before the process exists: a VM with a record by now is no orphan.
     (!has_record()).then_some(process)
 }
 
-/// The process with this pidfile, unless that would take a new look and is `needless`.
+/// The process with this pidfile; no new scan is made when `needless`.
 fn look(pidfile: &str, needless: impl Fn() -> bool) -> Option<Identity> {
     let mut seen = SEEN.lock();
     match seen.as_ref() {
@@ -46,9 +46,9 @@ fn processes() -> ByPidfile {
     for pid in process::pids() {
         if fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == user)
             && let Some(pidfile) = pidfile(&process::command_line(pid))
-            // Others have these words too, such as strace or a shell; QEMU alone has the file.
+            // The words also occur in strace's or a shell's arguments; only QEMU has the file.
             && has_locked(pid, &pidfile)
-            // In a container the same path is that of another file.
+            // In a container the same path is another file.
             && namespace(&pid.to_string()) == ours
             && let Some(process) = Identity::of(pid)
         {
@@ -58,7 +58,7 @@ fn processes() -> ByPidfile {
     found
 }
 
-/// Whether a process has the pidfile open and locked, which was removed since (proc_pid_fdinfo(5)).
+/// Whether a process has the removed pidfile open and locked (proc_pid_fdinfo(5)).
 fn has_locked(pid: u32, pidfile: &str) -> bool {
     let removed = format!("{pidfile} (deleted)");
     let mut open = process::descriptors(pid).filter(|fd| {

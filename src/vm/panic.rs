@@ -1,4 +1,4 @@
-//! A guest kernel's panic, by QEMU's event or by what the kernel says on the serial port.
+//! Finds a guest kernel's panic, by QEMU's event or by the kernel's words on the serial port.
 
 use super::dir::VmDir;
 use super::explain::end_of;
@@ -8,32 +8,32 @@ use super::state::State;
 use super::timeline::Timeline;
 use crate::sys::clock;
 
-/// What a kernel says that panics.
+/// What a kernel prints when it panics.
 pub const PANIC_LINE: &str = "Kernel panic - not syncing";
 
-/// What it says at last, unless it reboots.
+/// The last line that it prints, unless it reboots.
 const END_LINE: &str = "---[ end Kernel panic";
 
-/// What it says when it does.
+/// What it prints if it reboots.
 const REBOOT_LINE: &str = "Rebooting in ";
 
-/// Within so many bytes of the log's end it says so for the last time.
+/// The last of these lines is within so many bytes of the log's end.
 const LENGTH: u64 = 64 << 10;
 
-/// Where an account of what went wrong begins.
+/// The lines that an account of a fault begins with.
 const BEGINNINGS: [&str; 7] =
     ["BUG:", "Oops", "general protection", "Unable to handle", "Kernel panic", "RIP:", "pc :"];
 
-/// So many lines before the panic may be about it.
+/// How many lines before the panic may belong to it.
 const BEFORE: usize = 100;
 
-/// So many lines are shown.
+/// How many lines are shown.
 const SHOWN: usize = 60;
 
-/// So many lines of a log that tells of no panic are shown.
+/// How many lines are shown of a log without a panic.
 const LAST_LINES: usize = 10;
 
-/// Why the guest has panicked since the last reset, if it has; empty if nobody says why.
+/// Why the guest has panicked since the last reset, if it has; empty if the reason is unknown.
 pub fn seen(dir: &VmDir, history: &History) -> Option<String> {
     let log = log_of_boot(dir);
     match is_in(dir, history, &log) {
@@ -43,7 +43,7 @@ pub fn seen(dir: &VmDir, history: &History) -> Option<String> {
 }
 
 impl History {
-    /// The state of the living VM in `dir`, if the log tells it.
+    /// The state of the running VM in `dir`, if the event log tells it.
     pub fn state(&self, dir: &VmDir) -> Option<State> {
         if let Some(reason) = seen(dir, self) {
             return Some(State::panicked(&reason));
@@ -52,14 +52,14 @@ impl History {
     }
 }
 
-/// The end of the serial log, as far as it is of the boot that qqmgr began last.
+/// The end of the serial log, without the boots before qqmgr's latest one.
 fn log_of_boot(dir: &VmDir) -> String {
     let begins = Timeline::read(dir).map_or(0, |timeline| timeline.serial_begins);
     let length = std::fs::metadata(dir.file(files::SERIAL)).map_or(0, |log| log.len());
     end_of(dir, files::SERIAL, LENGTH.min(length.saturating_sub(begins)))
 }
 
-/// Whether the log tells of a panic that no reset has ended.
+/// Whether the log shows a panic that no reset has followed.
 fn is_in(dir: &VmDir, history: &History, log: &str) -> bool {
     let Some((_, after)) = log.rsplit_once(PANIC_LINE) else {
         return false;
@@ -67,11 +67,11 @@ fn is_in(dir: &VmDir, history: &History, log: &str) -> bool {
     let Some(reset_at) = history.reset_at else {
         return true;
     };
-    // Of a boot after the panic there is a sign: the log goes on, or was complete before.
+    // A boot after the panic leaves a sign: the log goes on, or was complete before it.
     let written = clock::written(&dir.file(files::SERIAL));
     let is_last = match after.contains(REBOOT_LINE) {
         true => false,
-        // The line that ends it names it again.
+        // The line that ends the panic repeats its text.
         false => {
             after.lines().skip(1).all(|line| line.trim().is_empty()) || !log.contains(END_LINE)
         }
@@ -79,26 +79,26 @@ fn is_in(dir: &VmDir, history: &History, log: &str) -> bool {
     is_last && written.is_some_and(|written| written > reset_at)
 }
 
-/// Whether the kernel that has panicked in `dir` has said all and stays: one that does not say so
-/// goes on to reboot.
+/// Whether the kernel that panicked in `dir` has printed everything and stays: a kernel without the
+/// end line goes on to reboot.
 pub fn has_stayed(dir: &VmDir, history: &History) -> bool {
     let log = log_of_boot(dir);
     match log.rsplit_once(PANIC_LINE) {
-        // The line that ends it names it again.
+        // The line that ends the panic repeats its text.
         Some((before, _)) => before.ends_with(END_LINE.trim_end_matches("Kernel panic")),
-        // Only QEMU was told, and it says at once if it ends.
+        // Only QEMU was told, and it reports at once if it ends.
         None => history.shutdown.is_none(),
     }
 }
 
-/// Why the kernel panics, by the last line in which it says so.
+/// Why the kernel panicked, by the last line that says so.
 pub fn reason(log: &str) -> String {
     let told = log.rsplit_once(PANIC_LINE).and_then(|(_, rest)| rest.lines().next());
     let reason = told.unwrap_or_default().trim_start_matches(':').trim_end_matches("]---");
     reason.trim().to_owned()
 }
 
-/// What a VM's serial log says that matters: the account of its panic, or else its last lines.
+/// The part of a VM's serial log that matters: the account of its panic, or else its last lines.
 pub fn excerpt(dir: &VmDir) -> String {
     excerpt_of(&log_of_boot(dir))
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 /// addresses.
 ///
 /// # Errors
-/// There is none.
+/// No port is free.
 pub fn choose(wanted: &WantedPorts) -> io::Result<Ports> {
     // Each is held until all are there, so that no two are the same.
     let mut held = Vec::new();
@@ -25,7 +25,7 @@ pub fn choose(wanted: &WantedPorts) -> io::Result<Ports> {
     })
 }
 
-/// Who listens on a port; shown as a VM of qqmgr's by its name, or as a process.
+/// The process that listens on a port; shown as a VM's name or as a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The process, unless it is another user's.
@@ -57,12 +57,12 @@ pub fn owner(port: u16) -> Option<Owner> {
     let processes = procfs::process::all_processes().into_iter().flatten().flatten();
     let holders =
         processes.filter(has_one).filter_map(|process| Identity::of(process.pid().cast_unsigned()));
-    // A server's workers have its socket too, and so has what it forks, up to exec(2).
+    // A server's workers share its socket, and so do its forks until exec(2).
     let eldest = holders.min_by_key(|process| process.started);
     Some(Owner { pid: eldest.map(|process| process.pid) })
 }
 
-/// A process in words: a VM of qqmgr's by its name, or the program.
+/// A process in words: the VM's name if it is one of qqmgr's, or else the program.
 pub fn describe(pid: u32) -> String {
     let argv = process::command_line(pid);
     let pidfile = argv.iter().position(|arg| arg == "-pidfile").and_then(|at| argv.get(at + 1));

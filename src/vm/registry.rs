@@ -1,5 +1,5 @@
-//! Which VMs there are: those that the config defines, their throwaway instances, and those that
-//! run though the config no longer defines them.
+//! Finds VMs by name: those that the config defines, their throwaway instances, and those that
+//! still run after the config stopped defining them.
 
 use super::dir::VmDir;
 use super::launch::Launch;
@@ -26,7 +26,7 @@ impl<'a> Registry<'a> {
         Registry { config, is_read: true }
     }
 
-    /// The VMs of a config that could not be read: only its runtime directory tells which there are.
+    /// The VMs of a config that could not be read: only its runtime directory shows them.
     /// [`Registry::get`] then also finds a VM that has ended.
     pub fn of_unread(config: &'a Config) -> Registry<'a> {
         Registry { config, is_read: false }
@@ -41,7 +41,7 @@ impl<'a> Registry<'a> {
         let unknown = || Error::from(self.config.unknown(name));
         let found = match self.config.instance(vm) {
             Ok(vm) => vm,
-            // Its runs are found by their own records.
+            // The instances' own records find them.
             Err(_) if is_vm_name(vm) => self.config.stray(vm),
             Err(_) => return Err(unknown()),
         };
@@ -75,8 +75,8 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// The VM called `name`, to be started. A throwaway instance ends with its first life, and what
-    /// the config no longer defines can't be begun.
+    /// The VM called `name`, to be started. A throwaway instance ends with its first life, and a VM
+    /// that the config no longer defines can't be started.
     ///
     /// # Errors
     /// As [`Registry::get`], or it is a throwaway instance.
@@ -92,10 +92,10 @@ impl<'a> Registry<'a> {
         }
     }
 
-    /// The VMs that names or patterns with `*` and `?` stand for, each once; `one` finds a name's.
+    /// The VMs that match names or patterns with `*` and `?`, each once; `one` looks up a name.
     ///
     /// # Errors
-    /// There is none for one of them, or a directory can't be read.
+    /// A name or pattern matches no VM, or a directory can't be read.
     pub fn matching(
         &self,
         patterns: &[String],
@@ -120,13 +120,13 @@ impl<'a> Registry<'a> {
         Ok(found)
     }
 
-    /// All VMs, in the order of the file, then those that only run; each with its throwaway
-    /// instances behind it.
+    /// All VMs, in the order of the file, then those that only run. Each is followed by its
+    /// throwaway instances.
     ///
     /// # Errors
     /// A directory can't be read.
     pub fn all(&self) -> Result<Vec<Instance>, Error> {
-        // Where there are a thousand VMs, few have ever run: one look finds those.
+        // Of a thousand VMs, few have ever run: one look finds those.
         let mut started = BTreeSet::new();
         for place in
             [Some(&self.config.runtime), self.config.earlier.as_ref()].into_iter().flatten()
@@ -155,8 +155,8 @@ impl<'a> Registry<'a> {
         Ok(found)
     }
 
-    /// Whether this config file has started it: beside one of any other name than `qqmgr.toml`
-    /// there may be VMs of other files, and files that only have such a name.
+    /// Whether this config file started the VM: a directory with a config of another name than
+    /// `qqmgr.toml` may hold other configs' VMs, and files with names like a VM's.
     fn is_ours(&self, instance: &Instance) -> Result<bool, Error> {
         let launch = match VmDir::open(instance) {
             Err(error) if matches!(error.get(), Some(SystemError::UnsafeDir { .. })) => {
@@ -168,13 +168,13 @@ impl<'a> Registry<'a> {
     }
 }
 
-/// Whether a name may be that of several VMs.
+/// Whether a name may match several VMs.
 pub fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?'])
 }
 
-/// Whether a VM lives, as far as can be told: what keeps that from being told is for whoever does
-/// something with it.
+/// Whether a VM is running, as far as qqmgr can tell. An error is reported by the command that then
+/// works on the VM.
 fn lives(instance: &Instance) -> bool {
     !matches!(Liveness::of(instance), Ok(Liveness::Stopped))
 }
@@ -187,7 +187,7 @@ fn runs_of(vm: &Instance) -> Result<Vec<Instance>, Error> {
     Ok(ids.iter().map(|id| vm.run(id)).collect())
 }
 
-/// The names in a directory that may not be there.
+/// The names in a directory, which may be missing.
 fn names_in(dir: &Path) -> Result<Vec<String>, Error> {
     let read = || -> io::Result<Vec<String>> {
         let mut names = Vec::new();

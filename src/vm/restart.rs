@@ -1,4 +1,4 @@
-//! Beginning a VM's life anew: with a fresh QEMU, or by a reset in place.
+//! Restarts a VM: with a new QEMU, or by a reset of the machine.
 
 use super::dir::VmDir;
 use super::ended::By;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The guest has `timeout` to power down, and QEMU as long to answer.
 ///
 /// # Errors
-/// The config can't be resolved, which leaves the VM as it is; or as stopping and starting.
+/// The config can't be resolved, which leaves the VM unchanged; or as stopping and starting.
 pub async fn restart(
     config: &Config,
     instance: &Instance,
@@ -86,11 +86,11 @@ impl Fault for StoppedNow {
     }
 }
 
-/// Presses the machine's reset button (QMP `system_reset`) and returns when it was reset; QEMU and
+/// Presses the machine's reset button (QMP `system_reset`) and returns after the reset. QEMU and
 /// its pid stay.
 ///
 /// # Errors
-/// The VM is not running or would end, or QMP does not answer as it should.
+/// The VM is not running, the reset would end it, or QMP does not answer correctly.
 pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     let vm = running(instance)?;
     if let Some(option) = Launch::read(&vm.dir)?.and_then(|launch| ends_with_reset(&launch.argv)) {
@@ -99,7 +99,7 @@ pub async fn reset(instance: &Instance) -> Result<u32, Error> {
     let before = Timeline::read(&vm.dir);
     let mut timeline = Timeline::of_reset(&vm.dir);
     timeline.pass(Milestone::Qmp);
-    // Whoever watches for the reset finds it noted. It is reset all the same if that can't be.
+    // Commands that wait for the reset find it in this record. The reset works without it.
     let _ = timeline.write(&vm.dir);
     let pressed = vm.qmp(PATIENCE, async |client| {
         client.execute("system_reset", None).await?;
@@ -115,16 +115,16 @@ pub async fn reset(instance: &Instance) -> Result<u32, Error> {
             _ => error,
         });
     }
-    // The guest that comes up may have other host keys.
+    // The guest may have new host keys after the reset.
     vm.dir.remove(files::KNOWN_HOSTS);
     Ok(vm.process.pid())
 }
 
-/// The option of a command line that has QEMU end where the machine would be reset (QEMU manual,
+/// The option on a command line that makes QEMU exit when the machine is reset (QEMU manual,
 /// "Invocation", `-no-reboot` and `-action`).
 fn ends_with_reset(argv: &[String]) -> Option<String> {
     let pairs = argv.iter().zip(argv.iter().skip(1).map(Some).chain([None]));
-    // Of several the last one counts.
+    // If there are several, the last one counts.
     let mut found = None;
     for (word, value) in pairs {
         match (option_name(word), value) {

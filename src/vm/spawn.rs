@@ -1,4 +1,4 @@
-//! Puts QEMU on its way: detached, its output on files, and in sight from its first moment.
+//! Starts the QEMU process: detached, its output in files, and visible from its first moment.
 
 use super::argv::CommandLine;
 use super::dir::VmDir;
@@ -18,8 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// Spawns QEMU for a VM whose launch record has been written, with its first commands in
-/// `commands`; `die_with_us` has the kernel kill it when the thread that executes it ends.
+/// Spawns QEMU for a VM whose launch record is written. `commands` contains QEMU's first commands.
+/// With `die_with_us` the kernel kills QEMU when the thread that executes it ends.
 ///
 /// # Errors
 /// A log can't be opened or the program can't be executed.
@@ -30,7 +30,7 @@ pub fn command(
     commands: &OwnedFd,
     die_with_us: bool,
 ) -> Result<Command, Error> {
-    // The serial log is QEMU's own to open, but it must not show the boot before if QEMU fails.
+    // QEMU opens the serial log itself, but if it fails, the log must not show the last boot.
     dir.begin_log(files::SERIAL)?;
     let record = CString::new(dir.file(files::LAUNCH).as_os_str().as_bytes())
         .map_err(|error| spawn_error(&line.bin, error.into()))?;
@@ -49,12 +49,12 @@ pub fn command(
     let commands = commands.as_raw_fd();
     let prepare = move || {
         rustix::process::setsid()?;
-        // SAFETY: whoever spawns us has it open until we are executed.
+        // SAFETY: the process that spawns us keeps it open until we are executed.
         let commands = unsafe { BorrowedFd::borrow_raw(commands) };
-        // What nobody has open forgets what is in it: whatever kills qqmgr, QEMU finds it there.
+        // QEMU inherits the FIFO: its contents are lost once no process has it open.
         rustix::io::fcntl_setfd(commands, FdFlags::empty())?;
         for fd in &withheld {
-            // SAFETY: the descriptor is not used; one that is closed by now is an error.
+            // SAFETY: the descriptor is not used; if it is closed by now, the call fails.
             let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
             let _ = rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC);
         }
@@ -63,14 +63,14 @@ pub fn command(
         }
         hold(&record)
     };
-    // SAFETY: the closure runs between fork and exec; all that it does is system calls, on memory
-    // made ready before.
+    // SAFETY: the closure runs between fork and exec; it only makes system calls, on memory that
+    // was prepared before.
     unsafe { command.pre_exec(prepare) };
     Ok(command)
 }
 
-/// Locks the launch record in the name of this process, for its whole life: a POSIX lock stays
-/// over execve(2), and our descriptor, left open, keeps it until the process ends.
+/// Locks the launch record for this process until it ends: a POSIX lock survives execve(2), and the
+/// open descriptor keeps it.
 fn hold(record: &CString) -> io::Result<()> {
     let file = rustix::fs::open(record.as_c_str(), OFlags::RDWR | OFlags::NOFOLLOW, Mode::empty())?;
     rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
@@ -78,8 +78,8 @@ fn hold(record: &CString) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether an argument hands QEMU this descriptor: `fd=3`, `vhostfds=3:4`, `"fd":"3"`, `fd:3`,
-/// `/dev/fd/3`, `addr.type=fd,addr.str=3`. One too many does less harm than one that is missing.
+/// Whether an argument gives QEMU this descriptor: `fd=3`, `vhostfds=3:4`, `"fd":"3"`, `fd:3`,
+/// `/dev/fd/3`, `addr.type=fd,addr.str=3`. A false match does less harm than a missed one.
 fn names(arg: &str, fd: RawFd) -> bool {
     let mut words = arg.split(|c: char| !c.is_ascii_alphanumeric());
     arg.contains("fd") && words.any(|word| word.parse() == Ok(fd))

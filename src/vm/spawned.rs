@@ -1,6 +1,6 @@
-//! QEMU as our child. A thread of its own forks it and waits for it: the kernel takes that thread
-//! for the parent whose end it may have to tell QEMU of (`PR_SET_PDEATHSIG`, prctl(2)), and in a
-//! program that goes on no zombie is left.
+//! QEMU as a child process. One thread forks it and waits for it: the kernel regards that thread as
+//! the parent whose end it may have to report to QEMU (`PR_SET_PDEATHSIG`, prctl(2)). A program
+//! that keeps running gets no zombie.
 
 use super::ladder::LAST_GRACE;
 use crate::sys::process::Process;
@@ -10,18 +10,19 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc;
 use tokio::sync::oneshot;
 
-/// QEMU, or what was started in its place.
+/// QEMU, or the program that was started in its place.
 pub struct Spawned {
     /// Its process.
     pub process: Process,
     group: Pid,
-    /// Until it is dropped nobody waits for the child: its pid, and its group's, stay its own.
+    /// Until this is dropped nothing waits for the child, so its pid and its group's are not
+    /// reused.
     unwaited: Option<mpsc::Sender<()>>,
     status: oneshot::Receiver<io::Result<ExitStatus>>,
 }
 
 impl Spawned {
-    /// Executes a command that leads a process group of its own.
+    /// Executes a command that leads its own process group.
     ///
     /// # Errors
     /// It can't be executed or watched.
@@ -47,7 +48,7 @@ impl Spawned {
         Ok(Spawned { process, group, unwaited: Some(unwaited), status })
     }
 
-    /// Kills it with all that it started itself; how it ended, to whoever asks first.
+    /// Kills it and its whole process group; the first caller learns how it ended.
     ///
     /// # Errors
     /// The kernel does not end it in time.

@@ -1,4 +1,4 @@
-//! Starting a VM: one QEMU, whoever else starts it too, and a reason where there is none.
+//! Starts a VM: one QEMU, even if several commands start it, or else the reason why it failed.
 
 use super::argv::CommandLine;
 use super::connect;
@@ -27,14 +27,14 @@ use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a QEMU that runs already may take to answer, or to end.
+/// How long a QEMU that is already running may take to answer, or to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often the log is looked at that QEMU has just opened: its first lines come within a
+/// The interval between looks at a log that QEMU has just opened: its first lines come within a
 /// millisecond.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A picked port can be lost to somebody else before QEMU has it.
+/// Another process can take a picked port before QEMU has it.
 const PORT_ATTEMPTS: usize = 3;
 
 /// How to start a VM.
@@ -44,31 +44,30 @@ pub struct StartOptions {
     pub extra: Vec<String>,
     /// How long QEMU has to answer.
     pub timeout: Duration,
-    /// Whether the kernel is to kill QEMU as soon as this process ends (prctl(2),
-    /// `PR_SET_PDEATHSIG`).
+    /// Whether the kernel kills QEMU as soon as this process ends (prctl(2), `PR_SET_PDEATHSIG`).
     pub die_with_us: bool,
 }
 
-/// What came of a start.
+/// The result of a start.
 #[derive(Clone, Debug, Serialize)]
 pub struct Started {
     /// The VM.
     pub name: String,
     /// QEMU's process.
     pub pid: u32,
-    /// Whether it was running before.
+    /// Whether it was already running.
     pub already_running: bool,
     /// The port for SSH on the host.
     pub ssh_port: u16,
     /// The ports on the host that the config gives names.
     pub ports: BTreeMap<String, u16>,
-    /// The arguments that were to be appended, but can't be, since it was running without them.
+    /// The arguments that could not be appended, since it was already running without them.
     pub ignored_args: Vec<String>,
-    /// What QEMU wrote to its standard error as it came up, line by line, made harmless.
+    /// What QEMU wrote to its standard error as it came up, line by line, sanitised.
     pub warnings: Vec<String>,
 }
 
-/// The command line that a start would execute; for a port `auto`, with one that is free now.
+/// The command line that a start would execute; for a port `auto`, with a port that is free now.
 ///
 /// # Errors
 /// The config can't be resolved, or an extra argument is qqmgr's own.
@@ -91,10 +90,10 @@ pub fn plan(
     Ok((vm, line))
 }
 
-/// Starts a VM and returns when its QMP has answered; one that runs already is no error.
+/// Starts a VM and returns when its QMP has answered. A VM that is already running is no error.
 ///
 /// # Errors
-/// QEMU can't be executed, ends, or does not answer in time; nothing of it is left then.
+/// QEMU can't be executed, ends, or does not answer in time; then nothing of it is left.
 pub async fn start(
     config: &Config,
     instance: &Instance,
@@ -103,7 +102,7 @@ pub async fn start(
     start_holding(config, instance, options, None).await
 }
 
-/// Starts a VM as [`start`] does, with the right to do so that the caller may have already.
+/// Starts a VM as [`start`] does; `lock` is the right to do so, if the caller has it already.
 ///
 /// # Errors
 /// As [`start`].
@@ -117,7 +116,7 @@ pub async fn start_holding(
     let deadline = deadline::within(options.timeout);
     let (dir, planned) = match (plan(config, instance, &options.extra), VmDir::open(instance)?) {
         (Ok(planned), _) => (VmDir::create(instance).map_err(unusable(instance))?, Ok(planned)),
-        // A VM that runs needs none.
+        // A running VM needs no valid config.
         (Err(error), Some(dir)) if error.get::<config::Error>().is_some() => (dir, Err(error)),
         (Err(error), _) => return Err(error),
     };
@@ -130,7 +129,7 @@ pub async fn start_holding(
     {
         let Running { name, dir, process } = running;
         let pid = process.pid();
-        // Whoever has started it may have been killed since, while it was still coming up.
+        // The qqmgr that started it may have been killed while the VM came up.
         if dir.has_event_log() {
             log_has_begun(&dir, deadline).await;
         }
@@ -193,7 +192,7 @@ impl Attempt<'_> {
         match &result {
             Ok(_) => {
                 self.dir.tighten();
-                // It has started all the same if this can't be noted.
+                // The VM has started even if this can't be recorded.
                 let _ = timeline.note(self.dir, Milestone::Qmp);
             }
             Err(error) => {
@@ -259,8 +258,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Notes how the start has failed, for whoever asks later; it has failed all the same if that
-    /// can't be noted.
+    /// Records how the start failed, for later commands. The start has failed even if this can't be
+    /// recorded.
     fn note(&self, error: &Error) {
         let detail = match error.get() {
             Some(VmError::Stopped { .. }) => return,
@@ -284,11 +283,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// Leaves nothing of a QEMU that did not come up, nor of what it started itself.
+    /// Removes a QEMU that did not come up, and every process that it started.
     async fn undo(&self, qemu: &mut Spawned) {
-        // What does not end is still the VM, with all that is known of it.
+        // A process that does not end is still the VM, so its records stay.
         let _ = qemu.end().await;
-        // A wrapper may have given QEMU a session of its own.
+        // A wrapper may have started QEMU in its own session.
         while let Ok(Some(process)) = self.dir.process() {
             let _ = process.signal(Signal::KILL);
             if !matches!(tokio::time::timeout(PATIENCE, process.ended()).await, Ok(Ok(()))) {
@@ -299,8 +298,8 @@ impl Attempt<'_> {
     }
 }
 
-/// Waits until QEMU has taken its first commands, from when on its events are written down; false if
-/// it does not.
+/// Waits until QEMU has taken its first commands; from then on it logs its events. False if it does
+/// not take them.
 async fn log_has_begun(dir: &VmDir, deadline: Instant) -> bool {
     let deadline = deadline.min(Instant::now() + PATIENCE);
     loop {
@@ -317,8 +316,8 @@ async fn first_answer(dir: &VmDir) -> Result<Client, qmp::Error> {
     Client::handshake(connect::open(dir, files::QMP_SOCKET).await?).await
 }
 
-/// Whether a process that is there will stay: one that was told to end, by a `stop` that was
-/// killed maybe, answers no more.
+/// Whether a process will stay: one that was told to end, perhaps by a `stop` that was killed, no
+/// longer answers.
 async fn stays(running: &Running) -> Result<bool, Error> {
     let ask = async |client: &mut Client| client.query_status().await;
     Ok(running.qmp(PATIENCE, ask).await.is_ok() || running.dir.process()?.is_some())

@@ -1,4 +1,4 @@
-//! What a VM is doing, in QEMU's words, and what helps where it stands still.
+//! What a VM is doing, in QEMU's words, and what helps if its guest does not run.
 
 /// The state of a VM that has no process.
 const STOPPED: &str = "stopped";
@@ -7,9 +7,9 @@ const STOPPED: &str = "stopped";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// QMP's run state (QEMU QMP Reference, `RunState`), but `panicked` for `guest-panicked`;
-    /// `stopped` without a process, `unknown` where nobody can tell.
+    /// `stopped` without a process, `unknown` if it can't be found out.
     pub name: String,
-    /// What there is to say about it, for people.
+    /// A detail about it, for people.
     pub detail: Option<String>,
 }
 
@@ -18,12 +18,12 @@ impl State {
         State { name: name.to_owned(), detail: None }
     }
 
-    /// Without a process.
+    /// The state without a process.
     pub fn stopped() -> State {
         State::new(STOPPED)
     }
 
-    /// With a process in another pid namespace.
+    /// The state with a process in another pid namespace.
     pub fn elsewhere() -> State {
         State::new("elsewhere")
     }
@@ -33,29 +33,29 @@ impl State {
         State::new("foreign")
     }
 
-    /// With a process that nobody can ask.
+    /// The state with a process that can't be asked.
     pub fn unknown() -> State {
         State::new("unknown")
     }
 
-    /// With a guest that has panicked, for this reason.
+    /// The state with a guest that has panicked for this reason.
     pub fn panicked(reason: &str) -> State {
         let detail = (!reason.is_empty()).then(|| reason.to_owned());
         State { detail, ..State::new("panicked") }
     }
 
-    /// By QMP's word for it.
+    /// The state that QMP calls `name`.
     pub fn of_run_state(name: &str) -> State {
         State::new(if name == "guest-panicked" { "panicked" } else { name })
     }
 
-    /// Whether this is the state that the condition `wanted` is about: a machine that was reset
-    /// while paused is `prelaunch`, and still paused.
+    /// Whether this is the state of the condition `wanted`: a machine that was reset while paused
+    /// is `prelaunch`, and still paused.
     pub fn is(&self, wanted: &str) -> bool {
         self.name == wanted || (wanted == "paused" && self.name == "prelaunch")
     }
 
-    /// Why the guest of the VM called `vm` does not go on, and what helps; `None` if it runs.
+    /// Why the guest of the VM called `vm` does not run, and what helps; `None` if it runs.
     pub fn standstill(&self, vm: &str) -> Option<String> {
         let detail = self.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let state = format!("its state is `{}`{detail}", self.name);

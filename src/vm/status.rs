@@ -1,4 +1,4 @@
-//! What is: the state of a VM, or of all of them side by side.
+//! The status of one VM, or of all VMs side by side.
 
 use super::address::{self, address};
 use super::dir::VmDir;
@@ -29,30 +29,30 @@ use std::time::Duration;
 /// How long `status` waits for QMP.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long `list` waits for the QMP of one VM, all of them side by side.
+/// How long `list` waits for the QMP of one VM; all VMs are asked side by side.
 const LIST_PATIENCE: Duration = Duration::from_millis(800);
 
-/// How long QEMU takes to end when it has said that it does.
+/// How long QEMU may take to end after it has announced that.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
-/// As much of what a keeper has noted is looked at, in bytes.
+/// How much of a keeper's log is read, in bytes.
 const LONGEST_NOTE: u64 = 1024;
 
-/// As many descriptors it takes to ask a VM.
+/// How many descriptors it takes to ask a VM.
 const DESCRIPTORS: usize = 5;
 
-/// All that is known about a VM.
+/// Everything known about a VM.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// Its name.
+    /// The VM's name.
     pub name: String,
-    /// Its state, as [`State::name`].
+    /// Its state, as in [`State::name`].
     pub state: String,
-    /// What there is to say about that, for people.
+    /// A detail about the state, for people.
     pub state_detail: Option<String>,
     /// QEMU's process.
     pub pid: Option<u32>,
-    /// How long that has been running, in seconds.
+    /// How long QEMU has been running, in seconds.
     pub uptime_seconds: Option<f64>,
     /// QEMU's version.
     pub qemu_version: Option<String>,
@@ -62,15 +62,15 @@ pub struct Status {
     pub ports: BTreeMap<String, u16>,
     /// The host's ports that QEMU forwards into the guest.
     pub forwards: Vec<Forward>,
-    /// Whether a `stop`, or the end of its lease, is underway.
+    /// Whether a `stop`, or the end of its lease, is in progress.
     pub stopping: bool,
-    /// When it is to end by itself.
+    /// When it has to end by itself.
     pub lease: Option<LeaseStatus>,
-    /// When the keeper of its lease failed last, and at what.
+    /// When the keeper of its lease last failed, and why.
     pub keeper_error: Option<String>,
-    /// How it ended, of one that has no process and was started once.
+    /// How it ended, if it has no process and was started before.
     pub ended: Option<Ended>,
-    /// Whether the config has its definition: it may have been renamed or removed meanwhile.
+    /// Whether the config defines it: it may have been renamed or removed since the start.
     pub configured: bool,
     /// Its runtime directory.
     pub dir: PathBuf,
@@ -142,7 +142,7 @@ impl Status {
         Status { state: State::unknown().name, error: Some(error.to_string()), ..self }
     }
 
-    /// The status of a VM that no file tells of: stopped, unless it is an orphan.
+    /// The status of a VM without files: stopped, unless it is an orphan.
     fn without_files(instance: &Instance) -> Status {
         let status = Status::stopped(instance);
         let Some(process) = orphan(instance) else {
@@ -160,7 +160,7 @@ impl Status {
         self
     }
 
-    /// What can be told of a process without asking it.
+    /// What is known about a process without asking it.
     ///
     /// # Errors
     /// A record can't be read.
@@ -178,10 +178,10 @@ impl Status {
     }
 }
 
-/// The state of a VM that runs: as the log of its events tells it, else asked of QMP.
+/// The state of a running VM: from the event log, or else from QMP.
 ///
 /// # Errors
-/// QMP does not answer as it should.
+/// QMP does not answer correctly.
 pub async fn state_of(vm: &Running, history: &History) -> Result<State, Error> {
     match (history.state(&vm.dir), history.likely_state()) {
         (Some(state), _) => Ok(state),
@@ -189,15 +189,15 @@ pub async fn state_of(vm: &Running, history: &History) -> Result<State, Error> {
     }
 }
 
-/// The state of a VM that runs, asked of QMP.
+/// The state of a running VM, from QMP.
 ///
 /// # Errors
-/// QMP does not answer as it should.
+/// QMP does not answer correctly.
 pub async fn ask_state(vm: &Running) -> Result<State, Error> {
     Ok(vm.qmp(PATIENCE, question).await?.0)
 }
 
-/// Why the guest of a VM does not go on, if it runs and does not, and what helps.
+/// Why the guest of a running VM does not run, and what helps; `None` if it runs.
 pub async fn standstill(instance: &Instance) -> Option<String> {
     let vm = find_running(instance).ok()??;
     let history = History::read(&vm.dir).ok()?;
@@ -207,7 +207,7 @@ pub async fn standstill(instance: &Instance) -> Option<String> {
 /// The state of one VM.
 ///
 /// # Errors
-/// The directory can't be used, or QMP does not answer as it should.
+/// The directory can't be used, or QMP does not answer correctly.
 pub async fn status(instance: &Instance) -> Result<Status, Error> {
     let mut status = match ask(instance, PATIENCE).await? {
         (status, None) => status,
@@ -222,11 +222,11 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
     Ok(status)
 }
 
-/// The states of many VMs, asked side by side, as far as our descriptors suffice; what goes wrong
-/// with one is in its `error`.
+/// The states of many VMs, asked side by side, as far as our descriptors suffice. If one fails, its
+/// `error` says why.
 pub async fn list(instances: &[Instance]) -> Vec<Status> {
     let one = async |instance| {
-        // On the heap only while it's being asked: most of a thousand VMs don't even run.
+        // On the heap, and only while it is asked: most of a thousand VMs are not even running.
         match Box::pin(ask(instance, LIST_PATIENCE)).await {
             Ok((status, None)) => status,
             Ok((status, Some(error))) => status.failed(&error),
@@ -238,7 +238,7 @@ pub async fn list(instances: &[Instance]) -> Vec<Status> {
     stream::iter(all).buffered(descriptors::at_once(DESCRIPTORS)).collect().await
 }
 
-/// The state of a VM, and what went wrong with asking its process.
+/// The state of a VM, and the error if its process could not be asked.
 async fn ask(instance: &Instance, patience: Duration) -> Result<(Status, Option<Error>), Error> {
     let Some(dir) = VmDir::open(instance)? else {
         return Ok((Status::without_files(instance), None));

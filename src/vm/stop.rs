@@ -1,4 +1,4 @@
-//! Stopping a VM, also against others that start or stop it, and what it leaves.
+//! Stops a VM, even while other commands start or stop it, and removes what it leaves.
 
 use super::dir::VmDir;
 use super::ended::By;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What came of a stop.
+/// The result of a stop.
 #[derive(Clone, Debug, Serialize)]
 pub struct Stopped {
     /// The VM.
@@ -32,7 +32,7 @@ pub struct Stopped {
     pub notes: Vec<String>,
 }
 
-/// Stops a VM and returns when its process is gone; one that doesn't run is no error.
+/// Stops a VM and returns when its process has ended. A VM that is not running is no error.
 ///
 /// # Errors
 /// The directory can't be used, or the process survives SIGKILL.
@@ -40,7 +40,7 @@ pub async fn stop(instance: &Instance, from: From, by: By) -> Result<Stopped, Er
     Ok(stop_and_hold(instance, from, by).await?.0)
 }
 
-/// Stops a VM as [`stop`] does, if it is still this process, and not a later one, that runs.
+/// Stops a VM as [`stop`] does, but only if this process, and not a later one, is the VM.
 ///
 /// # Errors
 /// As [`stop`].
@@ -65,7 +65,7 @@ pub async fn stop_and_hold(
     descend(None, instance, from, by).await
 }
 
-/// Goes down the ladder with whatever process is the VM's, or with this one only.
+/// Stops the VM's process, whatever it is, or only this one.
 async fn descend(
     only: Option<&Process>,
     instance: &Instance,
@@ -87,7 +87,7 @@ async fn descend(
     let lock = dir.lock(&instance.name, deadline::after(started, patience)).await;
     let found = match &lock {
         Ok(_) => dir.process()?,
-        // A start may be underway, or what is left of one that was killed.
+        // A start may be in progress, or may have been killed and left a process.
         Err(_) => dir.settled_process().await?,
     };
     let mut notes = Vec::new();
@@ -104,11 +104,11 @@ async fn descend(
             return Ok((nothing, lock.ok()));
         }
     };
-    // As long as the other has not ended, its pid is its own.
+    // A process that has not ended keeps its pid.
     if only.is_some_and(|only| only.pid() != process.pid() || only.has_ended()) {
         return Ok((nothing, lock.ok()));
     }
-    // If that can't be, another stop has it, or nobody is told.
+    // This fails if another stop holds it; then the cause is not recorded.
     let held = process::hold(&dir.file(files::END)).ok();
     let note = |record: Record| held.as_ref().and_then(|file| record.write(file).ok());
     note(Record::new(by));
@@ -128,19 +128,19 @@ pub fn is_stopping(dir: &VmDir) -> bool {
     Process::holding(&dir.file(files::END)).is_ok_and(|stopper| stopper.is_some())
 }
 
-/// Whether the life of the VM that ran last was ended by a stop, or is being ended.
+/// Whether a stop ended the VM's latest life, or is ending it.
 pub fn was_stopped(dir: &VmDir) -> bool {
     dir.file(files::END).exists()
 }
 
-/// Forgets a stop of a running VM that was broken off: what ends the VM later is something else.
+/// Forgets an interrupted stop of a running VM: it is not what ends the VM later.
 pub fn forget_broken_off(dir: &VmDir) {
     if was_stopped(dir) && !is_stopping(dir) {
         dir.remove(files::END);
     }
 }
 
-/// Removes what a VM has left that has ended by itself, unless it was started again.
+/// Removes the files of a VM that has ended by itself, unless it was started again.
 ///
 /// # Errors
 /// The directory can't be used.
@@ -152,7 +152,7 @@ pub async fn tidy(instance: &Instance) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes what QEMU left, unless a start was quicker.
+/// Removes the files of QEMU, unless a new start came first.
 async fn clean_after(
     dir: &VmDir,
     vm: &str,

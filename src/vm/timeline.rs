@@ -1,4 +1,4 @@
-//! When a boot passed its milestones, for as long as somebody watched it.
+//! When a boot passed its milestones, as far as a command watched it.
 
 use super::dir::VmDir;
 use super::files;
@@ -7,10 +7,10 @@ use crate::sys::clock;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A machine that resets may do so again from its firmware, for the same boot.
+/// A machine that resets may reset again from its firmware, in the same boot.
 pub const ONE_RESET: Duration = Duration::from_secs(2);
 
-/// No two boots begin within so many seconds.
+/// Two boots begin at least this far apart, in seconds.
 const ONE_SPAWN: f64 = 0.001;
 
 /// A milestone of a boot.
@@ -18,9 +18,9 @@ const ONE_SPAWN: f64 = 0.001;
 pub enum Milestone {
     /// QMP answered.
     Qmp,
-    /// The first byte came out of the serial port.
+    /// The serial port wrote its first byte.
     Serial,
-    /// The kernel's first line did.
+    /// The serial port wrote the kernel's first line.
     Kernel,
     /// An SSH login worked.
     Ssh,
@@ -41,7 +41,7 @@ impl Milestone {
         }
     }
 
-    /// What it is, for people.
+    /// Its name for people.
     pub fn label(self) -> &'static str {
         match self {
             Milestone::Qmp => "QMP answered",
@@ -52,20 +52,20 @@ impl Milestone {
     }
 }
 
-/// The milestones of a VM's latest boot, in seconds since QEMU was spawned or the machine reset by us;
-/// `None` is one that has not come, or that nobody was there to see.
+/// The milestones of a VM's latest boot, in seconds since QEMU was spawned or qqmgr reset the
+/// machine; `None` if the milestone has not come, or no command saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// When QEMU was spawned, or the machine reset, in seconds since 1970.
     pub spawned_at: f64,
-    /// How long the serial log was then, in bytes.
+    /// The length of the serial log at that time, in bytes.
     #[serde(default)]
     pub serial_begins: u64,
     /// QMP answered.
     pub qmp: Option<f64>,
-    /// The first byte came out of the serial port.
+    /// The serial port wrote its first byte.
     pub serial: Option<f64>,
-    /// The kernel's first line did.
+    /// The serial port wrote the kernel's first line.
     pub kernel: Option<f64>,
     /// An SSH login worked.
     pub ssh: Option<f64>,
@@ -77,19 +77,19 @@ impl Timeline {
         Timeline { spawned_at: clock::now(), ..Timeline::default() }
     }
 
-    /// That of a boot after a reset, which begins now.
+    /// The timeline of a boot that a reset begins now.
     pub fn of_reset(dir: &VmDir) -> Timeline {
         let serial_begins = std::fs::metadata(dir.file(files::SERIAL)).map_or(0, |log| log.len());
         Timeline { serial_begins, ..Timeline::begin() }
     }
 
-    /// Whether it is that of the boot which began with a reset at this time, since 1970: who resets
-    /// a machine begins the timeline before.
+    /// Whether it is the timeline of the boot that began with a reset at this time, since 1970:
+    /// `qqmgr restart` begins the timeline before it resets the machine.
     pub fn is_of_boot(&self, reset_at: Duration) -> bool {
         reset_at.as_secs_f64() - self.spawned_at < ONE_RESET.as_secs_f64()
     }
 
-    /// The timeline of the VM's latest boot, as far as anybody has noted one.
+    /// The timeline of the VM's latest boot, if a command recorded one.
     pub fn read(dir: &VmDir) -> Option<Timeline> {
         serde_json::from_slice(&std::fs::read(dir.file(files::TIMELINE)).ok()?).ok()
     }
@@ -109,16 +109,16 @@ impl Timeline {
         }
     }
 
-    /// Notes in the record that a milestone is passed now, unless it was before; nothing is noted
-    /// any more of a boot before a reset. What others have noted meanwhile is taken over.
+    /// Records that a milestone is passed now, unless it was before. It records nothing about a
+    /// boot that a reset has ended, and keeps what other processes recorded meanwhile.
     ///
     /// # Errors
     /// The record can't be written.
     pub fn note(&mut self, dir: &VmDir, milestone: Milestone) -> Result<(), Error> {
-        // Others read, change and write it too: it is theirs or ours in turn.
+        // Other processes read, change and write it too, so only one does so at a time.
         let _turn = dir.turn();
         let latest = Timeline::read(dir).unwrap_or_default();
-        // One of them may have been through JSON.
+        // One of the two may have been through JSON.
         if (latest.spawned_at - self.spawned_at).abs() < ONE_SPAWN {
             *self = latest;
             self.pass(milestone);

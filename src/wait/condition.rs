@@ -1,10 +1,10 @@
-//! What can be waited for, as it is written on the command line.
+//! The conditions of `wait`, as they are written on the command line.
 
 use regex::Regex;
 use std::fmt;
 use std::str::FromStr;
 
-/// Something about a VM that holds or doesn't yet.
+/// A condition that a VM meets or does not meet yet.
 #[derive(Clone, Debug)]
 pub enum Condition {
     /// Its run state is `running`.
@@ -35,7 +35,7 @@ pub enum GuestPort {
 }
 
 impl Condition {
-    /// The state that it is about.
+    /// The state that the condition is about, if it is about one.
     pub(super) fn state(&self) -> Option<&'static str> {
         match self {
             Condition::Running => Some("running"),
@@ -44,7 +44,7 @@ impl Condition {
         }
     }
 
-    /// Whether only a guest that runs can make it hold.
+    /// Whether only a running guest can meet it.
     pub fn needs_guest(&self) -> bool {
         self.needs_answer() || matches!(self, Condition::Serial(_))
     }

@@ -1,30 +1,30 @@
-//! Why a wait has failed.
+//! Why a wait failed.
 
 use crate::error::{colon, faults};
 use crate::text::duration;
 use std::time::Duration;
 
-/// Why a wait has failed.
+/// Why a wait failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
-    /// What was waited for did not come in time.
+    /// A condition was not met in time.
     #[error("VM `{vm}`: {}{}{}", not_held(*waited, missing), also_held(held), colon(detail))]
     Timeout {
         /// The VM.
         vm: String,
         /// How long we waited.
         waited: Duration,
-        /// The conditions that did not hold.
+        /// The conditions that were not met.
         missing: String,
-        /// Those that did.
+        /// The conditions that were met.
         held: String,
-        /// What else is known: what keeps the guest, or what ssh said.
+        /// What else is known: why the guest does not run, or what ssh said.
         detail: String,
-        /// The end of the serial log, made harmless.
+        /// The end of the serial log, sanitised.
         excerpt: String,
     },
-    /// Something holds that must not.
+    /// A condition of `--fail-on` was met.
     #[error("VM `{vm}`: {condition} came true, and `--fail-on` ends the wait")]
     Failed {
         /// The VM.
@@ -37,22 +37,22 @@ pub enum WaitError {
     Panicked {
         /// The VM.
         vm: String,
-        /// The kernel's reason, made harmless.
+        /// The kernel's reason, sanitised.
         reason: String,
-        /// What the serial log tells of it, made harmless.
+        /// What the serial log shows about it, sanitised.
         excerpt: String,
-        /// Whether QEMU goes on.
+        /// Whether QEMU stays after the panic.
         left: bool,
     },
-    /// The guest began anew in the middle of what it had to do.
+    /// The guest was reset while it was needed.
     #[error("VM `{vm}`: the guest was reset")]
     GuestReset {
         /// The VM.
         vm: String,
-        /// The end of the serial log, made harmless.
+        /// The end of the serial log, sanitised.
         excerpt: String,
     },
-    /// QEMU has stopped the guest, whose disk failed.
+    /// QEMU stopped the guest because a disk failed.
     #[error("VM `{vm}`: QEMU stopped the guest{}", colon(detail))]
     IoError {
         /// The VM.
@@ -107,7 +107,7 @@ fn not_held(waited: Duration, missing: &str) -> String {
     }
 }
 
-/// The conditions that did hold.
+/// The conditions that were met.
 fn also_held(held: &str) -> String {
     if held.is_empty() { String::new() } else { format!("; {held} held") }
 }

@@ -18,18 +18,18 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-/// Between two looks at QEMU's connections; the longer it takes, the longer it will.
+/// The interval between looks at QEMU's connections; it grows with the time waited.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(1);
 
 /// How long the guest may take to answer where it is asked only once.
 const ONE_TRY: Duration = Duration::from_secs(2);
 
-/// How long QEMU may take to tell its connections, and a broken session until it is tried again.
+/// How long QEMU may take to list its connections, and the pause after a broken session.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Waits until the guest accepts a connection to its `port`: QEMU accepts for the guest, before it
-/// asks it. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's own
-/// table tells.
+/// Waits until the guest accepts a connection to its `port`. QEMU accepts for the guest before it
+/// asks the guest. If the guest refuses, QEMU hangs up; if it accepts but says nothing, only QEMU's
+/// own table shows that.
 pub async fn port_accepts(subject: &Subject<'_>, port: &GuestPort) -> Result<(), Error> {
     let rule = match way(subject, port).await? {
         Way::Forwarded(rule) => rule,
@@ -149,8 +149,8 @@ fn named(subject: &Subject<'_>, name: &str) -> Result<u16, Error> {
     Ok(port?)
 }
 
-/// Returns when the guest has accepted a connection that was not there before: other people's
-/// prove nothing, which the guest may have forgotten since.
+/// Returns when the guest has accepted a new connection. Older ones prove nothing: the guest may
+/// have lost them in a reset.
 async fn another_is_established(subject: &Subject<'_>, port: u16, before: Option<HashSet<String>>) {
     let began = Instant::now();
     loop {
@@ -164,7 +164,7 @@ async fn another_is_established(subject: &Subject<'_>, port: u16, before: Option
     }
 }
 
-/// QEMU's descriptors of the connections that the guest has accepted on `port`, if it tells.
+/// QEMU's descriptors of the connections that the guest has accepted on `port`, if QEMU lists them.
 async fn connections(subject: &Subject<'_>, port: u16) -> Option<HashSet<String>> {
     let table = subject.vm.qmp(PATIENCE, vm::usernet_table).await.ok()?;
     let rows = usernet::connections(&table);
@@ -181,14 +181,14 @@ pub async fn has_file(session: &Session, path: &str) -> Result<bool, Error> {
     Ok(status.success())
 }
 
-/// Waits until a file exists, with one command in the guest that looks for it.
+/// Waits until a file exists, with one command that looks for it in the guest.
 pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
     let script = look_for(path);
     loop {
         let mut command = tokio::process::Command::from(session.ssh(std::slice::from_ref(&script)));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut ssh = command.kill_on_drop(true).spawn().map_err(not_run)?;
-        // Its end tells the guest that nobody waits any more.
+        // Its end tells the guest that the wait is over.
         let _stdin = ssh.stdin.take();
         if ssh.wait().await.map_err(not_run)?.success() {
             return Ok(());
@@ -198,8 +198,8 @@ pub async fn file_exists(session: &Session, path: &str) -> Result<(), Error> {
     }
 }
 
-/// A shell script that looks for a file until it is there or standard input ends: an SSH server
-/// ends no command whose client has left.
+/// A shell script that looks for a file until it exists or standard input ends: an SSH server ends
+/// no command when its client leaves.
 fn look_for(path: &str) -> String {
     let there = format!("test -e {}", quoted(path));
     format!(

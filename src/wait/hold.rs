@@ -1,5 +1,5 @@
-//! Waiting as planned: conditions that what is seen makes true, and others that have to be asked
-//! for or tried.
+//! Waits for the conditions of a plan. Events and the serial log settle some of them; the others
+//! need a question to QEMU or a try.
 
 use super::observer::Seen;
 use super::subject::Subject;
@@ -17,24 +17,24 @@ use futures_util::stream::FuturesUnordered;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long QEMU may take to tell which events it has, while it is waited for them.
+/// How long QEMU may take to list its events, while the wait for them goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long one try may take where it is asked how things are now.
 const ONE_TRY: Duration = Duration::from_secs(20);
 
-/// How long QEMU takes at most from its first word in the log to its first event.
+/// The longest time from QEMU's first line in the log to its first event.
 const COMING_UP: Duration = Duration::from_secs(1);
 
-/// A condition that is being asked for or tried, by its index; false if it does not hold.
+/// A condition that is being asked for or tried, by its index; false if it is not met.
 type Probe<'a> = BoxFuture<'a, (usize, Result<bool, Error>)>;
 
-/// All conditions of a plan, and how they stand.
+/// All conditions of a plan, and which of them are met.
 struct Standing<'a> {
-    /// Those that make the waiting fail, then the others.
+    /// First those of `fail_on`, then the others.
     conditions: Vec<&'a Condition>,
     held: Vec<bool>,
-    /// How many of them make it fail.
+    /// How many belong to `fail_on`.
     failing: usize,
 }
 
@@ -54,14 +54,14 @@ impl<'a> Standing<'a> {
         if any { held.contains(&true) } else { !held.contains(&false) }
     }
 
-    /// The names of those that are waited for and hold, or don't.
+    /// The names of the conditions waited for that are met, or that are not.
     fn names(&self, held: bool) -> Vec<String> {
         let all = self.conditions.iter().zip(&self.held).skip(self.failing);
         let chosen = all.filter(|(_, is_held)| **is_held == held);
         chosen.map(|(condition, _)| condition.to_string()).collect()
     }
 
-    /// The conditions that do not hold yet, with their indices.
+    /// The conditions that are not met yet, with their indices.
     fn open(&self) -> Vec<(usize, &'a Condition)> {
         let all = self.conditions.iter().zip(&self.held).enumerate();
         all.filter(|(_, (_, held))| !**held).map(|(at, (condition, _))| (at, *condition)).collect()
@@ -89,7 +89,7 @@ impl<'a> Standing<'a> {
         is_news
     }
 
-    /// Takes in the VM's state; where the log does not tell it, what asks for it.
+    /// Takes in the VM's state. If the log does not tell it, returns the questions that do.
     fn see_state<'s>(&mut self, history: &History, subject: &'s Subject<'_>) -> Vec<Probe<'s>> {
         let open = self.open().into_iter();
         let about_state = open.filter_map(|(at, condition)| Some((at, condition.state()?)));
@@ -108,11 +108,11 @@ impl<'a> Standing<'a> {
 }
 
 impl Watch<'_> {
-    /// Waits as planned; what is known of a VM that dies or never comes up, as it was to since
-    /// `begun`, goes into a bundle.
+    /// Waits as planned, and makes a bundle if the VM dies or never comes up; the caller began to
+    /// wait for the VM at `begun`.
     ///
     /// # Errors
-    /// The time is over, the VM ends, an alarm is raised, or something holds that must not.
+    /// The time is over, the VM ends, an alarm is raised, or a condition of `fail_on` is met.
     pub async fn hold(&mut self, begun: Instant, plan: &Plan) -> Result<Waited, Error> {
         let result = self.until_held(plan).await;
         self.bundled(begun, result).await
@@ -141,7 +141,7 @@ impl Watch<'_> {
         }
         probes.extend(standing.see_state(&observer.history, subject));
         standing.tell(subject);
-        // What is there already counts, however little time there is.
+        // The past counts first, however little time there is.
         let mut has_caught_up = false;
         loop {
             if let Some(condition) = standing.failed() {
@@ -199,7 +199,7 @@ fn see_history(standing: &mut Standing<'_>, subject: &Subject<'_>) -> Result<(),
     Ok(())
 }
 
-/// What asks for or tries a condition that nothing tells of, or finds that it can't hold.
+/// Asks for or tries a condition that no log shows, or finds that it can't be met.
 fn probe<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> Option<Probe<'s>> {
     let holds = async move || match condition {
         Condition::Port(port) => guest::port_accepts(subject, port).await,
@@ -229,14 +229,14 @@ fn once<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> Op
     condition.needs_answer().then(|| Box::pin(probe) as Probe<'s>)
 }
 
-/// Asks for the state.
+/// Asks QEMU for the state.
 fn ask<'s>(subject: &'s Subject<'_>, at: usize, wanted: &'static str) -> Probe<'s> {
     let holds = async || Ok(vm::ask_state(&subject.vm).await?.is(wanted));
     Box::pin(async move { (at, still(subject, holds().await).await) })
 }
 
-/// The result, unless QEMU is about to end: its connections break before that can be seen, and it
-/// is for the waiting as a whole to say.
+/// The result, unless QEMU is about to end. Its connections break before its end can be seen, and
+/// then the wait as a whole reports the end.
 async fn still(subject: &Subject<'_>, result: Result<bool, Error>) -> Result<bool, Error> {
     let broken = result.as_ref().err().and_then(Error::get);
     match broken {
@@ -247,10 +247,10 @@ async fn still(subject: &Subject<'_>, result: Result<bool, Error>) -> Result<boo
     }
 }
 
-/// Returns when it turns out that this QEMU has no such event.
+/// Returns when QEMU turns out to have no such event.
 async fn has_no_event(subject: &Subject<'_>, name: &str) -> Error {
     if events::check(&subject.vm).is_err() {
-        // It may just be coming up.
+        // QEMU may still be coming up.
         tokio::time::sleep(COMING_UP).await;
         if let Err(error) = events::check(&subject.vm) {
             return error;

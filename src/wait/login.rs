@@ -1,4 +1,4 @@
-//! A login to the guest. The wait ends at once where no login can succeed.
+//! Waits for a login to the guest, and fails at once if no login can succeed.
 
 use super::Subject;
 use crate::Error;
@@ -14,7 +14,7 @@ const ADDRESS_INTERVAL: Duration = Duration::from_millis(500);
 const ONE_TRY: Duration = Duration::from_secs(5);
 
 impl Subject<'_> {
-    /// Waits for a login and notes it as a milestone if it was not possible before.
+    /// Waits for a login, and records the milestone if this is the first.
     pub(super) async fn log_in(&self) -> Result<Session, Error> {
         let began = Instant::now();
         let fresh = self.timeline.lock().age() < 1.0;
@@ -63,7 +63,7 @@ impl Subject<'_> {
         Ok(said.is_none().then_some(session))
     }
 
-    /// Returns when ssh can't even read the VM's options.
+    /// Returns when ssh can't read the VM's options.
     async fn refused(&self, session: &Session) -> Error {
         match self.doubts(session).await {
             Some(doubts) if !doubts.refused.is_empty() => self.doubtful(doubts.refused, ""),
@@ -71,15 +71,16 @@ impl Subject<'_> {
         }
     }
 
-    /// Notes what ssh said of a login that failed, which is in vain for good if the guest wants a
-    /// key and there is none that ssh can use.
+    /// Keeps what ssh said about a failed login. This is an error if no login can ever work: the
+    /// guest wants a key, and ssh can use none.
     async fn denied(&self, session: &Session, said: String) -> Result<(), Error> {
         self.last_ssh.lock().clone_from(&said);
         let Some(denial) = said.lines().rfind(|line| line.contains(ssh::DENIED)) else {
             return Ok(());
         };
         match self.doubts(session).await {
-            // What ssh does not say it ignores, it has not come to need: an agent may have it.
+            // If ssh does not say that it ignores a key, it may not have tried it: an agent may
+            // hold one.
             Some(Doubts { keyless: true, keys, .. })
                 if said.contains("UNPROTECTED PRIVATE KEY")
                     || keys.iter().all(|(fault, _)| *fault != KeyFault::Open) =>

@@ -1,4 +1,4 @@
-//! Waiting for things to become true of a running VM, all at once, each by the event itself.
+//! Waits until conditions of a running VM are met, all at once, each as soon as its event comes.
 
 mod condition;
 mod error;
@@ -25,17 +25,17 @@ use tokio::time::Instant;
 /// What to wait for.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What has to become true.
+    /// The conditions to meet.
     pub conditions: Vec<Condition>,
     /// Whether one of them is enough.
     pub any: bool,
-    /// What makes the waiting fail at once.
+    /// The conditions that make the wait fail at once.
     pub fail_on: Vec<Condition>,
-    /// Whether events count that came before the waiting began.
+    /// Whether events count that came before the wait began.
     pub since_start: bool,
     /// How long to wait at the most; no time at all asks whether it is so now.
     pub timeout: Duration,
-    /// When that began.
+    /// When the wait began.
     pub since: Instant,
 }
 
@@ -55,20 +55,20 @@ impl Plan {
     }
 }
 
-/// What came of it.
+/// The result of a wait.
 #[derive(Clone, Debug, Serialize)]
 pub struct Waited {
     /// The VM.
     pub name: String,
-    /// The conditions that held.
+    /// The conditions that were met.
     pub held: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
 }
 
-/// Waits as planned for a VM; where it is to be running, it may be started meanwhile.
+/// Waits as planned for a VM; if it has to be running, another command may start it meanwhile.
 ///
-/// What is known of a VM that dies or never comes up goes into a bundle.
+/// If the VM dies or never comes up, a bundle keeps what is known about it.
 ///
 /// # Errors
 /// As [`Watch::hold`], or the VM is not running.

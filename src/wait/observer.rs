@@ -1,5 +1,5 @@
-//! Everything that happens to a running VM, in one place: its events, what its serial port says,
-//! and its end, after which there is nothing more.
+//! Everything that happens to a running VM, in one stream: its events, its serial lines and its
+//! end, which is always last.
 
 use super::serial::SerialLog;
 use super::subject::Subject;
@@ -12,7 +12,7 @@ use inotify::WatchMask;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A guest that speaks again after so long has come to something new.
+/// When a guest writes again after this silence, it may have come up further.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Something that happened.
@@ -28,17 +28,17 @@ pub enum Seen {
     Ended,
 }
 
-/// Sees what happens to a VM.
+/// Observes a VM.
 pub struct Observer {
     events: Option<EventLog>,
     serial: SerialLog,
     changes: Changes,
     has_ended: bool,
-    /// What the events say so far.
+    /// What the events have told so far.
     pub history: History,
-    /// The milestone that the next lines of the boot may pass, if it is watched from its start.
+    /// The milestone that the next serial lines may pass, if the boot is watched from its start.
     awaited: Option<Milestone>,
-    /// When the serial port spoke last.
+    /// When the serial port last wrote.
     spoke: Instant,
 }
 
@@ -50,7 +50,7 @@ impl Observer {
     pub fn open(vm: &Running, timeline: &Timeline) -> Result<Observer, Error> {
         let mut events = EventLog::open(&vm.dir)?;
         let mut serial = SerialLog::open(&vm.dir, timeline.serial_begins)?;
-        // Watched before they are read, so that nothing falls between.
+        // The watch begins before the first read, so that nothing is missed.
         let log = events.as_ref().map(EventLog::own_path);
         let paths = [Some(vm.dir.file(files::SERIAL)), log];
         let paths: Vec<_> = paths.iter().flatten().map(|path| path.as_path()).collect();
@@ -65,14 +65,14 @@ impl Observer {
         Ok(Observer { events, serial, changes, has_ended: false, history, awaited, spoke })
     }
 
-    /// What happens next, noted as far as it is worth it. Cancel-safe.
+    /// The next thing that happens; milestones are recorded. Cancel-safe.
     ///
     /// # Errors
     /// A log can't be read or watched.
     pub async fn next(&mut self, subject: &Subject<'_>) -> Result<Seen, Error> {
         loop {
             if let Some(seen) = self.next_now(subject)? {
-                // A guest may write faster than we read; time goes on meanwhile.
+                // A guest may write faster than we read; other tasks must run meanwhile.
                 tokio::task::coop::consume_budget().await;
                 return Ok(seen);
             }
@@ -84,12 +84,12 @@ impl Observer {
                 changed = self.changes.next() => changed.map(|()| false),
                 ended = subject.vm.process.ended() => ended.map(|()| true),
             };
-            // What it wrote last is there by now, and is seen first.
+            // Its last output is there by now, and is seen first.
             self.has_ended = ended.map_err(|error| unwatched(&subject.vm, error))?;
         }
     }
 
-    /// What has happened already and was not seen yet.
+    /// The next thing that has already happened and was not seen yet.
     ///
     /// # Errors
     /// A log can't be read.
@@ -116,7 +116,7 @@ impl Observer {
 
     fn note_event(&mut self, subject: &Subject<'_>, name: &str) {
         match name {
-            // The guest has switched its network on: it may listen soon.
+            // The guest has enabled its network: it may listen soon.
             "NIC_RX_FILTER_CHANGED" => subject.give_hint(),
             "RESET" => {
                 subject.begin_boot(&self.history);
@@ -132,7 +132,7 @@ impl Observer {
         }
         self.spoke = Instant::now();
         if self.awaited == Some(Milestone::Serial) && !line.is_empty() {
-            // What can't be noted is no reason for a wait to fail.
+            // A wait must not fail because this can't be recorded.
             let _ = subject.pass(Milestone::Serial);
             self.awaited = Some(Milestone::Kernel);
         }

@@ -1,4 +1,4 @@
-//! A VM's serial log as lines, from the start of its boot, as they are written.
+//! A VM's serial log as lines, from the start of its boot, as the guest writes them.
 
 use crate::Error;
 use crate::error::cant;
@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// A line of the log comes in pieces of this length at most, in bytes.
+/// Longer lines come in pieces of this length, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// One read takes this much, in bytes.
+/// The size of one read, in bytes.
 const CHUNK: usize = 16 << 10;
 
 /// A log that is read as it grows.
@@ -20,10 +20,10 @@ pub struct SerialLog {
     path: PathBuf,
     file: File,
     chunk: Vec<u8>,
-    /// How much of the chunk has gone into lines.
+    /// How much of the chunk has become lines.
     taken: usize,
     line: Vec<u8>,
-    /// Whether the line has grown since it was told, though it has no end yet.
+    /// Whether the unfinished line has grown since it was last returned.
     has_news: bool,
 }
 
@@ -50,7 +50,7 @@ impl SerialLog {
         self.file.metadata().is_ok_and(|log| log.len() <= begins)
     }
 
-    /// The next line, without its end; the last one as far as it goes, each time that it has grown.
+    /// The next line, without its newline. An unfinished last line is returned each time it grows.
     /// `None` if there is nothing new.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Waiting for a VM to be started by somebody else.
+//! Waits until another command starts a VM.
 
 use super::{Condition, Plan};
 use crate::Error;
@@ -10,7 +10,7 @@ use crate::wait::WaitError;
 use inotify::WatchMask;
 use std::io;
 
-/// Returns when a start of the VM has come to its end and left it running.
+/// Returns when another command has started the VM and QEMU has answered.
 ///
 /// # Errors
 /// The time of `plan` is over, or the VM's directory can't be used.
@@ -29,7 +29,7 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
     let mut changes = Changes::of(&[&instance.dir], made).map_err(system)?;
     loop {
         if dir.process()?.is_some() {
-            // Whoever starts it holds the lock until QEMU has answered.
+            // The command that starts it holds the lock until QEMU has answered.
             drop(dir.lock(&instance.name, deadline).await?);
             if dir.process()?.is_some() {
                 return Ok(());

@@ -1,4 +1,4 @@
-//! The VM that is waited for: how to ask and reach it, and what is noted of it meanwhile.
+//! The VM that a wait is for: how to ask and reach it, and what is recorded about it meanwhile.
 
 use crate::Error;
 use crate::config::{Config, Instance};
@@ -10,16 +10,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A guest that is up has let somebody in, or refused to, when it was tried for this long.
+/// After tries for this long, a guest that is up has accepted or refused a login.
 const LOGIN: Duration = Duration::from_secs(5);
 
-/// A VM that was started within so many seconds is just coming up.
+/// A VM that was started within this many seconds is still coming up.
 const JUST_NOW: f64 = 1.0;
 
 /// How far apart the signs of QEMU's end may be seen.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
-/// A VM that runs, or ran when it was first looked at.
+/// A VM that is running, or was when the wait began.
 pub struct Subject<'a> {
     /// The config that describes it.
     pub config: &'a Config,
@@ -28,13 +28,13 @@ pub struct Subject<'a> {
     /// Its process.
     pub vm: Running,
     pub(super) timeline: Shared<Timeline>,
-    /// How a login stands.
+    /// How far a login has come.
     pub(super) login: Signs,
-    /// How a connection to another port stands.
+    /// How far a connection to another port has come.
     pub(super) port: Signs,
-    /// Since when an SSH login is tried.
+    /// When the first SSH login was tried.
     pub(super) login_began: Shared<Option<Instant>>,
-    /// What the last SSH login that failed said.
+    /// What ssh said about the last failed login.
     pub(super) last_ssh: Shared<String>,
 }
 
@@ -62,30 +62,31 @@ impl<'a> Subject<'a> {
         &self.vm.name
     }
 
-    /// Whether the VM has ended, or is about to: connections to it break before that can be seen.
+    /// Whether the VM has ended, or is about to: connections to it break before its end can be
+    /// seen.
     pub async fn is_ending(&self) -> bool {
         matches!(tokio::time::timeout(AFTERMATH, self.vm.process.ended()).await, Ok(Ok(())))
     }
 
-    /// Tells all that wait for the guest that a try is worth it, also one that is busy now.
+    /// Tells every wait for the guest that a try is worth it, also one that is trying now.
     pub(super) fn give_hint(&self) {
         self.login.hint.notify_one();
         self.port.hint.notify_one();
     }
 
-    /// Whether the VM was just started, and nothing has been heard of its guest.
+    /// Whether the VM was just started, and its guest has shown no sign.
     pub(super) fn is_booting(&self) -> bool {
         let log = std::fs::metadata(self.vm.dir.file(files::SERIAL));
         let timeline = self.timeline.lock();
         timeline.age() < JUST_NOW && log.is_ok_and(|log| log.len() <= timeline.serial_begins)
     }
 
-    /// Notes that a milestone is passed now, unless it was before.
+    /// Records that a milestone is passed now, unless it was before.
     pub(super) fn pass(&self, milestone: Milestone) -> Result<(), Error> {
         self.timeline.lock().note(&self.vm.dir, milestone)
     }
 
-    /// Begins the timeline again, as the machine was just reset; whoever did so may have done that.
+    /// Begins the timeline again after a reset, unless the command that reset the machine did so.
     pub(super) fn begin_boot(&self, history: &History) {
         let Some(boot_at) = history.boot_at else { return };
         let latest = Timeline::read(&self.vm.dir).unwrap_or_default();
@@ -93,7 +94,7 @@ impl<'a> Subject<'a> {
             true => latest,
             false => Timeline::of_reset(&self.vm.dir),
         };
-        // What can't be noted is no reason for a wait to fail.
+        // A wait must not fail because this can't be recorded.
         let _ = timeline.write(&self.vm.dir);
         *self.timeline.lock() = timeline;
     }
@@ -120,8 +121,8 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// Whether the guest has let nobody in since it was started, as far as is known: it was
-    /// started for this wait, which began at `since`, or a login was tried for long enough.
+    /// Whether the guest has accepted no login since its start, as far as is known. It was started
+    /// for this wait, which began at `since`, or a login was tried for long enough.
     pub(super) fn never_came_up(&self, since: Instant) -> bool {
         let timeline = self.timeline.lock();
         let is_fresh = timeline.age() <= since.elapsed().as_secs_f64();
@@ -130,11 +131,11 @@ impl<'a> Subject<'a> {
         !is_up && (is_fresh || was_tried)
     }
 
-    /// The error for a panic; `left` tells whether QEMU goes on.
+    /// The error for a panic; `left` says whether QEMU stays.
     pub(super) fn panicked(&self, history: &History, left: bool) -> Error {
         let reason = vm::panic_seen(&self.vm.dir, history).unwrap_or_default();
         let excerpt = vm::excerpt(&self.vm.dir);
-        // A throwaway instance is thrown away.
+        // A throwaway instance never stays.
         let left = left && !self.instance.is_run();
         Error::from(WaitError::Panicked { vm: self.name().to_owned(), reason, excerpt, left })
     }

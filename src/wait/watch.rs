@@ -1,4 +1,4 @@
-//! A running VM under watch: what ends any waiting for it, and what a crash leaves.
+//! Watches a running VM: finds what ends every wait for it, and makes a bundle after a crash.
 
 use super::observer::{Observer, Seen};
 use super::subject::Subject;
@@ -9,30 +9,30 @@ use crate::{Error, bundle};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// A kernel that panics has said all when it has been silent for this long.
+/// A kernel that panics has printed everything after this much silence.
 const PANIC_QUIET: Duration = Duration::from_millis(50);
 
-/// It speaks no longer than this.
+/// A kernel that panics prints for this long at most.
 const PANIC_SPEECH: Duration = Duration::from_millis(500);
 
-/// How long a machine may take to end or to reset when its kernel has panicked and does not stay.
+/// How long a machine may take to end or reset after a panic in which the kernel does not stay.
 const LAST_MOMENT: Duration = Duration::from_secs(3);
 
-/// QEMU's event for a panic that the guest tells it of.
+/// QEMU's event for a panic that the guest reports.
 const PANIC_EVENT: &str = "GUEST_PANICKED";
 
-/// What ends the waiting for anything else, besides the VM's end.
+/// What ends a wait for anything else, besides the VM's end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Alarms {
     /// The guest's kernel panics.
     pub panic: bool,
-    /// QEMU stops the guest, whose disk fails.
+    /// QEMU stops the guest because a disk fails.
     pub io_error: bool,
     /// The machine is reset.
     pub reset: bool,
 }
 
-/// A VM that is watched while it runs.
+/// A running VM that is watched.
 pub struct Watch<'a> {
     pub(super) subject: Subject<'a>,
     pub(super) observer: Observer,
@@ -59,11 +59,11 @@ impl<'a> Watch<'a> {
         Ok(Some(Watch { subject, observer, alarms }))
     }
 
-    /// Does `work`, which began at `since`, until it is done or an alarm is raised; what is known of
-    /// a VM that dies or does not come up goes into a bundle.
+    /// Runs `work`, which began at `since`, until it is done or an alarm is raised. If the VM dies
+    /// or does not come up, a bundle keeps what is known.
     ///
     /// # Errors
-    /// Those of `work`; the VM ends, or an alarm.
+    /// Those of `work`; the VM ends, or an alarm is raised.
     pub async fn beside<T>(
         &mut self,
         since: Instant,
@@ -91,7 +91,7 @@ impl<'a> Watch<'a> {
                     }
                 }
                 result = &mut work, if !has_failed => match result {
-                    // Its end is the reason, though what else is to be known of that is not yet.
+                    // The VM's end is the reason, and the observer reports it soon.
                     Err(_) if subject.vm.process.has_ended() => has_failed = true,
                     result => return result,
                 }
@@ -99,8 +99,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The result of a wait that began at `since`; an error comes with the bundle of all that is
-    /// known, if the VM has died or did not come up.
+    /// The result of a wait that began at `since`. If the VM has died or did not come up, the error
+    /// comes with a bundle of all that is known.
     pub(super) async fn bundled<T>(
         &self,
         since: Instant,
@@ -118,7 +118,7 @@ impl<'a> Watch<'a> {
     fn is_crash(&self, error: &Error, since: Instant) -> bool {
         let Subject { vm, instance, .. } = &self.subject;
         match (error.get(), error.get()) {
-            // Of a throwaway instance nothing else will be left.
+            // A throwaway instance leaves nothing else.
             (Some(WaitError::Timeout { .. }), _) => {
                 instance.is_run() || self.subject.never_came_up(since)
             }
@@ -133,7 +133,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// The error, if what was seen ends the waiting.
+/// The error, if what was seen ends the wait.
 ///
 /// # Errors
 /// A log can't be read.
@@ -172,7 +172,7 @@ pub async fn alarm(
     }
 }
 
-/// Waits for what the kernel says next, which is why, and whether the machine ends with it.
+/// Waits for the kernel's next lines, which give the reason, and for whether the machine ends.
 ///
 /// # Errors
 /// A log can't be read.
