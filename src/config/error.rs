@@ -14,18 +14,18 @@ pub enum Error {
     NotFound {
         /// Where the search for `qqmgr.toml` began.
         from: PathBuf,
-        /// The user's own config file, which isn't there either.
+        /// The user's own config file, which does not exist either.
         user_file: Option<PathBuf>,
     },
-    /// The file that the search has found may be a stranger's.
+    /// The search found a file that another user may have put there.
     #[error("the config file {path:?} is not used: {reason}")]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why it is not used.
         reason: String,
     },
-    /// The current directory can't be told.
+    /// The current directory can't be read.
     #[error("the current directory can't be read: {0}")]
     CurrentDir(#[source] std::io::Error),
     /// The file can't be read.
@@ -33,7 +33,7 @@ pub enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it can't be read.
         #[source]
         error: std::io::Error,
     },
@@ -43,12 +43,12 @@ pub enum Error {
         /// What it names.
         path: PathBuf,
     },
-    /// The file is wrong.
+    /// The file contains errors.
     #[error("{}", summary(diagnostics))]
     Invalid {
         /// The file.
         source_file: Arc<Source>,
-        /// All that is wrong with it; never empty.
+        /// All errors in it; never empty.
         diagnostics: Vec<Diagnostic>,
     },
     /// The file has no such VM.
@@ -56,9 +56,9 @@ pub enum Error {
     NoSuchVm {
         /// The name that was asked for.
         name: String,
-        /// The nearest name that there is.
+        /// The most similar name that exists.
         nearest: Option<String>,
-        /// The names that there are.
+        /// The names that exist.
         known: Vec<String>,
         /// The config file.
         path: PathBuf,

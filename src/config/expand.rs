@@ -1,4 +1,4 @@
-//! Puts variables in, to any depth, and splits what may be split.
+//! Expands variables, to any depth, and splits command lines into words.
 
 use super::lookup::{Failure, Found, Scope};
 use crate::text::source::{Diagnostic, Text};
@@ -7,26 +7,26 @@ use crate::text::words;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// The kernel takes no longer argument (execve(2), MAX_ARG_STRLEN).
+/// The longest argument that the kernel accepts (execve(2), MAX_ARG_STRLEN).
 const LONGEST: usize = 128 * 1024 - 1;
 
-/// As deep as variables may use each other.
+/// How deep variables may be nested.
 const DEEPEST: usize = 1000;
 
-/// As much as variables may put into all texts of a VM, in bytes, each counted as one more: twice
-/// what the kernel takes as arguments (execve(2), ARG_MAX).
+/// How many bytes variables may expand to in all texts of a VM, plus one for each: twice the size
+/// of the arguments that the kernel accepts (execve(2), ARG_MAX).
 const MOST: usize = 4 << 20;
 
-/// Expands texts of one VM and notes everything that can't be put in.
+/// Expands texts of one VM and collects the errors.
 pub struct Expander<'a> {
     scope: Scope<'a>,
-    /// The variables whose values are being expanded, the outermost first.
+    /// The variables that are being expanded, the outermost first.
     trail: Vec<Path>,
-    /// Those that have been told to use each other in a cycle: once is enough.
+    /// The variables already reported in a cycle: once is enough.
     cyclic: HashSet<Path>,
-    /// How much variables have put in, by the measure of [`MOST`].
+    /// The bytes expanded so far, counted as in [`MOST`].
     put_in: usize,
-    /// Variables that double each other would take for ever: nothing more is looked up then.
+    /// Variables that double each other would take forever: no more are looked up after that.
     overflowed: bool,
     diagnostics: Vec<Diagnostic>,
 }
@@ -43,20 +43,20 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// All that was wrong, in the order of the file.
+    /// All errors, in the order of the file.
     pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
         self.diagnostics
     }
 
-    /// Notes what is wrong; two texts that use one bad variable make one error.
+    /// Adds an error; two texts that use one bad variable make one error.
     pub fn note(&mut self, diagnostic: Diagnostic) {
         if !self.diagnostics.contains(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
     }
 
-    /// The text with its variables put in.
+    /// The text with its variables expanded.
     pub fn text(&mut self, text: &Text) -> String {
         let (pieces, errors) = template::scan(&text.value);
         errors.into_iter().for_each(|error| self.bad_syntax(text, error));
@@ -74,11 +74,11 @@ impl<'a> Expander<'a> {
         pieces.collect()
     }
 
-    /// The words of a command line and the bytes that each came from.
+    /// The words of a command line, each with the bytes that it came from.
     pub fn words(&mut self, text: &Text) -> Vec<(String, Range<usize>)> {
         let words = words::split(&text.value).unwrap_or_else(|error| {
             self.bad_syntax(text, error);
-            // Its variables may be wrong as well.
+            // Its variables may contain errors as well.
             self.text(text);
             Vec::new()
         });
@@ -95,7 +95,7 @@ impl<'a> Expander<'a> {
         result
     }
 
-    /// The words of a variable that is a word of its own.
+    /// The words of a variable that stands alone as a word.
     fn variable_words(&mut self, text: &Text, path: &Path, range: &Range<usize>) -> Vec<String> {
         match self.enter(text, path, range) {
             None => Vec::new(),
@@ -144,7 +144,7 @@ impl<'a> Expander<'a> {
         String::new()
     }
 
-    /// Looks a variable up, minding cycles and what would take for ever.
+    /// Looks up a variable, and stops at cycles and at endless growth.
     fn enter(&mut self, text: &Text, path: &Path, range: &Range<usize>) -> Option<Found<'a>> {
         let cycle = self.trail.iter().position(|passed| passed == path);
         if self.overflowed || cycle.is_none() && self.cyclic.contains(path) {
@@ -173,7 +173,7 @@ impl<'a> Expander<'a> {
         None
     }
 
-    /// Notes the members of a cycle, from the one at `start` of the trail back to it.
+    /// Reports the members of a cycle, from the one at `start` of the trail back to it.
     fn cycle(&mut self, start: usize, path: &Path) -> Failure {
         let members = &self.trail[start..];
         self.cyclic.extend(members.iter().cloned());

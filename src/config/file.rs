@@ -1,11 +1,11 @@
-//! The typed config file: what `qqmgr.toml` says, before any variable is put in.
+//! The typed config file: what `qqmgr.toml` contains before variables are expanded.
 
 use super::ports::Port;
 use crate::text::source::{Source, Span, Text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A config file that holds together.
+/// A config file without errors.
 #[derive(Debug)]
 pub struct File {
     /// The text that it was read from.
@@ -22,7 +22,7 @@ pub struct File {
     pub vms: Vec<Definition>,
 }
 
-/// `[qemu]`: the programs that VMs are run with.
+/// `[qemu]`: the programs that run VMs.
 #[derive(Debug)]
 pub struct Qemu {
     /// The system emulator.
@@ -36,7 +36,7 @@ pub struct Qemu {
 pub struct Definition {
     /// The VM's name.
     pub name: String,
-    /// Where the name stands.
+    /// The place of the name in the file.
     pub span: Span,
     /// `cmd`, entry by entry.
     pub cmd: Vec<Entry>,
@@ -57,7 +57,7 @@ pub struct Definition {
 /// An entry of `cmd`.
 #[derive(Debug)]
 pub enum Entry {
-    /// A string, to be split into words.
+    /// A string, which is split into words.
     Line(Text),
     /// A list: exact words.
     Words(Vec<Text>),
@@ -70,16 +70,16 @@ pub struct SshSection {
     pub port: Port,
     /// `vm_port`, in the guest.
     pub vm_port: u16,
-    /// All others: OpenSSH's own.
+    /// All other keys: OpenSSH's own.
     pub options: Vec<SshOption>,
 }
 
 /// An option for OpenSSH.
 #[derive(Clone, Debug)]
 pub struct SshOption {
-    /// The keyword as it is written (ssh_config(5)); it is compared without case.
+    /// The keyword as it is written (ssh_config(5)); case does not matter.
     pub keyword: String,
-    /// Its values, a line each.
+    /// Its values, each on its own line in `ssh.conf`.
     pub values: Vec<Text>,
 }
 
@@ -93,12 +93,12 @@ pub enum Var {
     Text(Text),
     /// A table of variables.
     Table(Vars),
-    /// What can't be put into a text, by the name of its type.
+    /// A value that can't be part of a text, by its type's name.
     Other(&'static str),
 }
 
 impl File {
-    /// The VM of that name.
+    /// The VM with this name.
     pub fn vm(&self, name: &str) -> Option<&Definition> {
         self.vms.iter().find(|vm| vm.name == name)
     }

@@ -1,4 +1,4 @@
-//! Who a VM is at run time: its name and its directory, told from the config alone.
+//! A VM's identity at run time: its name and its directory, which follow from the config alone.
 
 use super::file::Definition;
 use super::ports::Port;
@@ -7,10 +7,10 @@ use crate::text::suggest;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// What the name of a VM's directory begins with.
+/// The prefix of the name of a VM's directory.
 pub const DIR_PREFIX: &str = "vm.";
 
-/// The directory in a VM's own that holds those of its throwaway instances.
+/// The directory for throwaway instances, inside the VM's own.
 pub const RUNS: &str = "runs";
 
 /// A VM's identity at run time.
@@ -24,45 +24,45 @@ pub struct Instance {
     pub dir: PathBuf,
     /// The config file.
     pub config: PathBuf,
-    /// The port for SSH that the config names.
+    /// The port for SSH, from the config.
     pub port: Port,
-    /// What the config has to do with it.
+    /// How the config relates to it.
     pub kind: Kind,
 }
 
-/// What the config has to do with a VM.
+/// How the config relates to a VM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The config defines it.
     Defined,
-    /// It was started by this config, which no longer defines it: renamed or removed since.
+    /// This config started it, but no longer defines it: it was renamed or removed since.
     Stray,
-    /// It is a throwaway instance, `VM+ID`, of a VM that the config defines, or no longer does.
+    /// It is a throwaway instance, `VM+ID`; the config may no longer define its VM.
     Run {
-        /// Whether it does.
+        /// Whether the config defines its VM.
         defined: bool,
     },
 }
 
 impl Instance {
-    /// Whether it is a throwaway instance of its VM.
+    /// Whether it is a throwaway instance of a VM.
     pub fn is_run(&self) -> bool {
         matches!(self.kind, Kind::Run { .. })
     }
 
-    /// Whether the config has its definition.
+    /// Whether the config defines it.
     pub fn is_defined(&self) -> bool {
         matches!(self.kind, Kind::Defined | Kind::Run { defined: true })
     }
 
-    /// The directory of the VM that it is, or is a throwaway instance of.
+    /// The directory of the VM; for a throwaway instance, that of its VM.
     pub fn vm_dir(&self) -> &Path {
         let above = self.dir.parent().and_then(Path::parent);
         above.filter(|_| self.is_run()).unwrap_or(&self.dir)
     }
 
-    /// The throwaway instance of this VM that is called `id`: its directory is inside the VM's
-    /// own, and its name has a `+`, which no VM's has.
+    /// The throwaway instance of this VM with this `id`. Its directory is inside the VM's, and its
+    /// name has a `+`, which no VM's name has.
     pub fn run(&self, id: &str) -> Instance {
         Instance {
             name: format!("{}+{id}", self.name),
@@ -89,7 +89,7 @@ impl Config {
         self.file.vms.iter().map(|definition| self.identify(definition)).collect()
     }
 
-    /// The identity of a VM that the file does not define, but that may run all the same.
+    /// The identity of a VM that the file does not define, but that may still be running.
     pub(crate) fn stray(&self, name: &str) -> Instance {
         self.identity(name, Port::Auto, Kind::Stray)
     }

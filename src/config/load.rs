@@ -1,4 +1,4 @@
-//! Finds the config file and reads it: the only I/O that the config does.
+//! Finds the config file and reads it: all I/O of the config is here.
 
 use super::Error;
 use crate::text::source::{Diagnostic, Source};
@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 use std::sync::Arc;
 
-/// What a config file is called.
+/// The name of a config file.
 pub const FILE_NAME: &str = "qqmgr.toml";
 
-/// The mode of a directory in which everybody may write, and of one in which only a file's owner
-/// may replace it all the same (inode(7)).
+/// The mode bits of a directory: everybody may write in it, and only a file's owner may replace the
+/// file (inode(7)).
 const WRITE_FOR_OTHERS: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// What some editors begin a UTF-8 file with.
+/// Some editors put this at the start of a UTF-8 file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The config file to use: `explicit`, else `$QQMGR_CONFIG`, else the nearest `qqmgr.toml`
 /// from the current directory up, else `$XDG_CONFIG_HOME/qqmgr/conf.toml`.
 ///
 /// # Errors
-/// There is none, the nearest one may be a stranger's, or the current directory is gone.
+/// There is none, another user may have put it there, or the current directory is gone.
 pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(path) = explicit {
         return Ok(path.to_owned());
@@ -40,8 +40,8 @@ pub(super) fn find(explicit: Option<&Path>) -> Result<PathBuf, Error> {
     nearest.or_else(users).ok_or(Error::NotFound { from: current, user_file: user_file() })
 }
 
-/// Refuses a file that the search has found and that others could have put there: it says which
-/// programs are run.
+/// Refuses a file that the search found if another user could have put it there: it names the
+/// programs to run.
 fn trust(path: &Path) -> Result<(), Error> {
     let unreadable = |error| Error::Unreadable { path: path.to_owned(), error };
     let file = path.canonicalize().map_err(unreadable)?;
@@ -69,18 +69,18 @@ pub(super) fn user_file() -> Option<PathBuf> {
 /// Reads the file at `path`.
 ///
 /// # Errors
-/// It can't be read, or is no UTF-8 text.
+/// It can't be read, or is not UTF-8 text.
 pub(super) fn read(path: &Path) -> Result<Source, Error> {
     let unreadable = |error| Error::Unreadable { path: path.to_owned(), error };
     let path = path.canonicalize().map_err(unreadable)?;
-    // QEMU's options and ssh's config name what is beside it, and are text.
+    // QEMU's options and ssh's config contain this path, and are text.
     if path.to_str().is_none() {
         return Err(unreadable(io::Error::other("its path is not UTF-8")));
     }
     match String::from_utf8(std::fs::read(&path).map_err(unreadable)?) {
         Ok(mut text) => {
             if text.starts_with(BYTE_ORDER_MARK) {
-                // No editor shows it, so it is no column of the first line.
+                // No editor shows it, so it does not count as a column.
                 text.drain(..BYTE_ORDER_MARK.len_utf8());
             }
             Ok(Source { path, text })
@@ -89,7 +89,7 @@ pub(super) fn read(path: &Path) -> Result<Source, Error> {
     }
 }
 
-/// Points at the first byte that is none of a character.
+/// Points at the first byte that is not UTF-8.
 fn not_utf8(path: PathBuf, error: &FromUtf8Error) -> Error {
     let at = error.utf8_error().valid_up_to();
     let byte = error.as_bytes().get(at).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Which variables a VM has, and what is said of one that it hasn't.
+//! Looks up a VM's variables, and explains why one can't be used.
 
 use super::file::{Definition, Var, Vars};
 use super::ports::Ports;
@@ -15,7 +15,7 @@ pub struct Builtins {
     pub config_dir: String,
 }
 
-/// All that a template of one VM can name.
+/// All variables that a template of one VM can name.
 pub struct Scope<'a> {
     pub source: &'a Source,
     pub vars: &'a Vars,
@@ -23,13 +23,13 @@ pub struct Scope<'a> {
     pub builtins: Builtins,
 }
 
-/// What a variable holds.
+/// The value of a variable.
 pub enum Found<'a> {
     /// Text of the config file, a template itself.
     Template(&'a Text),
-    /// Text from outside, which may be split but holds no variables.
+    /// Text from outside: it may be split, but contains no variables.
     Plain(String),
-    /// One word, whatever is in it.
+    /// One word, whatever it contains.
     Word(String),
 }
 
@@ -42,15 +42,15 @@ impl Found<'_> {
     }
 }
 
-/// What to do about a value that is no text.
+/// The hint for a value that is not text.
 const AS_STRING: &str =
     "write it as a string, which is split into words where it stands alone in `cmd`";
 
-/// Why a variable can't be had: a message and a hint.
+/// Why a variable can't be used: a message and a hint.
 pub type Failure = (String, Option<String>);
 
 impl<'a> Scope<'a> {
-    /// What a variable holds.
+    /// The value of a variable.
     pub fn lookup(&self, path: &Path) -> Result<Found<'a>, Failure> {
         let keys: Vec<_> = path.0.iter().map(String::as_str).collect();
         let builtins = &self.builtins;
@@ -127,7 +127,7 @@ fn descend<'a>(
     }
 }
 
-/// The way to the first text in a table.
+/// The path to the first text in a table.
 fn first_of(table: &Vars) -> Option<Vec<&str>> {
     table.iter().find_map(|(key, var)| match var {
         Var::Text(_) => Some(vec![key.as_str()]),
@@ -136,18 +136,18 @@ fn first_of(table: &Vars) -> Option<Vec<&str>> {
     })
 }
 
-/// A variable that can't be put in for what it is, and one to write instead.
+/// The error for a variable that is not text, with another one to use instead.
 fn is_a(kind: &str, path: &Path, instead: Option<Path>) -> Failure {
     (format!("`{{{{{path}}}}}` is {kind}"), instead.as_ref().map(did_you_mean))
 }
 
-/// A variable that isn't among the names that there are at `depth`.
+/// The error for a variable that is not among the names at `depth`.
 fn unknown<'a>(path: &Path, depth: usize, names: impl IntoIterator<Item = &'a str>) -> Failure {
     let near = nearest(path, depth, names);
     (format!("there is no variable `{{{{{path}}}}}`"), near.as_ref().map(did_you_mean))
 }
 
-/// The path with the nearest of the names at `depth`.
+/// The path with the most similar of the names at `depth`.
 fn nearest<'a>(
     path: &Path,
     depth: usize,

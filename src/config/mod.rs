@@ -39,7 +39,7 @@ pub const SCHEMA: &str = include_str!("schema.json");
 /// A config file and the directories that belong to it.
 #[derive(Debug)]
 pub struct Config {
-    /// What the file says.
+    /// The contents of the file.
     pub file: File,
     /// The directory that holds it: QEMU's working directory.
     pub dir: PathBuf,
@@ -50,7 +50,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Finds, reads and parses the config file; `explicit` is the one that the user named.
+    /// Finds, reads and parses the config file; `explicit` is the one that the user gave.
     ///
     /// # Errors
     /// There is none, it can't be read, or it is wrong.
@@ -59,7 +59,7 @@ impl Config {
     }
 
     /// The config as if its file described no VMs: what can be told of them by the runtime
-    /// directory alone, while the file is wrong.
+    /// file has errors.
     ///
     /// # Errors
     /// There is no file, or its `runtime_dir` can't be told.

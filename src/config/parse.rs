@@ -1,4 +1,4 @@
-//! TOML text to the typed [`File`]: which keys there are and what they may hold.
+//! TOML text to the typed [`File`]: which keys exist and which values they accept.
 
 use super::file::{Definition, Entry, File, Qemu, SshOption, SshSection, Var, Vars};
 use super::ports::Port;
@@ -22,7 +22,7 @@ const LONGEST_NAME: usize = 64;
 /// Parses a whole file.
 ///
 /// # Errors
-/// Everything that is wrong with it, in the order of the text.
+/// Every error in it, in the order of the text.
 pub fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     if !errors.is_empty() {
@@ -59,8 +59,7 @@ pub fn runtime_dir(source: &Source) -> Option<Text> {
     Reader::default().string("`runtime_dir`", value)
 }
 
-/// What is no TOML: the first error of each line, as what the parser finds after it there is mostly
-/// its echo.
+/// The TOML syntax errors: only the first on each line, since later ones mostly follow from it.
 fn no_toml(source: &Source, mut errors: Vec<Error>) -> Vec<Diagnostic> {
     errors.extend(behind_keys_alone(&source.text, &errors));
     let diagnostic = |error: &Error| {
@@ -75,7 +74,7 @@ fn no_toml(source: &Source, mut errors: Vec<Error>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// The errors that hide behind a key without a value: the parser checks no value after it.
+/// The errors that a key without a value hides: the parser checks no value after such a key.
 fn behind_keys_alone(text: &str, errors: &[Error]) -> Vec<Error> {
     let alone = errors.iter().filter(|error| error.message().starts_with("key with no value"));
     let mut rest = text.to_owned();
@@ -86,7 +85,7 @@ fn behind_keys_alone(text: &str, errors: &[Error]) -> Vec<Error> {
     if rest == text { Vec::new() } else { DeTable::parse_recoverable(&rest).1 }
 }
 
-/// Drops each key that is a duplicate only because its whole table is there twice.
+/// Drops each key that is only a duplicate because its whole table is repeated.
 fn drop_echoes(text: &str, diagnostics: &mut Vec<Diagnostic>) {
     let has_header = |text: &str| text.lines().any(|line| line.trim_start().starts_with('['));
     let mut twice = None;
@@ -172,11 +171,11 @@ fn vms(reader: &mut Reader, value: &Value) -> Vec<Definition> {
     vms
 }
 
-/// What a VM may be called.
+/// The rule for a VM's name.
 pub const NAME_RULE: &str = "a name begins with a letter or digit, goes on with those, `.`, `_` and \
                              `-`, and has at most 64 characters";
 
-/// Whether a VM may be called so: the name becomes a directory's.
+/// Whether this can be a VM's name: the name becomes a directory's.
 pub fn is_vm_name(name: &str) -> bool {
     name.len() <= LONGEST_NAME
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -296,7 +295,7 @@ fn port(reader: &mut Reader, what: &str, value: &Value) -> Option<Port> {
     }
 }
 
-/// What qqmgr reads itself of a VM's SSH section; as all keywords, in upper and lower case.
+/// The keys of a VM's SSH section that qqmgr itself reads; case does not matter.
 pub(super) const OUR_KEYWORDS: [&str; 2] = ["port", "vm_port"];
 
 fn is_our_keyword(key: &str) -> bool {
@@ -354,7 +353,7 @@ fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
             let hint = "keywords are the same in upper and lower case";
             reader.error(Diagnostic::new(span, message).hint(hint));
         } else if is_our_keyword(key) {
-            // Not for OpenSSH to read.
+            // qqmgr reads this key itself.
         } else if is_no_keyword(key) || near_ours(key).is_some() {
             let diagnostic = Diagnostic::new(span, format!("{what} is not an OpenSSH keyword"));
             reader.error(diagnostic.did_you_mean(near_ours(key)));

@@ -1,21 +1,21 @@
-//! Reading typed values out of parsed TOML, noting everything that is wrong on the way.
+//! Reads typed values from parsed TOML, and collects the errors.
 
 use crate::text::source::{Diagnostic, Span, Text};
 use crate::text::suggest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value with its place; a table's is that of its header.
+/// A value with its place; a table's place is its header.
 pub type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Collects what is wrong, so that all of it can be told at once.
+/// Collects errors, so that all of them are reported at once.
 #[derive(Default)]
 pub struct Reader {
-    /// What is wrong so far.
+    /// The errors so far.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A table with the name that messages call it by.
+/// A table with its name for messages.
 pub struct Section<'a> {
     pub table: &'a DeTable<'a>,
     pub name: String,
@@ -27,7 +27,7 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
-    /// Whether it has this key, or an unknown one that is its misspelling.
+    /// Whether it contains this key, or an unknown one that is a misspelling of it.
     pub fn means(&self, key: &str, known: &[&str]) -> bool {
         let misspelt = |other| {
             !known.contains(&other) && suggest::nearest(other, known.iter().copied()) == Some(key)
@@ -50,7 +50,7 @@ impl Reader {
         self.error(wrong_type(what, wanted, value));
     }
 
-    /// Complains about keys that nobody reads.
+    /// Reports keys that nothing reads.
     pub fn only(&mut self, section: &Section, known: &[&str]) {
         for (key, span, _) in section.entries() {
             if !known.contains(&key) {
@@ -109,7 +109,7 @@ impl Reader {
         elements
     }
 
-    /// A TCP port, 1 to 65535, or one of some words in place of a number.
+    /// A TCP port, 1 to 65535, or one of `words` instead of a number.
     pub fn port(&mut self, what: &str, words: &[&str], value: &Value) -> Option<u16> {
         let DeValue::Integer(integer) = value.get_ref() else {
             self.error(no_port(what, words, value));
@@ -130,7 +130,7 @@ fn wrong_type(what: &str, wanted: &str, value: &Value) -> Diagnostic {
     Diagnostic::new(value.span(), format!("{what} must be {wanted}, not {found}"))
 }
 
-/// What is wrong with a port that is no number, which may be one but for its quotes.
+/// The error for a port that is not a number; perhaps only its quotes are wrong.
 fn no_port(what: &str, words: &[&str], value: &Value) -> Diagnostic {
     let or_word: String = words.iter().map(|word| format!(" or \"{word}\"")).collect();
     let wanted = format!("a port number{or_word}");
@@ -159,7 +159,7 @@ pub fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A value's type with the article, for messages.
+/// A value's type with its article, for messages.
 pub fn describe(value: &DeValue) -> &'static str {
     match value {
         DeValue::String(_) => "a string",

@@ -1,4 +1,5 @@
-//! From a definition to a [`Vm`]: every variable put in, every option of qqmgr's own refused.
+//! From a definition to a [`Vm`]: expands every variable, and refuses options that qqmgr sets
+//! itself.
 
 use super::Config;
 use super::expand::Expander;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A VM with nothing left to look up.
+/// A VM with all its variables expanded.
 #[derive(Clone, Debug, Serialize)]
 pub struct Vm {
     /// Its identity.
@@ -52,7 +53,7 @@ pub struct Ssh {
     pub options: Vec<(String, Vec<String>)>,
 }
 
-/// Options of OpenSSH that lead elsewhere than to the port on the host.
+/// OpenSSH options that lead to another place than the port on the host.
 const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
 
 impl Ssh {
@@ -67,10 +68,10 @@ impl Ssh {
         self.values(keyword).first().map(String::as_str)
     }
 
-    /// Whether the guest is reached elsewhere than at the port on the host.
+    /// Whether SSH reaches the guest by another way than the port on the host.
     pub fn leads_elsewhere(&self) -> bool {
         let leads = |keyword: &str| ELSEWHERE.iter().any(|k| k.eq_ignore_ascii_case(keyword));
-        // `none` takes a proxy away again (ssh_config(5)).
+        // The value `none` turns a proxy off (ssh_config(5)).
         let is_set = |values: &[String]| values.iter().any(|value| value != "none");
         self.options.iter().any(|(keyword, values)| leads(keyword) && is_set(values))
     }
@@ -94,7 +95,7 @@ const OURS: [(&str, &str); 5] = [
     ("daemonize", "`qqmgr start` puts QEMU into the background itself"),
 ];
 
-/// The hint for an argument that is qqmgr's own to give.
+/// The hint for an argument that only qqmgr may set.
 pub fn reserved_option(arg: &str) -> Option<&'static str> {
     let name = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;
     OURS.iter().find(|(option, _)| *option == name).map(|(_, hint)| *hint)
@@ -107,10 +108,10 @@ fn is_qemu(word: &str) -> bool {
 }
 
 impl Config {
-    /// Puts every variable of a VM in, its ports on the host among them.
+    /// Expands every variable of a VM, with its ports on the host.
     ///
     /// # Errors
-    /// Everything that can't be put in, and options that are qqmgr's own.
+    /// Every variable that can't be expanded, and every option that qqmgr sets itself.
     pub fn resolve(&self, instance: &Instance, ports: &Ports) -> Result<Vm, Error> {
         self.expand(instance, ports, |resolver, definition| Vm {
             instance: instance.clone(),
@@ -125,11 +126,11 @@ impl Config {
         })
     }
 
-    /// How SSH reaches a VM that has these ports; what is wrong with the rest of its definition keeps nobody
-    /// from one that runs.
+    /// How SSH reaches a VM that has these ports. Errors in the rest of the definition do not
+    /// matter, so that a running VM can still be reached.
     ///
     /// # Errors
-    /// Everything that can't be put into its SSH options.
+    /// Every error in its SSH options.
     pub fn resolve_ssh(&self, instance: &Instance, ports: &Ports) -> Result<Ssh, Error> {
         self.expand(instance, ports, |resolver, definition| {
             resolver.ssh(definition, &self.file.ssh, ports.ssh)
@@ -228,7 +229,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The VM's own options, then those of all VMs that it doesn't set itself.
+    /// The VM's own options, then the global options that it does not set itself.
     fn ssh(&mut self, definition: &Definition, global: &[SshOption], port: u16) -> Ssh {
         let own = &definition.ssh.options;
         let is_own = |keyword: &str| own.iter().any(|o| o.keyword.eq_ignore_ascii_case(keyword));

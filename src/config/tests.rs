@@ -1,4 +1,4 @@
-//! Tests of the config as a whole: text in, a VM or messages with places out.
+//! Tests of the whole config: text in, a VM or errors with their places out.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn args(vars: &str, cmd: &str) -> Vec<String> {
     resolve(&text).unwrap().args.into_iter().map(|arg| arg.text).collect()
 }
 
-/// What is wrong: `LINE:COLUMN message (hint)`.
+/// The errors: `LINE:COLUMN message (hint)`.
 fn complaints(result: Result<impl std::fmt::Debug, Error>) -> Vec<String> {
     let Err(Error::Invalid { source_file, diagnostics }) = result else {
         panic!("not invalid: {result:?}");
@@ -193,7 +193,7 @@ fn a_misspelt_key_is_one_error() {
     );
 }
 
-/// What is no TOML: `LINE:COLUMN message`.
+/// The TOML syntax errors: `LINE:COLUMN message`.
 fn no_toml(text: &str) -> Vec<String> {
     complaints(config(text)).iter().map(|line| line.replace("not valid TOML: ", "")).collect()
 }

@@ -1,5 +1,5 @@
-//! The `ssh.conf` of a VM: its options first, because OpenSSH keeps the first value that it
-//! finds (ssh_config(5)), then what we add where they are silent.
+//! Writes the `ssh.conf` of a VM. The user's options come first, because OpenSSH keeps the first
+//! value that it finds (ssh_config(5)); qqmgr's own fill the gaps.
 
 use super::key;
 use crate::Error;
@@ -82,7 +82,7 @@ impl Way {
     }
 }
 
-/// The block but for where the shared connection is, which depends on all the rest.
+/// The block without the path of the shared connection, which depends on everything else in it.
 fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
     let mut text = format!("Host {vm}\n");
     let mut line = |keyword: &str, value: &str| {
@@ -100,8 +100,8 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
         line("IdentitiesOnly", "yes");
     }
     line("HostName", "127.0.0.1");
-    // The key of a guest behind our own loopback port says nothing, and a guest that is rebuilt
-    // or generates its key at boot has another one each time.
+    // A host key proves nothing on our own loopback port, and a guest that is rebuilt or generates
+    // its key at boot has another key each time.
     line("NoHostAuthenticationForLocalhost", "yes");
     let known_hosts = match is_expanded(known_hosts) {
         true => Path::new("/dev/null"),
@@ -128,12 +128,12 @@ fn quote(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// Whether OpenSSH takes part of a path for an environment variable, which nothing can keep it from.
+/// Whether OpenSSH would expand an environment variable in a path: it has no escape for that.
 fn is_expanded(path: &Path) -> bool {
     path.to_string_lossy().contains("${")
 }
 
-/// A path of ours, with nothing in it for OpenSSH to expand.
+/// A path of qqmgr's, escaped so that OpenSSH expands nothing in it.
 pub fn escape(path: &Path) -> String {
     path.display().to_string().replace('%', "%%")
 }

@@ -1,4 +1,4 @@
-//! Copying files into and out of the guest: scp, with cp's rules, and streams.
+//! Copies files into and out of the guest: by scp with cp's rules, or as streams.
 
 use super::Session;
 use crate::Error;
@@ -13,7 +13,7 @@ use std::process::Command;
 /// The name that stands for standard input or output.
 pub const STREAM: &str = "-";
 
-/// The command that copies `paths`, all but the last local, to the last one in the guest.
+/// The command that copies `paths`, all local but the last, to the last one, in the guest.
 ///
 /// # Errors
 /// There are fewer than two paths, standard input is one of several or the target, or a source can't
@@ -36,7 +36,7 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     }
 }
 
-/// The command that copies `paths`, all but the last in the guest, to the last, local one.
+/// The command that copies `paths`, all in the guest but the last, to the last, local one.
 ///
 /// # Errors
 /// There are fewer than two paths, standard output is a source, or nothing can be written to the
@@ -84,13 +84,13 @@ pub(super) fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> 
     }
 }
 
-/// `-` where it makes no sense.
+/// The error for a `-` in the wrong place.
 fn misplaced(what: &str) -> Error {
     let hint = Some(format!("a file of that name is ./{STREAM}"));
     Error::from(Usage { message: format!("`{STREAM}` is {what}"), hint })
 }
 
-/// A local path that scp can't take for a remote one: it looks for a colon before any slash.
+/// A local path that scp can't mistake for a remote one: it looks for a colon before any slash.
 fn local(path: &OsStr) -> OsString {
     match path.as_bytes().iter().find(|byte| b":/".contains(byte)) {
         Some(b':') => concat([OsStr::new("./"), path]),
@@ -102,9 +102,9 @@ fn remote(session: &Session, path: &OsStr) -> OsString {
     concat([OsStr::new(&session.name), OsStr::new(":"), path])
 }
 
-/// The target by a name with which scp follows cp's rules: several things go into a directory that
-/// is there, where scp would make one with the mode of a file; and one directory becomes a new one
-/// under a name with slashes at its end too.
+/// The target, written so that scp follows cp's rules. Several sources need an existing directory,
+/// where scp would make one with a file's mode. One directory becomes a new one even under a name
+/// that ends in slashes.
 fn destination(sources: &[OsString], target: &OsStr) -> OsString {
     let [source] = sources else {
         return inside(target);
@@ -189,9 +189,9 @@ pub(super) fn no_option(path: &OsStr) -> OsString {
     }
 }
 
-/// A path as one word for the guest's shell, which is to expand `~` and nothing else.
+/// A path as one word for the guest's shell, which expands `~` and nothing else.
 pub(super) fn word(path: &[u8]) -> Vec<u8> {
-    // A leading dash would be an option to `cat`.
+    // `cat` would take a leading dash for an option.
     let (start, rest): (&[u8], _) = match path {
         b"~" => return path.to_vec(),
         [b'~', b'/', rest @ ..] => (b"~/", rest),

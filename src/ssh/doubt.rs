@@ -1,5 +1,5 @@
-//! What is wrong with a VM's OpenSSH options and can be known without a connection: what ssh
-//! itself refuses of them, and keys that it can't use.
+//! Finds faults in a VM's OpenSSH options without a connection: options that ssh itself refuses,
+//! and keys that it can't use.
 
 use super::agent::Agent;
 use super::config;
@@ -11,18 +11,18 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-/// ssh reads its config from here and names it in front of what it says about a line of it.
+/// ssh reads its config from this file and names it before each complaint about a line.
 const FILE: &str = "/dev/stdin";
 
-/// How long ssh may take to read a config; one that asks for more of it is left alone.
+/// How long ssh may take to read a config; if it waits for more input, qqmgr gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is wrong, each at its place in the config.
+/// The faults, each with its place in the config.
 #[derive(Clone, Debug, Default)]
 pub struct Doubts {
-    /// What ssh refuses, in its own words: no connection is possible.
+    /// The options that ssh refuses, in its own words: no connection is possible.
     pub refused: Vec<Diagnostic>,
-    /// Keys that ssh can't use, and why not.
+    /// Keys that ssh can't use, and why.
     pub keys: Vec<(KeyFault, Diagnostic)>,
     /// Whether those are all that are named, and no agent can have another.
     pub keyless: bool,
@@ -65,7 +65,7 @@ impl Opinion {
         };
         let mut doubts = Doubts::default();
         for (line, words) in self.said.lines().filter_map(complaint) {
-            // The first line names the host.
+            // The first line is the `Host` line.
             if let Some((keyword, index, _)) = values(ssh).nth(line.saturating_sub(2)) {
                 doubts.refused.push(at(
                     keyword,
@@ -93,7 +93,7 @@ impl Opinion {
     }
 }
 
-/// Where a value of an option stands.
+/// The place of an option's value in the config.
 fn place(config: &Config, definition: &Definition, keyword: &str, index: usize) -> Span {
     let mut options = definition.ssh.options.iter().chain(&config.file.ssh);
     let option = options.find(|option| option.keyword.eq_ignore_ascii_case(keyword));
@@ -101,7 +101,7 @@ fn place(config: &Config, definition: &Definition, keyword: &str, index: usize) 
     value.map_or(&definition.span, |value| &value.span).clone()
 }
 
-/// The options as ssh is shown them, one a line: a keyword, which of its values, and that.
+/// The options as ssh reads them, one a line: the keyword, the value's index, the value.
 fn values(ssh: &Ssh) -> impl Iterator<Item = (&str, usize, &str)> {
     ssh.options.iter().flat_map(|(keyword, values)| {
         values.iter().enumerate().map(|(index, value)| (keyword.as_str(), index, value.as_str()))
@@ -124,7 +124,7 @@ async fn ask(ssh: &Ssh) -> std::io::Result<Output> {
     child.wait_with_output().await
 }
 
-/// The number of a line, and what ssh says about it: `FILE line N: WORDS`, or `FILE: line N: WORDS`.
+/// The number of a line and ssh's complaint: `FILE line N: WORDS`, or `FILE: line N: WORDS`.
 fn complaint(line: &str) -> Option<(usize, &str)> {
     let (number, words) = line.strip_prefix(FILE)?.trim_start_matches(':').split_once(": ")?;
     Some((number.strip_prefix(" line ")?.parse().ok()?, words.trim_end()))

@@ -1,12 +1,12 @@
-//! Why a guest is not reached by SSH, or a file not copied.
+//! Why SSH can't reach a guest, or a file was not copied.
 
 use crate::error::{colon, faults};
 
-/// Why a guest is not reached by SSH, or a file not copied.
+/// Why SSH can't reach a guest, or a file was not copied.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SshError {
-    /// The port for SSH is picked at each start, and the VM was not started.
+    /// The port for SSH is picked at each start, and the VM is not running.
     #[error("VM `{vm}` is not running, and its SSH port is picked when it starts")]
     PortUnknown {
         /// The VM.
@@ -31,7 +31,7 @@ pub enum SshError {
         vm: String,
         /// The file.
         what: String,
-        /// What scp said, made harmless.
+        /// What scp said, sanitised.
         reason: String,
     },
 }

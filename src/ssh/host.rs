@@ -1,4 +1,4 @@
-//! A VM as a host of OpenSSH's: where it is, and the block for `~/.ssh/config` that says so.
+//! A VM as a host for OpenSSH: its address, and its block for `~/.ssh/config`.
 
 use super::config::Way;
 use crate::Error;
@@ -13,7 +13,7 @@ pub const HOST_NAME: &str = "HostName";
 /// How plain OpenSSH reaches a VM.
 #[derive(Clone, Debug, Serialize)]
 pub struct Host {
-    /// The name that it is reached by: the VM's.
+    /// The host's name: the VM's.
     pub name: String,
     /// Its address, as OpenSSH's `HostName`.
     pub host: String,
@@ -27,7 +27,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// The VM's block; a port `auto` is known while the VM runs.
+    /// The VM's block; a port `auto` is only known while the VM is running.
     ///
     /// # Errors
     /// The port or the address is not known, its SSH options can't be resolved or the VM's directory
@@ -82,8 +82,8 @@ pub async fn reach(config: &Config, instance: &Instance, vm: &Running) -> Result
     Ok(ssh)
 }
 
-/// How SSH reaches a VM that has these ports: as the config says now, or as it said when the VM was started
-/// that it no longer defines.
+/// How SSH reaches a VM that has these ports: as the config says now. If the config no longer
+/// defines the VM, as it said at the VM's start.
 ///
 /// # Errors
 /// Its SSH options can't be resolved.
@@ -96,15 +96,15 @@ fn way(config: &Config, instance: &Instance, ports: &Ports, dir: &VmDir) -> Resu
     }
 }
 
-/// The ports of a VM that runs: those that it was started with.
+/// The ports that a running VM was started with.
 ///
 /// # Errors
-/// What it was started with can't be read.
+/// The launch record can't be read.
 fn ports(instance: &Instance, dir: &VmDir) -> Result<Option<Ports>, Error> {
     Ok(Launch::read(dir)?.map(|launch| launch.ports()).or_else(|| fixed(instance)))
 }
 
-/// What the config alone tells of a VM's ports.
+/// The VM's port for SSH, if the config fixes it.
 fn fixed(instance: &Instance) -> Option<Ports> {
     match instance.port {
         Port::Fixed(ssh) => Some(Ports { ssh, ..Ports::default() }),

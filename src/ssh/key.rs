@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 /// Why ssh can't use a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyFault {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// Others can read it, so that ssh takes it for known to them.
+    /// Other users can read it, so ssh considers it public.
     Open,
     /// It can't be read.
     Unreadable,
@@ -33,7 +33,7 @@ pub struct Fault {
     pub hint: Option<String>,
 }
 
-/// How the file of a private key begins (RFC 7468; PROTOCOL.key of OpenSSH).
+/// The beginning of a private key's file (RFC 7468; PROTOCOL.key of OpenSSH).
 const PRIVATE: &[u8] = b"-----BEGIN ";
 
 /// The same of OpenSSH's own format, which has the public half in it, and of such a key without a

@@ -1,4 +1,4 @@
-//! Waiting until an SSH login works: first for any word from the guest's server, which is cheap to
+//! Waits until an SSH login works: first for any answer from the guest's server, which is cheap to
 //! wait for, then for a login with the real client.
 
 use super::{Session, Signs, master, probe};
@@ -13,48 +13,48 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Where the port of the host is that leads to the guest's server.
+/// The address of the host's port that leads to the guest's server.
 const LOCALHOST: &str = "127.0.0.1";
 
-/// Between two tries, as a guest whose network is up is mostly about to start its server; the
-/// longer it takes, the longer it will.
+/// The interval between tries; a guest whose network is up mostly starts its server soon. It grows
+/// with the time waited.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(200);
 
-/// Between two tries that a server denies: it shuts out those who fail too often
+/// The interval between tries that a server denies: it shuts out clients that fail too often
 /// (`PerSourcePenalties`, sshd_config(5)).
 const DENIED_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(8);
 
-/// How long a try may take to reach the server's greeting, besides the time that has passed by
-/// then: a guest that is slow to boot is slow to greet.
+/// How long a try may take to reach the server's greeting. The time waited so far is added: a guest
+/// that boots slowly greets slowly.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The exit status with which ssh speaks of itself, not of the remote command (ssh(1)).
+/// ssh's exit status for its own failure, not the remote command's (ssh(1)).
 pub const FAILED: i32 = 255;
 
-/// What ssh says where the guest's server lets nobody in with what it is shown.
+/// What ssh says when the guest's server accepts none of its keys or passwords.
 pub const DENIED: &str = "Permission denied";
 
-/// Tries to log in to a guest, one after the other.
+/// Tries to log in to a guest, one after another.
 pub struct Login<'a> {
     session: &'a Session,
     signs: &'a Signs,
-    /// Nothing has been heard yet of a VM that was just started.
+    /// The VM was just started, and its guest has not answered yet.
     booting: bool,
     started: Instant,
     first_try: Option<Instant>,
-    /// What ssh said of the last one.
+    /// What ssh said about the last one.
     said: String,
 }
 
 impl<'a> Login<'a> {
-    /// The tries of a session; `booting` is a VM that was just started, of which nothing has been
-    /// heard yet.
+    /// The tries of a session; `booting` is true for a VM that was just started and whose guest has
+    /// not answered yet.
     pub fn new(session: &'a Session, signs: &'a Signs, booting: bool) -> Login<'a> {
         let started = Instant::now();
         Login { session, signs, booting, started, first_try: None, said: String::new() }
     }
 
-    /// The next try, as soon as it is worth one; what ssh says if it fails.
+    /// Makes the next try, as soon as it is worth one; returns what ssh says if it fails.
     ///
     /// # Errors
     /// OpenSSH can't be run.
@@ -69,7 +69,7 @@ impl<'a> Login<'a> {
         }
         let session = self.session;
         let turn = session.turn().await;
-        // A server that denies a login is there.
+        // A server that denies a login exists.
         let is_there = is_denied || master::is_there(&session.dir);
         if !is_there && !session.ssh.leads_elsewhere() {
             let booting = self.booting && self.first_try.is_none();
@@ -79,7 +79,7 @@ impl<'a> Login<'a> {
         let patience = CONNECT_TIMEOUT + self.started.elapsed();
         let (status, stderr) = attempt(session, patience).await?;
         drop(turn);
-        // Whatever `true` is to the guest's shell: to answer at all it let us in.
+        // The guest's shell need not know `true`: if it answers at all, the login has worked.
         if status.code().is_some_and(|code| code != FAILED) {
             return Ok(None);
         }
@@ -100,7 +100,7 @@ impl Session {
     }
 }
 
-/// One try, with this time to reach the server's greeting: how ssh ends, and what it says.
+/// One try, with this time to reach the server's greeting: ssh's exit status and its words.
 async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, Vec<u8>), Error> {
     let timeout = format!("ConnectTimeout={}", patience.as_secs());
     let mut ssh = session.tool("ssh");
@@ -108,7 +108,7 @@ async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, V
     ssh.stdout(Stdio::null()).stderr(Stdio::piped());
     let said = tokio::time::timeout(2 * patience, said(ending_with_us(ssh)));
     let Ok(said) = said.await else {
-        // A shared connection can be dead and nobody knows; the next try makes a new one.
+        // A shared connection can be dead without a sign; the next try makes a new one.
         master::close(&session.name, &session.dir).await;
         return Ok((ExitStatus::from_raw(FAILED << 8), b"the login hangs".to_vec()));
     };
@@ -117,7 +117,7 @@ async fn attempt(session: &Session, patience: Duration) -> Result<(ExitStatus, V
     })
 }
 
-/// How ssh ends, and what it says at last.
+/// ssh's exit status and its last words.
 async fn said(ssh: Command) -> io::Result<(ExitStatus, Vec<u8>)> {
     let mut child = tokio::process::Command::from(ssh).kill_on_drop(true).spawn()?;
     let stderr = match child.stderr.take() {

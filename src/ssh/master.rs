@@ -1,7 +1,7 @@
-//! The connections that a VM's sessions share: where their sockets are, and ending them.
+//! The connections that a VM's sessions share: finds their sockets, and ends them.
 //!
-//! There is one for each way in which the VM was reached while it ran: a config that has changed
-//! gets another one, and the one before ends when it has not been used for a while, or the VM stops.
+//! Each config that a running VM is reached with has its own connection. After the config changes,
+//! the old connection ends when it is idle for a while, or when the VM stops.
 
 use super::config;
 use crate::sys::{clock, short_socket};
@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How long the masters may take to be told to end.
+/// How long it may take to tell the masters to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether the VM has a shared connection.
@@ -20,15 +20,15 @@ pub fn is_there(dir: &VmDir) -> bool {
     live(dir).next().is_some()
 }
 
-/// Ends the shared connections of a VM, if it was ever reached and there are some.
+/// Ends the shared connections of a VM, if it has any.
 pub async fn close(vm: &str, dir: &VmDir) {
     let config_file = dir.file(config::FILE);
     if !config_file.exists() {
         return;
     }
-    // What the config names last may be a path of the user's own.
+    // The config's own ControlPath may be a file of the user's.
     let of_config = tell(&config_file, None, "exit", vm);
-    // Mostly there is no master, and ssh says so. One that can't be told ends with the VM's port.
+    // Mostly there is no master, and ssh says so. A master that can't be told ends with the VM.
     tell_all([of_config].into_iter().chain(at_sockets(live(dir), "exit", vm))).await;
 }
 
@@ -50,9 +50,9 @@ async fn tell_all(commands: impl Iterator<Item = Command>) {
     let _ = tokio::time::timeout(PATIENCE, all).await;
 }
 
-/// Lets no session share a connection any more that was made before the guest was reset, or before
-/// it stood still and went on, as with a snapshot that is loaded: it may know nothing of it. Those
-/// that share it go on with it.
+/// Stops new sessions from sharing a connection that was made before a reset, or before the machine
+/// paused and resumed, for example to load a snapshot: the guest may no longer know it. Sessions
+/// that already share it keep it.
 pub async fn drop_stale(vm: &str, dir: &VmDir, history: &History) {
     let Some(since) = history.reset_at.max(history.resumed_at) else {
         return;
@@ -62,7 +62,7 @@ pub async fn drop_stale(vm: &str, dir: &VmDir, history: &History) {
     tell_all(at_sockets(stale, "stop", vm)).await;
 }
 
-/// Has ssh give a master a command: that of the config, or the one at this socket.
+/// Makes ssh give a command to a master: the config's own, or the one at this socket.
 fn tell(config_file: &Path, socket: Option<&Path>, what: &str, vm: &str) -> Command {
     let mut command = Command::new("ssh");
     command.arg("-F").arg(config_file);
@@ -74,7 +74,7 @@ fn tell(config_file: &Path, socket: Option<&Path>, what: &str, vm: &str) -> Comm
     command
 }
 
-/// The sockets at which a master listens.
+/// The sockets on which a master listens.
 fn live(dir: &VmDir) -> impl Iterator<Item = PathBuf> {
     let sockets = short_socket::all(&dir.file("")).into_iter();
     sockets.filter(|socket| UnixStream::connect(socket).is_ok())

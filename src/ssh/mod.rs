@@ -1,5 +1,5 @@
-//! Reaching the guest with the real OpenSSH: a config of our own for each VM, one shared
-//! connection, logins to wait for, files to copy.
+//! Reaches the guest with the real OpenSSH: writes a config for each VM, shares one connection,
+//! waits for logins, copies files.
 
 mod agent;
 mod config;
@@ -46,12 +46,12 @@ pub struct Session {
     /// Whether it shares a connection that is ours to make.
     shares: bool,
     unshared: Option<String>,
-    /// Whether the guest goes on, so that a shared connection would be answered.
+    /// Whether the guest runs, so that it would answer on a shared connection.
     goes_on: bool,
 }
 
 impl Session {
-    /// Prepares to reach a VM. A shared connection that the guest may have lost is shared no longer.
+    /// Prepares to reach a VM. A connection that the guest may have lost is no longer shared.
     ///
     /// # Errors
     /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
@@ -77,7 +77,7 @@ impl Session {
         })
     }
 
-    /// OpenSSH's client on its way to the VM; `args` go as after the host's name.
+    /// OpenSSH's client for the VM; `args` follow the host's name.
     pub fn ssh(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.tool("ssh");
         if needs_own_connection(args) && !self.shares_by_config() {
@@ -93,7 +93,7 @@ impl Session {
         self.ssh(&[[script].into_iter().chain(words).collect::<Vec<_>>().join(OsStr::new(" "))])
     }
 
-    /// Whether the config says what is shared.
+    /// Whether the user's config sets the shared connection.
     fn shares_by_config(&self) -> bool {
         ["ControlMaster", "ControlPath"].iter().any(|own| self.ssh.value(own).is_some())
     }
@@ -103,19 +103,19 @@ impl Session {
         self.unshared.as_deref()
     }
 
-    /// How the config says that it is reached.
+    /// The SSH options from the config.
     pub(crate) fn options(&self) -> &Ssh {
         &self.ssh
     }
 
-    /// One of OpenSSH's tools with the VM's config.
+    /// One of OpenSSH's tools with the VM's `ssh.conf`.
     fn tool(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.arg("-F").arg(&self.config_file);
         // The directory of the sockets may be gone by now, or another's.
         let is_lost = self.shares && short_socket::made().is_err();
         if is_lost || !self.goes_on {
-            // Whoever holds a shared connection would keep our descriptors until it is answered.
+            // A session on a shared connection would keep our descriptors until the guest answers.
             command.args(["-o", "ControlPath=none"]);
         }
         command
@@ -123,8 +123,8 @@ impl Session {
 }
 
 /// Whether ssh's words after the host's name begin with an option: on a shared connection ssh would
-/// leave out many of them, such as who logs in and what is forwarded. `-O` is about the shared
-/// connection, and who writes `ControlPath` says what to share.
+/// ignore many options, such as the user's name and forwards. `-O` controls the shared connection,
+/// and an explicit `ControlPath` chooses it.
 fn needs_own_connection(args: &[impl AsRef<OsStr>]) -> bool {
     let first = args.first().map(|arg| arg.as_ref().as_bytes()).unwrap_or_default();
     let says_itself = |arg: &OsStr| {
@@ -137,7 +137,7 @@ fn needs_own_connection(args: &[impl AsRef<OsStr>]) -> bool {
         && !args.iter().any(|arg| says_itself(arg.as_ref()))
 }
 
-/// Ends the connection that sessions of this VM share, if there is one.
+/// Ends the shared connections of a VM's sessions, if there are any.
 ///
 /// # Errors
 /// The directory can't be used.

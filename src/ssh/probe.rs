@@ -1,10 +1,10 @@
-//! Whether the guest's SSH server is there, which a port on the host does not tell: QEMU accepts
-//! every connection at once, and only then asks the guest to.
+//! Finds out whether the guest's SSH server is up. An open port on the host does not prove that:
+//! QEMU accepts every connection at once, and only then connects to the guest.
 //!
-//! A connection that the guest doesn't answer stays in QEMU, even when we close it, and reaches
-//! the server when the guest's network is up. A server that sees many which log nobody in shuts
-//! the host out (`PerSourcePenalties`, sshd_config(5)). So there are few, and each is kept until
-//! it ends. All we do is listen: a server speaks first (RFC 4253, 4.2).
+//! A connection that the guest does not answer stays in QEMU, even after we close it, and reaches
+//! the server when the guest's network is up. A server that sees many connections without a login
+//! shuts the host out (`PerSourcePenalties`, sshd_config(5)). So qqmgr opens few, keeps each until
+//! it ends, and only listens: a server speaks first (RFC 4253, 4.2).
 
 use super::tries::Tries;
 use crate::sys::deadline;
@@ -16,17 +16,17 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What passes between those who try to reach a server and those who watch the guest.
+/// Shared by the tries to reach a server and the observer of the guest.
 #[derive(Debug, Default)]
 pub struct Signs {
-    /// A try is worth it: the guest's network card or its serial port has come to life.
+    /// A try is worth it: the guest's network card or serial port shows activity.
     pub hint: Notify,
     /// The guest has refused a connection: its network is up, and the server is not.
     pub refused: AtomicBool,
 }
 
-/// Waits until a server of the guest speaks at this address of the host; the real client is to
-/// follow. `booting` is a VM that was just started, of which nothing has been heard yet.
+/// Waits until a server in the guest greets on this address of the host; the real client comes
+/// next. `booting` is true for a VM that was just started and whose guest has shown no sign.
 pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
     let mut tries = Tries::new(booting);
     let mut pending = FuturesUnordered::new();
@@ -52,11 +52,10 @@ pub async fn answer(address: (&str, u16), signs: &Signs, booting: bool) {
     }
 }
 
-/// Whether anything comes on a new connection before it ends; `None` where the host itself refuses
-/// it.
+/// Whether a new connection receives anything before it ends; `None` if the host itself refuses it.
 async fn is_answered(address: (&str, u16)) -> Option<bool> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    // The whole greeting: to close a connection with something unread would reset it.
+    // Read the whole greeting: a close with unread data would reset the connection.
     Some(stream.read(&mut [0; 256]).await.is_ok_and(|count| count > 0))
 }
 
@@ -120,7 +119,7 @@ mod tests {
         tokio::join!(answer((LOCALHOST, port), &signs, false), server);
     }
 
-    /// Time is paused here and passes as soon as nobody has anything else to do.
+    /// Time is paused here, and jumps when every task waits.
     #[tokio::test(start_paused = true)]
     async fn never_has_more_than_its_places() {
         let (listener, port) = qemu().await;
@@ -148,7 +147,7 @@ mod tests {
         }
     }
 
-    /// What a wait costs: it is woken for each connection and hint, and by nothing else.
+    /// What a wait costs: only a new connection or a hint wakes it.
     #[tokio::test(start_paused = true)]
     async fn sleeps_while_nothing_happens() {
         let (_listener, port) = qemu().await;

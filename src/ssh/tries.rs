@@ -1,59 +1,59 @@
-//! When to open a connection to an SSH server that may not be there yet.
+//! Decides when to connect to an SSH server that may not be up yet.
 //!
-//! QEMU's user network (libslirp) tries to reach the guest when a connection is opened, and 6, 18
-//! and 42 s later, each time for a second. It gives up after 75 s. All that are unanswered reach
-//! the server at once when the guest's network comes up. So there are few, and they are to cover
-//! the time well.
+//! When a connection is opened, QEMU's user network (libslirp) tries to reach the guest, and again
+//! 6, 18 and 42 s later, each time for a second. It gives up after 75 s. All unanswered connections
+//! reach the server at once when the guest's network comes up. So they are few, and spread over the
+//! time.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// As many connections may be unanswered at a time.
+/// How many connections may be unanswered at a time.
 pub const PLACES: usize = 3;
 
-/// A VM that was just started gets its first connection at the first hint, or after this time: it
-/// may be too small to give one, and up already.
+/// A VM that was just started gets its first connection at the first hint, or after this time: a
+/// small guest may give no hint, and be up already.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// Between two connections without a hint: QEMU tries to reach the guest for both at different
-/// times, with no long gaps. The last place is kept for a hint.
+/// The interval between two connections without a hint: QEMU then tries to reach the guest for each
+/// at different times, with no long gaps. The last place is kept for a hint.
 const SPREAD: Duration = Duration::from_secs(8);
 
-/// After a hint: the network card comes up just before the guest answers there, and QEMU asks who
-/// the guest is only once for each try.
+/// The pause after a hint: the network card comes up just before the guest answers there, and QEMU
+/// asks for the guest's address only once in each try.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Between two connections after a hint, as the guest's address comes after its network card.
+/// The interval after a hint: the guest's address comes later than its network card.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Between two connections that the guest refuses: its network is up, so it is mostly about to
-/// start its server; the longer it takes, the longer it will.
+/// The interval between two connections that the guest refuses: its network is up, so it mostly
+/// starts its server soon. It grows with the time waited.
 const REFUSED: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(500);
 
 /// A connection that ends after this time was not refused: QEMU has given up.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// What has been tried, and what is to be.
+/// The connections opened so far, and when the next is due.
 pub struct Tries {
     /// When the next one is due without a hint.
     scheduled: Instant,
     /// When the last one was opened.
     newest: Option<Instant>,
-    /// When the hint is good for a connection that none has followed yet.
+    /// When to open a connection for the latest hint, if none was opened since.
     hinted: Option<Instant>,
     /// When the last hint came.
     last_hint: Option<Instant>,
-    /// Whether the guest gives so few hints that each is good for two connections.
+    /// Whether the guest gives so few hints that each is worth two connections.
     is_quiet: bool,
-    /// When one more is due after a hint, or after a refusal.
+    /// When another one is due after a hint or a refusal.
     again: Option<Instant>,
     /// When the guest first refused one.
     refused: Option<Instant>,
 }
 
 impl Tries {
-    /// Nothing has been tried; `booting` is a VM that was just started.
+    /// No connection yet; `booting` is true for a VM that was just started.
     pub fn new(booting: bool) -> Tries {
         let scheduled = Instant::now() + if booting { FIRST } else { Duration::ZERO };
         Tries {
@@ -67,28 +67,28 @@ impl Tries {
         }
     }
 
-    /// When to open the next connection while so many are unanswered.
+    /// When to open the next connection while `pending` ones are unanswered.
     pub fn next(&self, pending: usize) -> Option<Instant> {
         let left = PLACES.checked_sub(pending + 1)?;
         let scheduled = (left > 0).then_some(self.scheduled);
-        // A guest that gives many hints would soon have used up the last place.
+        // A guest that gives many hints would soon use up the last place.
         let apart = if left > 0 { AGAIN } else { SPREAD };
         let earliest = self.newest.map(|newest| newest + apart);
         let hinted = self.hinted.map(|hint| earliest.map_or(hint, |earliest| earliest.max(hint)));
         [scheduled, hinted, self.again].into_iter().flatten().min()
     }
 
-    /// A hint has come that a try is worth it.
+    /// Takes in a hint that a try is worth it.
     pub fn hinted(&mut self, pending: usize) {
         let now = Instant::now();
-        // The first sign of life is too early for the network, and so is all from one who talks.
+        // The first hint comes too early for the network, and hints in quick succession say little.
         self.is_quiet = self.newest.is_some()
             && self.last_hint.is_none_or(|last| now.duration_since(last) >= SPREAD);
         self.last_hint = Some(now);
         self.hinted = (pending < PLACES).then_some(now + SETTLE);
     }
 
-    /// A connection was opened beside those that are unanswered.
+    /// Records that a connection was opened beside `pending` unanswered ones.
     pub fn opened(&mut self, pending: usize) {
         let now = Instant::now();
         let is_for_two = self.hinted.take().is_some() && self.is_quiet && pending + 1 < PLACES;
@@ -97,8 +97,8 @@ impl Tries {
         self.scheduled = now + SPREAD;
     }
 
-    /// The connection that was opened at this time has ended without an answer; whether the guest
-    /// has refused it.
+    /// Records that the connection opened at this time has ended without an answer; returns whether
+    /// the guest refused it.
     pub fn ended(&mut self, opened: Instant) -> bool {
         let now = Instant::now();
         let is_refused = now.duration_since(opened) < GIVEN_UP;
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use tokio::time::advance;
 
-    /// Opens what is due until `seconds` have passed, none of it answered: when each was opened.
+    /// Opens each connection that is due within `seconds`, all unanswered; returns their times.
     async fn opened(tries: &mut Tries, pending: &mut usize, seconds: u64) -> Vec<u64> {
         let start = Instant::now();
         let end = start + Duration::from_secs(seconds);

@@ -1,5 +1,5 @@
-//! Taking turns at a VM's login: all that wait for one at once would fill the server's few places
-//! for clients that are not logged in (`MaxStartups`, sshd_config(5)) and keep each other out.
+//! Lets only one command at a time try a VM's login. Several at once would fill the server's few
+//! places for clients that are not logged in (`MaxStartups`, sshd_config(5)).
 
 use super::Session;
 use crate::sys::flock;
@@ -7,10 +7,10 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 impl Session {
-    /// Waits for our turn to try a login, which is ours until this is dropped. Where there is
-    /// nothing to wait at, we go without one.
+    /// Waits for our turn to try a login, which lasts until this is dropped. `None` if there is no
+    /// file to lock: then the try goes ahead without a turn.
     pub(super) async fn turn(&self) -> Option<OwnedFd> {
-        // Who logs in by another config does not wait for us.
+        // A command with another config does not wait for us.
         let file = File::open(&self.config_file).ok()?;
         flock::exclusive(file.into()).await.ok()
     }
