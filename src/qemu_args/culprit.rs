@@ -1,26 +1,26 @@
-//! Which argument QEMU complains about.
+//! Finds the argument that QEMU complains about.
 
 use super::forwards::Forward;
 use super::options::{Arg, Opt, options};
 use super::properties::Properties;
 use std::ops::Range;
 
-/// The TCP port of the host that QEMU can't listen on: it quotes the rule that asks for it.
+/// The host's TCP port that QEMU can't listen on: QEMU quotes the forwarding rule.
 pub fn refused_port(stderr: &str) -> Option<u16> {
     let (_, rule) = stderr.split_once("host forwarding rule '")?;
     let rule = Forward::parse(rule.split_once('\'')?.0)?;
     (rule.protocol == "tcp").then_some(rule.host_port)
 }
 
-/// Complaints that name no option at all, and the options that they are about.
+/// Complaints that name no option, and the options that they are about.
 const UNNAMED: [(&str, &[&str]); 3] = [
     ("unsupported machine type", &["machine", "M"]),
     ("-machine.", &["machine", "M"]),
     ("-cpu.", &["cpu"]),
 ];
 
-/// The last of the config's arguments, if QEMU has taken our `-pidfile` for the value that it
-/// lacks, and the path that follows for a disk image.
+/// The config's last argument, if it lacks a value: QEMU then takes our `-pidfile` for the value,
+/// and the path after it for a disk image.
 pub fn valueless<'a>(args: &'a [Arg], stderr: &str) -> Option<&'a Arg> {
     let ours = args.iter().position(|arg| arg.span.is_none())?;
     let [option, pidfile, image] = args.get(ours.checked_sub(1)?..=ours + 1)? else {
@@ -34,16 +34,16 @@ pub fn valueless<'a>(args: &'a [Arg], stderr: &str) -> Option<&'a Arg> {
 pub fn culprit<'a>(args: &'a [Arg], stderr: &str) -> Option<&'a Range<usize>> {
     let options = options(args, |_| None);
     let of_config = || options.iter().filter(|opt| opt.arg.span.is_some());
-    // Of several that are named as well the first: QEMU goes through them in order.
+    // If several are named equally well, the first: QEMU reads them in order.
     let named = of_config().filter_map(|opt| named(opt, stderr));
     let named = named.min_by_key(|(length, _)| std::cmp::Reverse(*length)).map(|(_, arg)| arg);
-    // The last of a kind wins with QEMU, be it the config's or not.
+    // The last option of a kind counts, even if it is not from the config.
     let about = || options.iter().rfind(|opt| is_about(opt, stderr)).and_then(|opt| opt.value);
     named.or_else(about).and_then(|arg| arg.span.as_ref())
 }
 
-/// QEMU begins its message with the option as it stands on the command line, `-device foo,bar: ...`
-/// or `-foo: ...`: how much of it, and the argument that it is about.
+/// QEMU begins its message with the option from the command line, `-device foo,bar: ...` or `-foo:
+/// ...`. Returns how much of it matches, and the argument that it is about.
 fn named<'a>(opt: &Opt<'a>, stderr: &str) -> Option<(usize, &'a Arg)> {
     let with_value = opt.value.map(|value| (format!("{} {}", opt.arg.text, value.text), value));
     let mut texts = with_value.into_iter().chain([(opt.arg.text.clone(), opt.arg)]);
@@ -51,7 +51,7 @@ fn named<'a>(opt: &Opt<'a>, stderr: &str) -> Option<(usize, &'a Arg)> {
     said.map(|(text, arg)| (text.len(), arg))
 }
 
-/// Whether the message quotes something of the option's value, or is known to be about it.
+/// Whether the message quotes the option's value, or is known to be about the option.
 fn is_about(opt: &Opt, stderr: &str) -> bool {
     let Some(value) = opt.value else { return false };
     if UNNAMED.iter().any(|(text, names)| stderr.contains(text) && names.contains(&opt.name)) {

@@ -1,4 +1,4 @@
-//! The ports that a command line forwards into the guest.
+//! Finds the ports that a command line forwards into the guest.
 
 use super::properties::Properties;
 
@@ -30,7 +30,7 @@ impl Forward {
         })
     }
 
-    /// Where it listens; whoever connects to all addresses reaches the host itself.
+    /// The address to connect to; a port on all addresses is reached on the host itself.
     pub fn address(&self) -> (&str, u16) {
         match self.host_address.trim_matches(['[', ']']) {
             "" => ("0.0.0.0", self.host_port),

@@ -1,5 +1,5 @@
-//! Reading a QEMU command line: words to options, properties and forwarded ports, and the argument
-//! that a complaint of QEMU's is about. Knows nothing of VMs.
+//! Reads a QEMU command line: words to options, properties and forwarded ports, and the argument
+//! that QEMU complains about. It knows nothing about VMs.
 
 pub(crate) mod culprit;
 mod forwards;

@@ -1,4 +1,4 @@
-//! The options of a QEMU command line: which argument is whose value.
+//! Splits a QEMU command line into options and their values.
 
 use serde::Serialize;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::ops::Range;
 pub struct Arg {
     /// The argument itself.
     pub text: String,
-    /// Where the config file says so, in bytes, unless it is not from there.
+    /// The place in the config file, in bytes, if it is from there.
     #[serde(skip)]
     pub span: Option<Range<usize>>,
 }
@@ -18,17 +18,17 @@ pub struct Arg {
 pub struct Opt<'a> {
     /// Its name without dashes.
     pub name: &'a str,
-    /// The option as it stands on the command line.
+    /// The option as written on the command line.
     pub arg: &'a Arg,
     /// Its value.
     pub value: Option<&'a Arg>,
 }
 
-/// A disk image without an option is the first hard disk (QEMU manual, "Invocation").
+/// QEMU takes a disk image without an option for the first hard disk (QEMU manual, "Invocation").
 const IMAGE_ALONE: &str = "hda";
 
-/// Cuts a command line into options. `takes_value` knows QEMU's options; of one that it does not
-/// know, an argument that begins with a dash is no value.
+/// Splits a command line into options. `takes_value` knows QEMU's options; after an unknown option,
+/// an argument that begins with a dash is not its value.
 pub fn options(args: &[Arg], takes_value: impl Fn(&str) -> Option<bool>) -> Vec<Opt<'_>> {
     let mut options = Vec::new();
     let mut rest = args.iter().peekable();
@@ -48,7 +48,7 @@ pub fn options(args: &[Arg], takes_value: impl Fn(&str) -> Option<bool>) -> Vec<
     options
 }
 
-/// The name of an option: QEMU takes one dash or two.
+/// The name of an option: QEMU accepts one dash or two.
 pub fn name(arg: &str) -> Option<&str> {
     arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))
 }

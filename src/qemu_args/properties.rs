@@ -1,15 +1,15 @@
-//! The properties in an option's value: QEMU's lists (`a,b=c`, a comma in a value written twice)
-//! and JSON, both as keys with dots.
+//! Reads the properties in an option's value: QEMU's lists (`a,b=c`, with `,,` for a comma in a
+//! value) and JSON. Both become keys with dots.
 
 use serde_json::Value;
 use std::path::Path;
 
-/// Properties in their order. The key of a first one without `=` is empty.
+/// Properties in their order. If the first one has no `=`, its key is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Properties(pub Vec<(String, String)>);
 
 impl Properties {
-    /// Those of an option's value; none in JSON that can't be read.
+    /// The properties in an option's value; empty for invalid JSON.
     pub fn parse(text: &str) -> Properties {
         if text.starts_with('{') {
             let mut flat = Vec::new();
@@ -33,7 +33,7 @@ impl Properties {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a key that may be left out at the beginning.
+    /// The value of a key whose name may be omitted in the first property.
     pub fn implied(&self, key: &str) -> Option<&str> {
         self.get(key).or_else(|| self.get(""))
     }
@@ -44,12 +44,12 @@ impl Properties {
     }
 }
 
-/// A path in a list of QEMU properties, where a comma is written twice.
+/// A path for a list of QEMU properties, where a comma is written twice.
 pub fn escape(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }
 
-/// The items of a list; `,,` is a comma in one of them.
+/// The items of a list; `,,` is a comma inside an item.
 fn split(text: &str) -> Vec<String> {
     let mut items = vec![String::new()];
     let mut chars = text.chars().peekable();

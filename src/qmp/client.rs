@@ -13,7 +13,7 @@ use super::message::{Event, Message, Status, Version, parse_greeting};
 use super::queue::EventQueue;
 use super::reader::LineReader;
 
-/// One read takes this much, in bytes: all replies but a few come in one piece.
+/// The size of one read, in bytes: nearly every reply comes in one piece.
 const CHUNK: usize = 16 << 10;
 
 /// A QMP connection in command mode.
@@ -50,7 +50,7 @@ impl Client {
     /// Reads the greeting from a fresh connection and enters command mode with
     /// `qmp_capabilities` ("Capabilities Negotiation"). Enables no capability.
     ///
-    /// QEMU serves one client at a time: the greeting comes when the one before has left.
+    /// QEMU serves one client at a time: the greeting comes when the previous client has left.
     pub async fn handshake(stream: UnixStream) -> Result<Client, Error> {
         let mut connection = Connection::new(stream);
         let (version, _) = connection.receive(parse_greeting).await?;
@@ -66,7 +66,7 @@ impl Client {
         Ok(client)
     }
 
-    /// The version that QEMU's greeting told.
+    /// The version from QEMU's greeting.
     pub fn version(&self) -> &Version {
         &self.version
     }
@@ -100,7 +100,7 @@ impl Client {
                         desc: refusal.desc,
                     });
                 }
-                // To a request of ours that was given up, or of a client that was here before.
+                // A reply to a request that we gave up, or that an earlier client sent.
                 (Message::Reply(_), _) => {}
             }
         }
@@ -114,7 +114,7 @@ impl Client {
 
     /// Runs a line of the human monitor and returns what it prints, without a prompt.
     ///
-    /// A wrong line is no error to QEMU: its complaint is in the text.
+    /// QEMU reports no error for a wrong line: its complaint is in the text.
     pub async fn human_monitor_command(&mut self, line: &str) -> Result<String, Error> {
         let arguments = json!({ "command-line": line });
         match self.execute("human-monitor-command", Some(arguments)).await? {
@@ -138,15 +138,15 @@ impl Client {
         }
     }
 
-    /// QEMU must not see the next request in the middle of one that was cut off. One that has
-    /// not started to go out is forgotten.
+    /// Sends the rest of a request that was cut off, before the next one. A request that has not
+    /// started to go out is dropped.
     async fn finish_torn_request(&mut self) -> Result<(), Error> {
         if self.sent > 0 { self.send().await } else { Ok(()) }
     }
 
     async fn send(&mut self) -> Result<(), Error> {
         while self.sent < self.request.len() {
-            // Not `write_all`, which if cancelled would not tell how far it came.
+            // Not `write_all`: if it is cancelled, it does not say how much was written.
             self.sent += self.connection.stream.write(&self.request[self.sent..]).await?;
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Connection {
         Connection { stream, chunk: Vec::with_capacity(CHUNK), reader: LineReader::new() }
     }
 
-    /// Parses the next line and tells its size in bytes.
+    /// Parses the next line and returns its size in bytes.
     ///
     /// Reads with `AsyncRead`, never `try_read`: only that takes part in tokio's cooperative
     /// scheduling, which lets timers run while data keeps coming.
@@ -186,8 +186,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Where a client's ids begin. QEMU can give the reply to a client that is gone to the one that
-/// comes next, so no two clients may share an id: these have the process, then the client.
+/// The first of a client's ids. QEMU can send the reply for an old client to the next one, so no
+/// two clients may share an id: ids contain the process, then the client.
 fn first_id() -> u64 {
     static CLIENTS: AtomicU64 = AtomicU64::new(0);
     let client = CLIENTS.fetch_add(1, Ordering::Relaxed) & 0xffff;

@@ -1,4 +1,4 @@
-//! What can go wrong on a QMP connection, told apart by what the caller can do about it.
+//! Errors on a QMP connection, grouped by what the caller can do about them.
 
 use std::io;
 
@@ -8,8 +8,7 @@ const EXCERPT_CHARS: usize = 80;
 
 /// Why a QMP exchange failed.
 ///
-/// After [`Error::Command`] the connection is as good as before; after any other it should be
-/// dropped.
+/// After [`Error::Command`] the connection still works; after any other it should be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The peer closed or reset the connection, between two messages or inside one.
@@ -67,10 +66,10 @@ impl From<TooLong> for Error {
     }
 }
 
-/// The bytes come from whatever listens on the socket, so they must not reach a terminal as
-/// they are: no escape sequences, no bidirectional overrides.
+/// The bytes come from any process that listens on the socket, so they must be sanitised for a
+/// terminal: no escape sequences, no bidirectional overrides.
 fn excerpt(message: &[u8]) -> String {
-    // No character takes more than four bytes: what lies beyond cannot be in the excerpt.
+    // A character takes at most four bytes, so the excerpt contains nothing after these.
     let head = &message[..message.len().min(4 * (EXCERPT_CHARS + 1))];
     let mut text = String::new();
     let mut room = EXCERPT_CHARS;

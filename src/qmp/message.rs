@@ -39,7 +39,7 @@ pub struct Status {
     pub running: bool,
 }
 
-/// An asynchronous message of QEMU's ("Asynchronous events").
+/// An asynchronous message from QEMU ("Asynchronous events").
 ///
 /// Serialises as QEMU sends it: the keys are `event`, `data` (left out if QEMU did) and
 /// `timestamp`.
@@ -76,7 +76,7 @@ impl Timestamp {
 /// An answer to a request.
 #[derive(Debug, PartialEq)]
 pub(super) struct Reply {
-    /// The request's; `None` of one that can't be ours.
+    /// The request's id; `None` if the reply can't be for us.
     pub id: Option<u64>,
     pub result: Result<Value, Refusal>,
 }
@@ -88,12 +88,12 @@ pub(super) struct Refusal {
     pub desc: String,
 }
 
-/// A line of what QEMU has said to a client, written down.
+/// A line that QEMU has sent to a client and a log has kept.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
-    /// How it began.
+    /// The first line.
     Greeting(Version),
-    /// An answer, to whatever the client asked; `Null` if that was refused.
+    /// A reply to any request; `Null` if QEMU refused the request.
     Reply(Value),
     /// An event.
     Event(Event),
@@ -113,7 +113,7 @@ impl Record {
     }
 }
 
-/// The name of the event in a line as QEMU writes it, found without reading all of it.
+/// The name of the event in a line from QEMU, found without parsing the line.
 pub fn event_name(line: &[u8]) -> Option<&[u8]> {
     const KEY: &[u8] = br#", "event": ""#;
     let begin = memchr::memmem::find(line, KEY)? + KEY.len();
@@ -121,7 +121,7 @@ pub fn event_name(line: &[u8]) -> Option<&[u8]> {
     Some(&line[begin..begin + length])
 }
 
-/// What can follow the greeting.
+/// The messages that can follow the greeting.
 #[derive(Debug, PartialEq)]
 pub(super) enum Message {
     Event(Event),
@@ -157,8 +157,8 @@ impl Message {
             Wire { result: None, error: Some(refusal), .. } => Err(refusal),
             _ => return Err(Error::garbage("not a reply or an event", line)),
         };
-        // Of those who give one, QEMU leaves it out only if it could not parse the request
-        // ("Error"). A reply to a client that is gone has what that one gave, or nothing.
+        // We always send an id, and QEMU omits it only if it could not parse the request ("Error").
+        // A reply for an earlier client has that client's id, or none.
         match (wire.id, result) {
             (None, Err(_)) => Err(Error::garbage("an error without an id", line)),
             (id, result) => {
@@ -168,7 +168,7 @@ impl Message {
     }
 }
 
-/// Reads the greeting ("Server Greeting"); the capabilities are of no use to this client.
+/// Reads the greeting ("Server Greeting"); this client needs none of the capabilities.
 pub(super) fn parse_greeting(line: &[u8]) -> Result<Version, Error> {
     #[derive(Deserialize)]
     struct Greeting {

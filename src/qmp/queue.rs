@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::message::Event;
 
-/// How much may wait, in bytes of JSON text: thousands of ordinary events.
+/// How much the queue may contain, in bytes of JSON text: thousands of ordinary events.
 const CAPACITY: usize = 1 << 20;
 
 /// A queue of events that forgets the oldest ones rather than grow without bound.

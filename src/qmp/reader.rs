@@ -40,7 +40,7 @@ impl LineReader {
         LineReader { buffer: Vec::new(), start: 0, scanned: 0, limit, too_long: false }
     }
 
-    /// Appends what the stream brought. After a line that was too long, bytes are dropped.
+    /// Appends bytes from the stream. After a line that was too long, bytes are dropped.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.too_long {
             return;
@@ -56,7 +56,7 @@ impl LineReader {
 
     /// The next complete line without its LF or CR LF; `None` until more is pushed.
     ///
-    /// `TooLong` comes as soon as the limit is passed, and from then on for ever.
+    /// `TooLong` comes as soon as the limit is passed, and then on every call.
     pub fn next_line(&mut self) -> Option<Result<&[u8], TooLong>> {
         let found = memchr::memchr(b'\n', &self.buffer[self.scanned..]);
         let end = found.map_or(self.buffer.len(), |offset| self.scanned + offset);
@@ -72,14 +72,14 @@ impl LineReader {
         Some(Ok(&self.buffer[line]))
     }
 
-    /// Whether [`next_line`](LineReader::next_line) has something to give.
+    /// Whether [`next_line`](LineReader::next_line) has something to return.
     pub fn has_line(&mut self) -> bool {
         let found = memchr::memchr(b'\n', &self.buffer[self.scanned..]);
         self.scanned = found.map_or(self.buffer.len(), |offset| self.scanned + offset);
         found.is_some() || self.too_long || self.scanned - self.start > self.limit + 1
     }
 
-    /// Drops what has not been returned; how many bytes that were.
+    /// Drops everything that has not been returned; returns how many bytes that was.
     pub fn clear(&mut self) -> usize {
         let length = self.buffer.len() - self.start;
         *self = LineReader::with_limit(self.limit);
@@ -160,7 +160,8 @@ mod tests {
     }
 
     proptest! {
-        /// However the stream is cut, and however often it is asked, the lines are the same.
+        /// However the stream is cut, and however often the reader is asked, the lines are the
+        /// same.
         #[test]
         fn any_cut_gives_the_same_lines(
             lines in prop::collection::vec(("[a-z\r{}\"]{0,12}", any::<bool>()), 0..20),
@@ -169,7 +170,7 @@ mod tests {
             let mut stream = Vec::new();
             let mut expected = Vec::new();
             for (line, crlf) in &lines {
-                // Without the CR of its ending, a final CR of the line would be taken for it.
+                // Without a CR in the line ending, a CR at the end of the line would count as one.
                 let line = if *crlf { line } else { line.trim_end_matches('\r') };
                 stream.extend_from_slice(line.as_bytes());
                 stream.extend_from_slice(if *crlf { b"\r\n" } else { b"\n" });

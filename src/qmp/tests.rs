@@ -58,7 +58,7 @@ async fn connected() -> (Client, Peer) {
     (client.unwrap(), peer)
 }
 
-/// What a handshake makes of `bytes` and the end of the stream.
+/// The error of a handshake that reads `bytes` and the end of the stream.
 async fn handshake_with(bytes: &[u8]) -> Error {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let (client, _) = tokio::join!(Client::handshake(ours), async {
@@ -249,7 +249,7 @@ fn a_line_in_pieces_survives_cancellation() {
     });
 }
 
-/// The peer writes from a thread of its own, as fast as the socket takes it.
+/// The peer writes from its own thread, as fast as the socket accepts it.
 #[test]
 fn a_flood_of_events_starves_no_timeout() {
     run(async {

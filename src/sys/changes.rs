@@ -1,7 +1,7 @@
-//! Changes of files, told by inotify: that there was one, not which.
+//! Watches files with inotify: it reports that something changed, not what.
 //!
-//! A user has only 128 instances of inotify in all (`fs.inotify.max_user_instances`), so a process
-//! has one for everything that it watches, and a thread that reads it: it belongs to no runtime.
+//! A user has only 128 inotify instances (`fs.inotify.max_user_instances`). So a process has one
+//! instance for everything that it watches, and a thread that reads it: no runtime owns it.
 
 use super::shared::Shared;
 use inotify::{EventMask, Events, Inotify, WatchDescriptor, WatchMask, Watches};
@@ -12,27 +12,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// Room for the longest notice: its head and a file's name (inotify(7)).
+/// Room for the longest event: its header and a file's name (inotify(7)).
 const BUFFER: usize = 4096;
 
-/// The one instance, once something is watched.
+/// The instance, once something is watched.
 static WATCHED: Shared<Option<Watched>> = Shared::new(None);
 
-/// What is watched, and who wants to know.
+/// Everything that is watched, and its readers.
 struct Watched {
     watches: Watches,
     readers: HashMap<WatchDescriptor, Vec<Arc<Reader>>>,
 }
 
-/// Somebody who watches.
+/// A reader that waits for changes.
 #[derive(Default)]
 struct Reader {
     changed: Notify,
-    /// The system does not tell any more.
+    /// inotify has failed and reports nothing more.
     is_cut_off: AtomicBool,
 }
 
-/// The changes of some files or directories, from when they are first watched.
+/// The changes of some files or directories since the watch began.
 pub struct Changes {
     reader: Arc<Reader>,
     descriptors: Vec<WatchDescriptor>,
@@ -44,7 +44,7 @@ impl Changes {
     /// # Errors
     /// One can't be watched.
     pub fn of(paths: &[&Path], kinds: WatchMask) -> io::Result<Changes> {
-        // Held until all are noted: the thread finds the reader of whatever it is told.
+        // Locked until all paths are added: the thread must find a reader for every event.
         let mut guard = WATCHED.lock();
         let watched = match &mut *guard {
             Some(watched) => watched,
@@ -52,7 +52,7 @@ impl Changes {
         };
         let mut changes = Changes { reader: Arc::default(), descriptors: Vec::new() };
         for path in paths {
-            // Others may watch the same file for something else.
+            // Another reader may watch the same file for other kinds.
             let added = watched.watches.add(path, kinds | WatchMask::MASK_ADD);
             let descriptor = match added {
                 Ok(descriptor) => descriptor,
@@ -70,7 +70,7 @@ impl Changes {
     /// Waits for changes since it was last called. Cancel-safe.
     ///
     /// # Errors
-    /// The system does not tell any more.
+    /// inotify has failed.
     pub async fn next(&mut self) -> io::Result<()> {
         self.reader.changed.notified().await;
         match self.reader.is_cut_off.load(Ordering::Relaxed) {
@@ -89,7 +89,7 @@ impl Drop for Changes {
             readers.retain(|reader| !Arc::ptr_eq(reader, &self.reader));
             if readers.is_empty() {
                 watched.readers.remove(descriptor);
-                // What was removed is watched no longer already.
+                // The kernel has already removed the watch of a deleted file.
                 let _ = watched.watches.remove(descriptor.clone());
             }
         }
@@ -107,7 +107,7 @@ fn begin() -> io::Result<Watched> {
     Ok(Watched { watches, readers: HashMap::new() })
 }
 
-/// Tells the readers; false if nothing will come any more.
+/// Wakes the readers; false if inotify has failed.
 fn tell(events: io::Result<Events>) -> bool {
     let mut guard = WATCHED.lock();
     let Some(Watched { readers, .. }) = &mut *guard else { return false };
@@ -130,7 +130,7 @@ fn tell(events: io::Result<Events>) -> bool {
                 reader.is_cut_off.store(true, Ordering::Relaxed);
                 reader.changed.notify_one();
             }
-            // Who watches later has it begun anew.
+            // The next reader creates a new instance.
             *guard = None;
             false
         }

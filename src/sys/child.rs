@@ -1,5 +1,4 @@
-//! Children that are of no use without us, and end when we do, whatever ends us; and what they say,
-//! within bounds.
+//! Child processes that end when qqmgr ends, however it ends; and their output, limited in size.
 
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use std::io;
@@ -7,22 +6,22 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// As much is kept of what a child says that a guest may have made speak without end.
+/// How much of a child's output is kept: a guest can make it endless.
 const LAST: usize = 64 << 10;
 
-/// Has the kernel end the command's process when the thread that starts it ends; what that has put
-/// in the background meanwhile, as ssh does with a shared connection, lives on.
+/// Makes the kernel end the command's process when the thread that starts it ends. Its own
+/// background processes, such as ssh's shared connection, stay.
 pub fn ending_with_us(mut command: Command) -> Command {
     let us = getpid();
-    // SAFETY: the closure runs between fork and exec; all that it does is system calls.
+    // SAFETY: the closure runs between fork and exec; it only makes system calls.
     unsafe { command.pre_exec(move || end_with(us, Signal::TERM)) };
     command
 }
 
-/// Has the kernel send us a signal when the thread of our parent `parent` that forked us ends.
+/// Makes the kernel send us a signal when the thread of `parent` that forked us ends.
 ///
 /// # Errors
-/// It was gone before the kernel was told: too late for its signal.
+/// The parent ended before this call, so no signal will come.
 pub fn end_with(parent: Pid, signal: Signal) -> io::Result<()> {
     set_parent_process_death_signal(Some(signal))?;
     match getppid() == Some(parent) {
@@ -31,7 +30,7 @@ pub fn end_with(parent: Pid, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// Reads to the end of a stream and keeps the end of it.
+/// Reads a stream to its end and keeps only its last part.
 ///
 /// # Errors
 /// It can't be read.
@@ -46,7 +45,7 @@ pub async fn last_of(mut stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> 
     Ok(last)
 }
 
-/// The exit code that a shell would tell of a program.
+/// The exit code that a shell reports for a program.
 pub fn exit_code(status: ExitStatus) -> u8 {
     let killed = || status.signal().map_or(255, |signal| 128 + signal);
     u8::try_from(status.code().unwrap_or_else(killed)).unwrap_or(u8::MAX)

@@ -1,12 +1,12 @@
-//! Points in time that are there however far away: adding any time to another may panic.
+//! Points in time, however far away: adding a large duration to an `Instant` may panic.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Nobody waits for longer.
+/// Longer than any wait.
 const FAR: Duration = Duration::from_hours(24 * 365 * 30);
 
-/// `time` after `start`, or as good as never.
+/// `time` after `start`, or a point that is never reached.
 pub fn after(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or(start + FAR)
 }
@@ -16,7 +16,7 @@ pub fn within(time: Duration) -> Instant {
     after(Instant::now(), time)
 }
 
-/// Returns at that point in time; never, if there is none.
+/// Returns at that point in time; never, if it is `None`.
 pub async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,

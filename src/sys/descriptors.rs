@@ -1,6 +1,6 @@
-//! File descriptors: how many there are to work with, and those that whoever started this process
-//! has left open. A pipe that somebody reads to its end, or a lock that is to last as long as its
-//! holder, must not live on in what we start.
+//! File descriptors: how many this process may use, and which it inherited. A process that qqmgr
+//! starts must not inherit them: it would keep open a pipe that is read to its end, or a lock that
+//! lasts as long as its descriptor.
 
 use rustix::io::FdFlags;
 use rustix::process::{Resource, getrlimit};
@@ -9,10 +9,10 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// As many are for all else.
+/// How many are reserved for everything else.
 const OTHERS: usize = 20;
 
-/// How many things can be done side by side that take `each` so many.
+/// How many operations can run side by side if each takes `each` descriptors.
 pub fn at_once(each: usize) -> usize {
     let limit = getrlimit(Resource::Nofile).current;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -30,13 +30,13 @@ pub async fn readable(fd: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Those above standard error. What we open ourselves is closed when another program is executed,
-/// so these are what that would inherit.
+/// The descriptors above standard error that another program would inherit. What we open ourselves
+/// is closed on exec.
 pub fn inherited() -> Vec<RawFd> {
     let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let open = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let is_inherited = |fd: &RawFd| {
-        // SAFETY: the descriptor is asked and not used; one that is closed by now is an error.
+        // SAFETY: the descriptor is only queried; if it is closed by now, the call fails.
         let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
         rustix::io::fcntl_getfd(fd).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
     };

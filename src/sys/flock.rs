@@ -1,4 +1,4 @@
-//! Waiting for a lock without holding up what else is underway.
+//! Waits for a lock while other tasks go on.
 
 use rustix::fs::{FlockOperation, flock};
 use std::io;
@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 /// Waits for the lock on a file (flock(2)), which lasts as long as the descriptor is open.
 ///
 /// # Errors
-/// The file can't be locked, or there is no thread to wait in.
+/// The file can't be locked, or no thread can be started.
 pub async fn exclusive(file: OwnedFd) -> io::Result<OwnedFd> {
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => return Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => {}
         Err(error) => return Err(error.into()),
     }
-    // A thread of its own: it sleeps in the kernel until its turn, and may be left behind.
+    // On its own thread: it sleeps in the kernel until it has the lock, and may be abandoned.
     let (turn, waiting) = oneshot::channel();
     let wait = move || {
         let locked = flock(&file, FlockOperation::LockExclusive);

@@ -1,4 +1,4 @@
-//! What the host offers to virtual machines.
+//! Tests whether the host offers KVM.
 
 use std::fs::File;
 use std::io;
@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 // `KVM_CREATE_VM` (linux/kvm.h).
 nix::ioctl_write_int_bad!(create_vm, nix::request_code_none!(0xae, 0x01));
 
-/// Makes a virtual machine with KVM and throws it away.
+/// Creates a KVM virtual machine and destroys it.
 ///
 /// # Errors
-/// What could not be done, as verb, and why not.
+/// What failed, as a verb, and why.
 pub fn try_kvm() -> Result<(), (&'static str, io::Error)> {
     let kvm = File::options().read(true).write(true).open("/dev/kvm");
     let kvm = kvm.map_err(|error| ("open /dev/kvm", error))?;

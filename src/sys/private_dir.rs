@@ -1,4 +1,4 @@
-//! Directories that are the user's alone: made so, or refused.
+//! Directories that only the user can access: makes them, or refuses others.
 
 use crate::Error;
 use crate::error::{SystemError, cant};
@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// Makes a directory of mode 0700 where there is nothing yet; whether there was nothing.
+/// Makes a directory of mode 0700 if the path does not exist; returns whether it did that.
 ///
 /// # Errors
 /// It can't be made.
@@ -34,7 +34,7 @@ pub fn make_all(path: &Path) -> Result<bool, Error> {
 /// Makes a directory of mode 0700.
 ///
 /// # Errors
-/// There is something already, or it can't be made.
+/// The path exists already, or the directory can't be made.
 pub fn make_new(path: &Path) -> Result<(), Error> {
     try_make(path).map_err(cant("make", path))
 }
@@ -43,10 +43,10 @@ fn try_make(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).create(path)
 }
 
-/// Opens a directory, closing it to others; `None` where there is nothing.
+/// Opens a directory and makes it private; `None` if the path does not exist.
 ///
 /// # Errors
-/// It is a symlink or no directory, or belongs to somebody else.
+/// It is a symlink or not a directory, or belongs to another user.
 pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
     let refused =
         |reason: String| Error::from(SystemError::UnsafeDir { path: path.to_owned(), reason });

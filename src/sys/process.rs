@@ -1,7 +1,7 @@
-//! Processes of others, by handles that can't go stale: who holds a pidfile, pidfds, `/proc`.
+//! Handles on other processes that never go stale: the holder of a pidfile, pidfds, `/proc`.
 //!
-//! A pid that exists says nothing: it may be somebody else's by now, or a zombie. QEMU holds a
-//! POSIX lock on its pidfile for as long as it lives, so the lock's holder is the process.
+//! An existing pid proves nothing: it may be another process by now, or a zombie. QEMU locks its
+//! pidfile with a POSIX lock as long as it runs, so the lock's holder is the process.
 
 use super::descriptors;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -14,19 +14,19 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-/// A lock's holder lives in another pid namespace: it can't be seen from here, but it lives.
+/// A lock's holder runs in another pid namespace: it can't be seen from here, but it runs.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("it is locked in another container or pid namespace")]
 pub struct Elsewhere;
 
 impl Elsewhere {
-    /// Whether this is why something failed.
+    /// Whether this is the reason for an error.
     pub fn is(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|error| error.is::<Elsewhere>())
     }
 }
 
-/// A living process, held by its pidfd: signals reach it or nobody.
+/// A living process and its pidfd: a signal reaches this process or none.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
@@ -37,7 +37,7 @@ impl Process {
     /// The process that holds the POSIX lock on `pidfile`, if there is one.
     ///
     /// # Errors
-    /// The file exists but can't be opened or asked, or the process lives [`Elsewhere`].
+    /// The file exists but can't be opened or queried, or the process runs [`Elsewhere`].
     pub fn holding(pidfile: &Path) -> io::Result<Option<Process>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::open(pidfile, flags, Mode::empty()) {
@@ -52,7 +52,7 @@ impl Process {
                 Some(Some(pid)) => pid,
             };
             match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-                // The pid may have changed hands between the two calls; the lock can't have.
+                // The pid may have been reused between the two calls; the lock can't.
                 Ok(pidfd) if holder(&file)? == Some(Some(pid)) => {
                     return Ok(Some(Process { pid, pidfd }));
                 }
@@ -62,7 +62,7 @@ impl Process {
         }
     }
 
-    /// A child of ours that was not waited for yet, so that its pid is its own.
+    /// A child that nothing has waited for yet, so its pid is not reused.
     ///
     /// # Errors
     /// The kernel has no pidfds (before 5.3) or we have no file descriptors left.
@@ -77,10 +77,10 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Sends a signal; a process that is gone already is no error.
+    /// Sends a signal; a process that has already ended is no error.
     ///
     /// # Errors
-    /// The signal is not ours to send.
+    /// The user may not send this signal.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         match rustix::process::pidfd_send_signal(&self.pidfd, signal) {
             Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
@@ -88,23 +88,23 @@ impl Process {
         }
     }
 
-    /// Waits until the process has ended: a zombie has.
+    /// Waits until the process has ended; a zombie has ended.
     ///
     /// # Errors
     /// The pidfd can't be polled.
     pub async fn ended(&self) -> io::Result<()> {
-        // A descriptor of its own, because one can be watched by one future only.
+        // A duplicate, because only one future can watch a descriptor.
         descriptors::readable(self.pidfd.try_clone()?).await
     }
 
-    /// Whether the process has ended by now: a zombie has.
+    /// Whether the process has ended; a zombie has ended.
     pub fn has_ended(&self) -> bool {
         let mut pidfd = [PollFd::new(&self.pidfd, PollFlags::IN)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         rustix::event::poll(&mut pidfd, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 
-    /// How long the process has been running, to a hundredth of a second; `None` once it's gone.
+    /// How long the process has been running, to a hundredth of a second; `None` once it has ended.
     pub fn uptime(&self) -> Option<Duration> {
         let started = start_ticks(self.pid())?;
         let hertz = rustix::param::clock_ticks_per_second().max(1);
@@ -115,7 +115,7 @@ impl Process {
     }
 }
 
-/// Opens a file to be locked, which is made where it is missing.
+/// Opens a lock file, and creates it if it is missing.
 ///
 /// # Errors
 /// It can't be opened, or is a symlink.
@@ -124,18 +124,18 @@ pub fn open_lock(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?)
 }
 
-/// Takes the POSIX lock on a file, which is made where it is missing, in the name of this process:
-/// until it is closed, [`Process::holding`] finds us.
+/// Takes the POSIX lock on a file for this process, and creates the file if it is missing. Until
+/// the file is closed, [`Process::holding`] finds this process.
 ///
 /// # Errors
-/// Somebody else has it, or the file can't be opened.
+/// Another process has the lock, or the file can't be opened.
 pub fn hold(path: &Path) -> io::Result<OwnedFd> {
     let file = open_lock(path)?;
     rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
 }
 
-/// A process that can't be taken for a later one with the same pid.
+/// A process's identity, which no later process with the same pid shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Its pid.
@@ -150,7 +150,7 @@ impl Identity {
         start_ticks(pid).map(|started| Identity { pid, started })
     }
 
-    /// A handle on it; `None` when it is gone.
+    /// A handle on it; `None` if it has ended.
     ///
     /// # Errors
     /// The kernel has no pidfds (before 5.3) or we have no file descriptors left.
@@ -159,21 +159,21 @@ impl Identity {
             return Ok(None);
         };
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            // Only what is looked at once it is held can't be another that got the pid since.
+            // The pidfd may be another process's: the check comes after it is open.
             Ok(pidfd) => Ok(self.lives().then_some(Process { pid, pidfd })),
             Err(rustix::io::Errno::SRCH) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether it still lives.
+    /// Whether it is still running.
     pub fn lives(&self) -> bool {
         Identity::of(self.pid) == Some(*self)
     }
 }
 
-/// Who has the lock on a file: the kernel gives no pid for a process of a pid namespace that is
-/// not ours or below it (fcntl_locking(2), pid_namespaces(7)).
+/// The holder of a file's lock: the kernel gives no pid for a process outside our pid namespace and
+/// those below it (fcntl_locking(2), pid_namespaces(7)).
 fn holder(file: &OwnedFd) -> io::Result<Option<Option<Pid>>> {
     let lock = rustix::process::fcntl_getlk(file, &Flock::from(FlockType::WriteLock))?;
     Ok(lock.map(|lock| lock.pid))
@@ -191,13 +191,12 @@ pub fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The descriptors that a process has open, as links in `/proc`; none of a process that can't be
-/// looked at.
+/// A process's open descriptors, as links in `/proc`; empty if they can't be listed.
 pub fn descriptors(pid: u32) -> impl Iterator<Item = DirEntry> {
     std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten()
 }
 
-/// The command line of a process, as it was executed; empty when it can't be read.
+/// The command line of a process, as executed; empty if it can't be read.
 pub fn command_line(pid: u32) -> Vec<String> {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);

@@ -1,5 +1,4 @@
-//! Short paths for sockets whose own place may be too deep for one, in a directory that is the
-//! user's alone.
+//! Short paths for sockets whose own path would be too long, in a private directory of the user's.
 
 use crate::Error;
 use crate::error::cant;
@@ -11,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// The longest path of a socket, in bytes (unix(7)).
 pub const LONGEST_PATH: usize = 107;
 
-/// The longest directory that leaves room for a name, what a user's name adds to it (33) and the
-/// suffix of 17 under which OpenSSH binds its sockets first.
+/// The longest directory that leaves room for a name, the part for a user's name (33) and the
+/// suffix of 17 under which OpenSSH first binds its sockets.
 const LONGEST_DIR: usize = LONGEST_PATH - 17 - 33 - 17;
 
-/// The path for what belongs at `long`.
+/// The short path for the socket at `long`.
 ///
 /// # Errors
 /// The directory can't be made or written, or is not the user's own.
@@ -23,7 +22,7 @@ pub fn path(long: &Path) -> Result<PathBuf, Error> {
     Ok(place(&made()?, long))
 }
 
-/// The path for one of several sockets that belong at `long`: the one for `purpose`.
+/// The short path for one of several sockets at `long`: the one for `purpose`.
 ///
 /// # Errors
 /// As [`path`].
@@ -31,7 +30,7 @@ pub fn path_for(long: &Path, purpose: &str) -> Result<PathBuf, Error> {
     Ok(made()?.join(format!("{}{:08x}", family(long), short(purpose.as_bytes()))))
 }
 
-/// What is there at the paths for `long`, whatever it is for.
+/// The sockets that exist for `long`, for any purpose.
 pub fn all(long: &Path) -> Vec<PathBuf> {
     let parent = directory();
     let Ok(Some(_)) = private_dir::open(&parent) else {
@@ -43,9 +42,9 @@ pub fn all(long: &Path) -> Vec<PathBuf> {
     ours.map(|entry| entry.path()).collect()
 }
 
-/// Removes what is left at the path for `long`.
+/// Removes the socket for `long`.
 pub fn remove(long: &Path) {
-    // What is not there needs no removing.
+    // It may not exist.
     let _ = std::fs::remove_file(place(&directory(), long));
 }
 
@@ -53,7 +52,7 @@ fn place(parent: &Path, long: &Path) -> PathBuf {
     parent.join(format!("{:016x}", fnv1a(long.as_os_str().as_bytes())))
 }
 
-/// How the names of all sockets begin that belong at `long`.
+/// The prefix of the names of all sockets for `long`.
 fn family(long: &Path) -> String {
     format!("{:08x}", short(long.as_os_str().as_bytes()))
 }

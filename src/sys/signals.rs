@@ -1,4 +1,4 @@
-//! The signals that end a program, caught so that it can put its things in order first.
+//! Catches the signals that end a program, so that it can clean up first.
 
 use std::io;
 use std::task::Poll;
@@ -9,8 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Signals(Vec<(SignalKind, Signal)>);
 
 impl Signals {
-    /// Catches these from now on, but for those that whoever started us has us ignore, as nohup(1)
-    /// does.
+    /// Catches these from now on, except those that the parent process has set to be ignored, as
+    /// nohup(1) does.
     ///
     /// # Errors
     /// The system refuses.

@@ -1,11 +1,11 @@
-//! Words as a shell takes them.
+//! Quotes words for a shell.
 
-/// A word as a shell takes it, control characters by their codes: a terminal obeys them or eats
-/// them, and what it eats can't be pasted (POSIX.1-2024, Shell Command Language, 2.2.4).
+/// A word, quoted for a shell. Control characters become codes: a terminal would obey or drop them,
+/// and dropped ones can't be pasted (POSIX.1-2024, Shell Command Language, 2.2.4).
 pub fn quote(word: &str) -> String {
     let is_eaten = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !word.contains(is_eaten) {
-        // What it refuses is a NUL, which no word has.
+        // It refuses only a NUL, which no word contains.
         return shlex::try_quote(word).map_or_else(|_| word.to_owned(), |word| word.into_owned());
     }
     let mut quoted = "$'".to_owned();

@@ -1,24 +1,24 @@
-//! Foreign output made harmless for a terminal, as it comes: what a guest writes must not move
-//! the cursor about, set the window's title or make the terminal answer on its own.
+//! Makes foreign output harmless for a terminal, as it arrives: a guest's output must not move the
+//! cursor, set the window's title or make the terminal send an answer.
 //!
-//! The C1 controls, which xterm also takes for the beginning of a sequence (U+009B for ESC `[`), are
-//! dropped alone: what follows one is shown as text.
+//! C1 controls, with which xterm also begins a sequence (U+009B for ESC `[`), are dropped alone:
+//! what follows one is shown as text.
 
 use std::char::REPLACEMENT_CHARACTER;
 use std::io::Write;
 use vte::{Params, Parser, Perform};
 
-/// Lets text, colours (SGR) and movements within the line through; drops all other controls.
-/// Sequences and characters may be torn between calls.
+/// Passes text, colours (SGR) and movements within the line; drops all other controls. Calls may
+/// split sequences and characters.
 #[derive(Default)]
 pub struct Sanitizer {
     parser: Parser,
     clean: Clean,
-    /// The first bytes of a character.
+    /// The first bytes of an incomplete character.
     partial: Vec<u8>,
 }
 
-/// What is let through.
+/// The output that is passed on.
 #[derive(Default)]
 struct Clean {
     bytes: Vec<u8>,
@@ -27,13 +27,13 @@ struct Clean {
 }
 
 impl Sanitizer {
-    /// One that drops the colours too: what is left is the bare text.
+    /// A sanitizer that also drops colours: only the bare text is left.
     pub fn plain() -> Sanitizer {
         let clean = Clean { without_colours: true, ..Clean::default() };
         Sanitizer { clean, ..Sanitizer::default() }
     }
 
-    /// Appends to `clean` what is harmless of `bytes`.
+    /// Appends the harmless part of `bytes` to `clean`.
     pub fn push(&mut self, bytes: &[u8], clean: &mut Vec<u8>) {
         self.partial.extend_from_slice(bytes);
         let bytes = std::mem::take(&mut self.partial);
@@ -50,8 +50,8 @@ impl Sanitizer {
         }
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 {
-                // A terminal would go on to the end of a sequence. It never saw the beginning, so
-                // we can have the line after one that was cut off.
+                // A terminal would wait for the end of a sequence. It never saw the beginning, so
+                // the line after an incomplete sequence can be shown.
                 self.parser = Parser::new();
                 self.clean.bytes.push(b'\n');
             }
@@ -60,7 +60,7 @@ impl Sanitizer {
         clean.append(&mut self.clean.bytes);
     }
 
-    /// Forgets what is underway and appends what takes the terminal back to its own colours.
+    /// Drops an incomplete sequence and appends what resets the terminal's colours.
     pub fn finish(&mut self, clean: &mut Vec<u8>) {
         if std::mem::take(&mut self.clean.coloured) {
             clean.extend_from_slice(b"\x1b[0m");
@@ -93,13 +93,13 @@ impl Perform for Clean {
         let colours: Vec<_> = params.iter().map(|subparams| join(subparams, ":")).collect();
         let colours = colours.join(";");
         self.coloured = colours != "0";
-        // Memory takes it all.
+        // Writing to memory can't fail.
         let _ = write!(self.bytes, "\x1b[{colours}m");
     }
 }
 
-/// Foreign output as one can print it: control sequences, and control characters other than line
-/// breaks, are dropped.
+/// Foreign output that is safe to print: without control sequences, and without control characters
+/// other than line breaks.
 pub fn harmless(bytes: &[u8]) -> String {
     let mut clean = Vec::new();
     Sanitizer::plain().push(bytes, &mut clean);
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(clean(Sanitizer::plain(), &[b"\x1b[31mred"]), "red");
     }
 
-    /// Pieces of which sequences are made, so that chance meets them.
+    /// Parts of sequences, so that random input contains sequences.
     fn dirt() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             Just(b"\x1b[".to_vec()),

@@ -10,16 +10,16 @@ pub type Span = Range<usize>;
 /// A config file as it was read.
 #[derive(Debug)]
 pub struct Source {
-    /// Where it is, as canonical path.
+    /// Its canonical path.
     pub path: PathBuf,
-    /// What it says.
+    /// Its contents.
     pub text: String,
 }
 
 /// A place in a file; lines and columns (characters) count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Location {
-    /// The file, as absolute path.
+    /// The file's absolute path.
     pub file: PathBuf,
     /// The line.
     pub line: usize,
@@ -27,14 +27,14 @@ pub struct Location {
     pub column: usize,
 }
 
-/// Something wrong at a place of the config file.
+/// A fault at a place in the config file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Where.
+    /// Its place.
     pub span: Span,
 }
 
@@ -48,7 +48,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds "did you mean" where there is a near name.
+    /// Adds "did you mean" if there is a similar name.
     pub(crate) fn did_you_mean(self, name: Option<&str>) -> Self {
         match name {
             Some(name) => self.hint(format!("did you mean `{name}`?")),
@@ -57,7 +57,7 @@ impl Diagnostic {
     }
 }
 
-/// A string of the config file and where it stands, quotes included.
+/// A string of the config file and its place, quotes included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     /// The string itself.
@@ -78,7 +78,8 @@ impl Source {
         }
     }
 
-    /// The place of some bytes of a string: exact unless escapes hide them, else the whole string.
+    /// The place of some bytes of a string: exact unless the string has escapes, else the whole
+    /// string.
     pub fn within(&self, text: &Text, range: &Range<usize>) -> Span {
         let raw = &self.text[text.span.clone()];
         let start = match raw.find(&text.value) {

@@ -1,10 +1,10 @@
-//! "Did you mean": the nearest of the known names to one that is not known.
+//! "Did you mean": finds the known name that is most similar to an unknown one.
 
 use strsim::damerau_levenshtein;
 
-/// The candidate most like `name`, when one is near enough to be a slip of the fingers.
+/// The candidate most similar to `name`, if it is similar enough for a typing error.
 ///
-/// Case and the difference between `-` and `_` weigh nothing.
+/// Case and the difference between `-` and `_` do not count.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     candidates

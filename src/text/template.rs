@@ -1,26 +1,26 @@
-//! The `{{...}}` expressions of the config file: finding and reading them in a text.
+//! The `{{...}}` expressions of the config file: finds and parses them in a text.
 //!
-//! A scanner of our own, because QEMU's command lines are full of braces that mean nothing
-//! here (inline JSON), and those have to pass through untouched.
+//! The scanner is our own, because QEMU's command lines are full of braces that mean nothing here
+//! (inline JSON) and must stay unchanged.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A piece of a text: what stands as it is, or a variable.
+/// A piece of a text: plain text, or a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Text that stands for itself.
+    /// Plain text.
     Text(String),
     /// A variable and the bytes of the text that name it, braces included.
     Var(Path, Range<usize>),
 }
 
-/// The way to a variable from the root: `{{.foo.bar}}` is `foo`, `bar`.
+/// The path to a variable from the root: `{{.foo.bar}}` is `foo`, `bar`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Path(pub Vec<String>);
 
 impl Path {
-    /// The way on through more keys.
+    /// The path extended by more keys.
     pub fn join<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Path {
         Path(self.0.iter().cloned().chain(keys.into_iter().map(str::to_owned)).collect())
     }
@@ -43,18 +43,18 @@ impl fmt::Display for Path {
     }
 }
 
-/// An expression that is none: which bytes of the text, and why.
+/// An invalid expression: which bytes of the text, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// The offending bytes of the text.
     pub range: Range<usize>,
     /// What is wrong, naming the expression.
     pub message: String,
-    /// What to write instead, where that can be told.
+    /// What to write instead, if that is known.
     pub hint: Option<String>,
 }
 
-/// Cuts a whole text into its pieces, and tells all expressions that can't be read.
+/// Splits a whole text into its pieces, and reports every invalid expression.
 pub fn scan(text: &str) -> (Vec<Piece>, Vec<Error>) {
     let (mut pieces, mut errors) = (Vec::new(), Vec::new());
     let mut literal = String::new();
@@ -84,13 +84,13 @@ pub fn scan(text: &str) -> (Vec<Piece>, Vec<Error>) {
     (pieces, errors)
 }
 
-/// Reads the expression that begins at byte `at`, if one does.
+/// Parses the expression that begins at byte `at`, if one does.
 ///
 /// Of a run of braces the last two open (`{{{.n}}}` is a variable in braces), and an opening
 /// that is never closed is plain text unless it clearly meant a variable.
 ///
 /// # Errors
-/// What stands between `{{` and `}}` is no expression.
+/// The text between `{{` and `}}` is not an expression.
 pub fn expression_at(text: &str, at: usize) -> Result<Option<(Path, Range<usize>)>, Error> {
     let Some(inner) = text[at..].strip_prefix("{{") else {
         return Ok(None);
@@ -119,7 +119,7 @@ pub fn expression_at(text: &str, at: usize) -> Result<Option<(Path, Range<usize>
     }
 }
 
-/// The length of an expression up to its `}}`, which quotes can hide.
+/// The length of an expression up to its `}}`; a `}}` in quotes does not count.
 fn closing(inner: &str) -> Option<usize> {
     let plain = inner.find("}}")?;
     let mut quoted = None;

@@ -1,16 +1,16 @@
 //! Splits a command line into words as a POSIX shell does, keeping `{{...}}` in one piece.
 //!
 //! Quotes and backslashes only: nothing is expanded and `#` is no comment (POSIX.1-2024, Shell
-//! Command Language, 2.2 Quoting). Variables stay pieces of their word, so that what they hold
-//! can never split it.
+//! Command Language, 2.2 Quoting). Variables stay pieces of their word, so that their values can
+//! never split it.
 
 use crate::text::template::{self, Path, Piece};
 use std::ops::Range;
 
-/// One word before its variables are put in.
+/// One word before its variables are expanded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
-    /// What the word is made of, in order; none for an empty quoted word.
+    /// The pieces of the word, in order; none for an empty quoted word.
     pub pieces: Vec<Piece>,
     /// The bytes of the text that the word takes.
     pub range: Range<usize>,
@@ -18,7 +18,7 @@ pub struct Word {
 }
 
 impl Word {
-    /// The variable that an unquoted word is made of alone: it may become several words.
+    /// The only variable of an unquoted word: it may become several words.
     pub fn lone_variable(&self) -> Option<(&Path, &Range<usize>)> {
         match self.pieces.as_slice() {
             [Piece::Var(path, range)] if !self.quoted => Some((path, range)),
@@ -37,12 +37,12 @@ impl Word {
 /// Splits `text` into words.
 ///
 /// # Errors
-/// A quote that is not closed, a backslash with nothing after it, or an expression that is none.
+/// A quote that is not closed, a backslash with nothing after it, or an invalid expression.
 pub fn split(text: &str) -> Result<Vec<Word>, template::Error> {
     Splitter { text, at: 0, is_template: true }.words()
 }
 
-/// Splits `text` into words, braces being nothing special.
+/// Splits `text` into words; braces have no meaning.
 ///
 /// # Errors
 /// A quote that is not closed, or a backslash with nothing after it.
@@ -97,7 +97,7 @@ impl Splitter<'_> {
         Ok((self.at > start).then_some(word))
     }
 
-    /// A variable, or one character that stands for itself.
+    /// A variable, or one plain character.
     fn plain(&mut self, word: &mut Word) -> Result<(), template::Error> {
         if self.is_template
             && let Some((path, range)) = template::expression_at(self.text, self.at)?
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The words with every variable written as its path.
+    /// The words, with every variable written as its path.
     fn rendered(text: &str) -> Vec<String> {
         let render = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
