@@ -1,4 +1,4 @@
-//! Crash bundles: one directory with all that is known of a VM that died or never came up.
+//! Crash bundles: one directory with everything known about a VM that died or never came up.
 
 use crate::Error;
 use crate::config::{Config, Instance};
@@ -17,22 +17,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// As many bundles of a VM are kept: the newest.
+/// How many bundles of a VM are kept; older ones are removed.
 const KEPT: usize = 5;
 
-/// The file of a bundle that tells its error to programs.
+/// The file in a bundle that describes the error for programs.
 const RECORD: &str = "error.json";
 
-/// As much of a file's end is copied, in MiB: a guest's log can fill a disk.
+/// How much of a file's end is copied, in MiB: a guest's log can fill a disk.
 const LONGEST: u64 = 16;
 
-/// As many of the last events are copied.
+/// How many of the latest events are copied.
 const MOST_EVENTS: usize = 10_000;
 
 /// How long QEMU may take to draw a screenshot.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The files of the VM that a bundle has copies of, and what they are.
+/// The VM's files that a bundle copies, and what they are.
 const FILES: [(&str, &str); 4] = [
     (files::SERIAL, "the guest's serial port"),
     (files::STDOUT, "QEMU's standard output"),
@@ -40,7 +40,7 @@ const FILES: [(&str, &str); 4] = [
     (files::TIMELINE, "when the boot passed its milestones, in seconds since QEMU was spawned"),
 ];
 
-/// A VM that died or never came up, and where all that is known of it was put, or why it was not.
+/// A VM died or never came up: the error, with the bundle or the reason why it is missing.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Crashed {
@@ -72,12 +72,12 @@ pub async fn wrap(config: &Config, instance: &Instance, error: Error) -> Error {
 async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<PathBuf, Error> {
     let gone = || Error::from(VmError::NotRunning { vm: instance.name.clone(), ended: None });
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
-    // A throwaway instance's bundles outlive it, with its VM's own.
+    // The bundles of a throwaway instance outlive it, so they are with its VM's.
     let parent = instance.vm_dir().join(files::CRASHES);
     private_dir::make(&parent)?;
     let bundle = new_directory(&parent)?;
     let failed = cant("write", &bundle);
-    // One that isn't there is not copied.
+    // A file that is missing is not copied.
     let is_cut =
         FILES.map(|(name, _)| copy_end(&dir.file(name), &bundle.join(name)).unwrap_or(false));
     let launch = Launch::read(&dir).ok().flatten();
@@ -103,7 +103,7 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     Ok(bundle)
 }
 
-/// The last events of the VM's life.
+/// The latest events of the VM's life.
 fn last_events(dir: &VmDir) -> Result<VecDeque<Event>, Error> {
     let mut events = VecDeque::new();
     let mut log = EventLog::open_last(dir)?;
@@ -120,7 +120,7 @@ fn last_events(dir: &VmDir) -> Result<VecDeque<Event>, Error> {
     Ok(events)
 }
 
-/// A new directory, named by the time so that names sort as they are made.
+/// Makes a directory named after the time, so that names sort by age.
 fn new_directory(parent: &Path) -> Result<PathBuf, Error> {
     let path = parent.join(Timestamp::now().strftime("%s-%6f").to_string());
     private_dir::make(&path)?;
@@ -136,7 +136,7 @@ fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Copies the end of a file; whether that is not all of it.
+/// Copies the end of a file; returns whether its beginning was left out.
 fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
     let mut file = File::open(from)?;
     let start = file.metadata()?.len().saturating_sub(LONGEST << 20);
@@ -155,7 +155,7 @@ pub async fn screenshot(instance: &Instance, path: &Path) -> Result<(), Error> {
     running(instance)?.qmp(PATIENCE, draw).await.map(drop)
 }
 
-/// What happened, in order, for whoever finds the directory.
+/// What happened, in order, for a person who opens the directory.
 fn story(
     instance: &Instance,
     error: &Error,
@@ -197,7 +197,7 @@ fn story(
     text
 }
 
-/// Removes all bundles but the newest: their names are times. `new` has been told of, and stays.
+/// Removes all bundles but the latest: their names are times. `new` was just reported, and stays.
 fn prune(parent: &Path, new: &Path) {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let mut bundles: Vec<_> = entries.map(|entry| entry.path()).collect();

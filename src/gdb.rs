@@ -1,4 +1,4 @@
-//! gdb on QEMU itself, and on the guest through QEMU's gdb stub.
+//! Runs gdb on QEMU itself, and on the guest through QEMU's gdb stub.
 
 use crate::Error;
 use crate::config::{Config, Instance};
@@ -16,16 +16,16 @@ use tokio::time::Instant;
 /// How long QEMU may take to open its stub.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long another qqmgr may take that works on the VM.
+/// How long to wait for another qqmgr that is working on the VM.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The file with gdb's commands, in the VM's directory.
 const HOOKS: &str = "gdb.commands";
 
-/// QEMU wakes its threads with this signal all the time.
+/// QEMU wakes its threads with this signal all the time, so gdb passes it on silently.
 const PASS_SIGNALS: &str = "handle SIGUSR1 nostop noprint pass";
 
-/// QEMU opened no gdb stub.
+/// QEMU did not open its gdb stub.
 #[derive(Debug, thiserror::Error)]
 #[error("VM `{vm}`: QEMU opened no gdb stub{}", colon(answer))]
 pub struct NoStub {
@@ -41,7 +41,7 @@ faults!(NoStub {
 
 /// gdb with QEMU and the VM's arguments, to be run by gdb's `run`; `args` are gdb's own.
 ///
-/// The VM is seen as running once QEMU is: its pidfile's lock is its own, whoever starts it.
+/// The VM counts as running once QEMU runs: QEMU locks the pidfile itself, whatever starts it.
 ///
 /// # Errors
 /// The VM is running, its config can't be resolved or its directory can't be used.
@@ -59,7 +59,7 @@ pub async fn on_qemu(
             VmError::AlreadyRunning { vm: instance.name.clone(), pid: process.pid() }.into()
         );
     }
-    // The serial log is QEMU's own to open; whoever follows it sees that another boot begins.
+    // QEMU opens the serial log itself; a reader of the old log sees that a new boot begins.
     dir.begin_log(files::SERIAL)?;
     let (_, commands) = Launch::new(config, &vm, &line, &[]).begin(&dir)?;
     let hooks = dir.write(HOOKS, hooks(&dir).as_bytes())?;
@@ -72,15 +72,14 @@ pub async fn on_qemu(
         .arg("--args")
         .args(line.words());
     command.envs(vm.env.iter().map(|(name, value)| (name, value))).current_dir(&vm.config_dir);
-    // QEMU's first commands wait there until gdb runs it.
+    // QEMU's first commands wait in the FIFO until gdb runs QEMU.
     rustix::io::fcntl_setfd(&commands, FdFlags::empty())
         .map_err(|error| Error::from(SystemError::Runtime { error: error.into() }))?;
     let _stays_open = commands.into_raw_fd();
     Ok(command)
 }
 
-/// Commands of gdb's that have each later `run` begin the log of QEMU's events again: the first one
-/// finds it begun.
+/// gdb commands that begin a new event log at each `run` but the first, whose log exists already.
 fn hooks(dir: &VmDir) -> String {
     let path = |name: &str| quote(&dir.file(name).display().to_string());
     let (log, commands) = (path(files::EVENTS_OUT), path(files::EVENTS_IN));
@@ -90,12 +89,12 @@ fn hooks(dir: &VmDir) -> String {
     ["run", "start", "starti"].map(hook).concat()
 }
 
-/// Opens QEMU's gdb stub on a running VM and tells what gdb's `target remote` takes.
+/// Opens QEMU's gdb stub on a running VM and returns the argument for gdb's `target remote`.
 ///
-/// A socket in a directory of the user's own keeps others away from the guest's memory.
+/// A socket in the user's private directory keeps others away from the guest's memory.
 ///
 /// # Errors
-/// The VM is not running, or QEMU opens no stub.
+/// The VM is not running, or QEMU does not open its stub.
 pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     let vm = vm::running(instance)?;
     let own = vm.dir.file(files::GDB_SOCKET);
@@ -105,7 +104,7 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     };
     let target = socket.display().to_string();
     let device = format!("unix:{},server=on,wait=off", target.replace(',', ",,"));
-    // An open stub would remove the socket of the next one when it ends.
+    // Close an open stub first: it would remove the new stub's socket when it ends.
     let commands = ["gdbserver none".to_owned(), format!("gdbserver {}", quoted(&device))];
     let answer = vm
         .qmp(PATIENCE, async |client| {
@@ -128,13 +127,13 @@ pub async fn open_stub(instance: &Instance) -> Result<String, Error> {
     }
 }
 
-/// A word for the human monitor, where a backslash and a quote are written with a backslash.
+/// A word for the human monitor, with a backslash before each backslash and quote.
 fn quoted(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', r"\\").replace('"', "\\\""))
 }
 
-/// gdb on a stub; `args` are gdb's own, such as the kernel with its symbols, and their commands
-/// follow the connection.
+/// gdb on a stub; `args` are gdb's own, such as the kernel with its symbols. Commands in them run
+/// after the connection.
 pub fn on_stub(target: &str, gdb: &str, args: &[String]) -> Command {
     let mut command = Command::new(gdb);
     command.arg("-ex").arg(format!("target remote {target}")).args(args);

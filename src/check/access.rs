@@ -1,5 +1,5 @@
-//! Whether QEMU may open the files that options name: there, readable, and for disk images free to
-//! be used.
+//! Checks whether QEMU can open the files that options name: they exist, are readable, and no other
+//! process uses the disk images.
 
 use super::files::{Image, Named, local_files};
 use super::finding::{Code, Finding};
@@ -14,10 +14,10 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Files that QEMU looks for in its own directories too.
+/// Options whose files QEMU also looks for in its own directories.
 const SHIPPED: [&str; 2] = ["bios", "dtb"];
 
-/// What is wrong with the files.
+/// The faults of the files.
 pub async fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let files = local_files(subject);
     let findings = join_all(files.iter().map(|file| finding(subject, file, &files))).await;
@@ -48,7 +48,7 @@ fn look(subject: &Subject, named: &Named, all: &[Named]) -> Option<Finding> {
     let path = subject.vm.config_dir.join(&named.path);
     let shown = path.display();
     let mut options = File::options();
-    // A device or a pipe must not keep us waiting.
+    // Opening a device or a pipe must not block.
     options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     let file = match options.open(&path) {
         Ok(file) => file,

@@ -1,4 +1,4 @@
-//! Asks QEMU's programs what they know, each question once.
+//! Asks QEMU's programs about their options and images, each question once.
 
 use crate::config::Vm;
 use std::collections::HashMap;
@@ -11,16 +11,16 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
-/// A binary answers in some 20 ms; one that does not answer at all is no QEMU.
+/// A binary answers in some 20 ms; one that does not answer in time is not QEMU.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest answer is some 16 KiB; one without an end is not QEMU's either.
+/// The longest answer is some 16 KiB; an endless one is not from QEMU either.
 const LONGEST: u64 = 16 << 20;
 
 /// How many questions are under way at once.
 const SIDE_BY_SIDE: usize = 8;
 
-/// A program of QEMU's as a VM runs it.
+/// A QEMU program with the environment that a VM runs it in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
     pub bin: String,
@@ -31,14 +31,14 @@ pub struct Program {
 /// The arguments of a question.
 pub type Question = Vec<String>;
 
-/// What a binary said.
+/// The output of a program.
 pub struct Answer {
     pub success: bool,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// An answer, or why the binary could not be run.
+/// An answer, or why the program could not be run.
 pub type Told = Result<Arc<Answer>, String>;
 
 type Asked = HashMap<(Program, Question), Arc<OnceCell<Told>>>;
@@ -50,12 +50,12 @@ pub struct Qemus {
 }
 
 impl Program {
-    /// Its QEMU.
+    /// The VM's QEMU.
     pub fn of(vm: &Vm) -> Program {
         Program { bin: vm.bin.clone(), env: vm.env.clone(), dir: vm.config_dir.clone() }
     }
 
-    /// Its image tool.
+    /// The VM's image tool.
     pub fn image_tool(vm: &Vm) -> Program {
         Program { bin: vm.img.clone(), ..Program::of(vm) }
     }
@@ -97,7 +97,7 @@ impl Default for Qemus {
 }
 
 impl Qemus {
-    /// What a program answers.
+    /// A program's answer to a question.
     pub async fn answer(&self, program: &Program, question: Question) -> Told {
         let key = (program.clone(), question.clone());
         let answer = self.asked.lock().await.entry(key).or_default().clone();

@@ -1,4 +1,4 @@
-//! Files that options name, and what they say of a disk image.
+//! Finds the files that options name, and how the options describe a disk image.
 
 use super::subject::Subject;
 use crate::qemu_args::{Arg, Properties};
@@ -27,22 +27,22 @@ const PROPERTIES: [(&str, &str); 4] =
 /// A file that an option names.
 pub struct Named<'a> {
     pub option: &'a str,
-    /// No option takes it.
+    /// It stands alone, without an option.
     pub is_alone: bool,
     pub arg: &'a Arg,
-    /// From the config's directory.
+    /// The path, relative to the config's directory.
     pub path: String,
     /// Whether it is a disk image.
     pub image: Option<Image>,
 }
 
-/// How a disk image is to be opened.
+/// How QEMU opens a disk image.
 #[derive(Clone)]
 pub struct Image {
     pub read_only: bool,
     /// Whether QEMU locks it.
     pub locking: bool,
-    /// What the option says that it is.
+    /// The format that the option names.
     pub format: Option<String>,
     /// Whether only a part of it is used, which may be anything.
     pub is_part: bool,
@@ -54,7 +54,7 @@ pub struct Image {
     pub is_flash: bool,
 }
 
-/// The files that are the host's own.
+/// The files that are on the host.
 pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
     let mut files = Vec::new();
     let snapshot = subject.options.iter().any(|opt| opt.name == "snapshot");
@@ -67,7 +67,7 @@ pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
             }
         };
         match option {
-            // A comma separates modules or is part of the name, by the kind of the kernel.
+            // The kernel decides whether a comma separates modules or is part of the name.
             "initrd" if arg.text.contains(',') => {}
             _ if FILES.contains(&option) => add(&arg.text, None),
             "drive" | "blockdev" => {
@@ -89,9 +89,9 @@ pub fn local_files<'a>(subject: &'a Subject) -> Vec<Named<'a>> {
     files
 }
 
-/// The files behind a block device: `file` and `filename`, of the node itself or one below.
+/// The files of a block device: `file` and `filename`, of the node itself or one below it.
 fn block_files(properties: &Properties) -> impl Iterator<Item = &str> {
-    // What another driver calls its file may be no file at all.
+    // Another driver's `filename` may not be a file at all.
     let of_file = |(key, _): &&(String, String)| {
         let prefix = key.trim_end_matches("filename").trim_end_matches("file");
         let driver = properties.get(&format!("{prefix}driver"));
@@ -109,7 +109,7 @@ fn image(subject: &Subject, properties: &Properties, snapshot: bool) -> Image {
         let switches = ["readonly", "read-only", "file.read-only", "snapshot"];
         switches.iter().any(|key| properties.is_on(key)) || properties.get("media") == Some("cdrom")
     };
-    // A node is read-only too when the one above it is.
+    // A node is also read-only if the node above it is.
     let node = properties.get("node-name");
     let above = subject.with_value(&["blockdev"]).map(|(_, arg)| Properties::parse(&arg.text));
     let above = above.filter(|above| node.is_some() && above.get("file") == node);
@@ -158,8 +158,7 @@ fn is_flash(subject: &Subject, properties: &Properties) -> bool {
     })
 }
 
-/// The path in a file name, unless it speaks of a protocol (QEMU, block.c: a colon before any
-/// slash).
+/// The path in a file name, unless it names a protocol (QEMU, block.c: a colon before any slash).
 fn local(name: &str) -> Option<String> {
     let name = name.strip_prefix("file:").unwrap_or(name);
     let is_protocol = name.find([':', '/']).is_some_and(|at| name[at..].starts_with(':'));

@@ -1,34 +1,34 @@
-//! What was found: its code, its place, what to do about it.
+//! A finding of `check`: its code, its place, and what to do about it.
 
 use crate::Place;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-/// Something about a VM that will fail, or may not be what was meant.
+/// A fault of a VM: something will fail, or may not do what the user meant.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The VM.
     pub vm: String,
     /// The other VMs that share it.
     pub others: Vec<String>,
-    /// What kind of finding it is.
+    /// The kind of the finding.
     pub code: Code,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Where the config says so.
+    /// The config's line that causes it.
     pub place: Option<Place>,
 }
 
-/// How bad it is.
+/// How serious it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The VM will not start, or can't be reached.
     Error,
-    /// It starts, but may not do what was meant.
+    /// It starts, but may not do what the user meant.
     Warning,
 }
 
@@ -47,7 +47,7 @@ macro_rules! codes {
                 match self { $(Code::$variant => $name,)* }
             }
 
-            /// How bad it is.
+            /// How serious it is.
             pub fn severity(self) -> Severity {
                 match self { $(Code::$variant => Severity::$severity,)* }
             }
@@ -56,7 +56,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The VM's config is wrong, so that nothing else of it could be looked at.
+    /// The VM's config is wrong, so nothing else was checked.
     ConfigInvalid "config_invalid" Error,
     /// The QEMU binary can't be run.
     QemuNotRun "qemu_not_run" Error,
@@ -78,7 +78,7 @@ codes! {
     UnknownNic "unknown_nic" Error,
     /// The device or machine has no such property.
     UnknownProperty "unknown_property" Error,
-    /// A file that an option names is not there.
+    /// A file that an option names does not exist.
     FileMissing "file_missing" Error,
     /// A file that an option names can't be read.
     FileUnreadable "file_unreadable" Error,
@@ -88,19 +88,19 @@ codes! {
     ImageLocked "image_locked" Error,
     /// Several VMs write to one disk image.
     ImageShared "image_shared" Warning,
-    /// A disk image, or one that it is based on, can't be opened by the image tool.
+    /// The image tool can't open a disk image, or one that it is based on.
     ImageBroken "image_broken" Error,
-    /// A disk image has another format than the option says.
+    /// A disk image has another format than the option names.
     ImageFormatWrong "image_format_wrong" Error,
-    /// A disk image with a format of its own is to be read as a raw one.
+    /// A disk image is opened as raw, but has another format.
     ImageReadRaw "image_read_raw" Warning,
     /// The image tool that the config names can't be run.
     ImageToolNotRun "image_tool_not_run" Warning,
-    /// `/dev/kvm` can't be opened or makes no machine, and nothing but KVM is asked for.
+    /// `/dev/kvm` can't be opened or makes no machine, and the VM allows only KVM.
     KvmUnavailable "kvm_unavailable" Error,
     /// The directory that VMs have their files in can't be made, used, or have sockets.
     RuntimeDirUnusable "runtime_dir_unusable" Error,
-    /// A port of the host can't be listened on.
+    /// QEMU can't listen on a port of the host.
     PortUnavailable "port_unavailable" Error,
     /// Several VMs want one port of the host.
     PortShared "port_shared" Warning,
@@ -114,9 +114,9 @@ codes! {
     SshNotForwarded "ssh_not_forwarded" Warning,
     /// ssh can't read an option.
     SshOptionRefused "ssh_option_refused" Error,
-    /// An `IdentityFile` is not there.
+    /// An `IdentityFile` does not exist.
     SshKeyMissing "ssh_key_missing" Warning,
-    /// An `IdentityFile` is open to others.
+    /// Other users can read an `IdentityFile`.
     SshKeyOpen "ssh_key_open" Warning,
     /// An `IdentityFile` can't be read.
     SshKeyUnreadable "ssh_key_unreadable" Warning,
@@ -142,7 +142,7 @@ pub(super) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 impl Finding {
-    /// How bad it is.
+    /// How serious it is.
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }

@@ -1,4 +1,4 @@
-//! What a VM needs of its host: KVM, ports, short socket paths, a way in for SSH.
+//! Checks what a VM needs from its host: KVM, ports, short socket paths, a port for SSH.
 
 use super::finding::{Code, Finding};
 use super::listens::Listen;
@@ -26,7 +26,7 @@ const SOCKETS: [(&str, &str); 5] = [
     ("virtfs", "socket"),
 ];
 
-/// What the host can't give, or gives to too many.
+/// What the host can't provide, and ports that it opens too widely.
 pub fn findings(subject: &Subject, listens: &[Listen]) -> Vec<Finding> {
     let forwarded: Vec<_> = subject
         .with_value(&["netdev", "nic", "net"])
@@ -42,7 +42,7 @@ pub fn findings(subject: &Subject, listens: &[Listen]) -> Vec<Finding> {
 fn kvm(subject: &Subject) -> Option<Finding> {
     let asked = accelerators(subject);
     let (arg, _) = asked.first()?;
-    // With another one behind it, KVM is a wish.
+    // If another accelerator may follow, KVM is not required.
     if asked.iter().any(|(_, name)| name != "kvm") {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Disk images as the image tool sees them: their formats, and the images that they are based on.
+//! Checks disk images with the image tool: their formats, and the images that they are based on.
 
 use super::ask::{Program, Question, Told};
 use super::files::{Named, local_files};
@@ -8,7 +8,7 @@ use crate::Place;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-/// The image formats that an image may be told by; what else a driver is called, it is none.
+/// The formats of image files; a driver with another name is not a format.
 const FORMATS: [&str; 11] =
     ["raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallels", "luks", "dmg"];
 
@@ -18,10 +18,10 @@ struct Info {
     format: String,
 }
 
-/// Beside a VM that uses it, too; the images below it as well.
+/// Asks about an image and all images below it, also while a VM uses them.
 fn question(subject: &Subject, file: &Named) -> Option<Question> {
     let path = subject.vm.config_dir.join(&file.path);
-    // A pipe would keep the tool waiting, and what is not there is told of as a file.
+    // A pipe would block the tool, and a missing file is reported elsewhere.
     if file.image.is_none() || !path.is_file() {
         return None;
     }
@@ -30,13 +30,13 @@ fn question(subject: &Subject, file: &Named) -> Option<Question> {
     Some(words.map(str::to_owned).into_iter().chain([image]).collect())
 }
 
-/// What the image tool says of a file.
+/// The image tool's answer for a file.
 async fn answer(subject: &Subject<'_>, file: &Named<'_>) -> Option<Told> {
     let asked = question(subject, file)?;
     Some(subject.qemus.answer(&Program::image_tool(subject.vm), asked).await)
 }
 
-/// That the tool can't be run, if the config names it; the usual one need not be there.
+/// The finding that the tool can't be run, if the config names it: the default tool is optional.
 pub async fn tool(subject: &Subject<'_>) -> Option<Finding> {
     let span = subject.config.file.qemu.img.span.clone();
     let source = subject.config.file.source.clone();
@@ -48,7 +48,7 @@ pub async fn tool(subject: &Subject<'_>) -> Option<Finding> {
     Some(Finding { place: Some(place), ..subject.finding(Code::ImageToolNotRun, message) })
 }
 
-/// What is wrong with the image in a file that is there.
+/// The fault of an image whose file exists.
 pub async fn finding(subject: &Subject<'_>, file: &Named<'_>) -> Option<Finding> {
     let answer = answer(subject, file).await?.ok()?;
     let about = |code, message| subject.about(code, file.arg, &file.path, message);
@@ -56,7 +56,7 @@ pub async fn finding(subject: &Subject<'_>, file: &Named<'_>) -> Option<Finding>
     let shown = path.display();
     if !answer.success {
         let why = answer.stderr.lines().next().unwrap_or_default();
-        // The tool says that of each image on the way to the one that is broken.
+        // The tool repeats this for each image down to the broken one.
         let why = why.rfind("Could not open").map_or(why, |last| &why[last..]);
         let message = format!("the image {shown} can't be used: {why}");
         return Some(about(Code::ImageBroken, message));

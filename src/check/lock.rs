@@ -1,7 +1,7 @@
-//! Whether another process uses a disk image, by the locks that QEMU takes on it.
+//! Finds out whether another process uses a disk image, by the locks that QEMU takes on it.
 //!
-//! A byte of the image stands for each thing that a process does (from 100) and for each that it
-//! lets nobody else do (from 200); whoever does or forbids one holds a read lock on its byte
+//! One byte of the image stands for each thing that a process does (from 100), and for each that it
+//! forbids others to do (from 200). A process that does or forbids it holds a read lock on the byte
 //! (QEMU, block/file-posix.c).
 
 use crate::sys::process;
@@ -19,12 +19,12 @@ const READ: i64 = 0;
 const WRITE: i64 = 1;
 const RESIZE: i64 = 3;
 
-/// Whether somebody's locks keep QEMU from opening the image.
+/// Whether another process's locks keep QEMU from opening the image.
 ///
 /// # Errors
-/// The file can't be asked.
+/// The file's locks can't be queried.
 pub fn is_locked(image: &File, read_only: bool) -> io::Result<bool> {
-    // Any user forbids others to write, and reads; one that may write does that too.
+    // Every user of an image reads it and forbids others to write; a writer also writes.
     let mut bytes = vec![DOES + WRITE, DOES + RESIZE, FORBIDS + READ];
     if !read_only {
         bytes.push(FORBIDS + WRITE);
@@ -37,7 +37,7 @@ pub fn is_locked(image: &File, read_only: bool) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether another open file description, of ours or not, has a lock on the byte.
+/// Whether another open file description, of any process, has a lock on the byte.
 fn has_holder(image: &File, byte: i64) -> io::Result<bool> {
     let mut lock =
         flock { l_type: F_WRLCK as _, l_whence: SEEK_SET as _, l_start: byte, l_len: 1, l_pid: 0 };
@@ -45,8 +45,8 @@ fn has_holder(image: &File, byte: i64) -> io::Result<bool> {
     Ok(i32::from(lock.l_type) != F_UNLCK)
 }
 
-/// The processes that have the file open, as far as we may see them: a lock of an open file
-/// description names none.
+/// The visible processes that have the file open: a lock of an open file description names no
+/// process.
 pub fn users(image: &File) -> Vec<u32> {
     let Ok(wanted) = image.metadata() else { return Vec::new() };
     let is_it = |entry: DirEntry| {

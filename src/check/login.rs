@@ -1,4 +1,4 @@
-//! What is wrong with a VM's SSH options: ssh itself is asked, as QEMU is.
+//! Checks a VM's SSH options: it asks ssh itself.
 
 use super::finding::{Code, Finding};
 use super::subject::Subject;
@@ -7,12 +7,12 @@ use crate::config::{Config, Diagnostic, Vm};
 use crate::ssh::{Doubts, KeyFault, Opinion};
 use std::collections::HashMap;
 
-/// What ssh thinks of options, asked once where VMs have the same.
+/// ssh's opinions of options, asked once for VMs with the same options.
 #[derive(Default)]
 pub struct Opinions<'a>(HashMap<&'a [(String, Vec<String>)], Opinion>);
 
 impl<'a> Opinions<'a> {
-    /// What is wrong with the options of a VM.
+    /// The faults of a VM's options.
     pub async fn doubts(&mut self, config: &Config, vm: &'a Vm) -> Doubts {
         let Some(definition) = config.file.vm(&vm.instance.definition) else {
             return Doubts::default();

@@ -1,7 +1,7 @@
-//! What can be known of a VM before it is launched, without launching it.
+//! Finds faults of a VM before it is launched, without launching it.
 //!
-//! QEMU itself is asked what it knows: it answers `-help`, `-device NAME,help` and the like and
-//! exits. Nothing here opens an image for writing, keeps a port or starts a machine.
+//! QEMU itself answers `-help`, `-device NAME,help` and the like, and exits. The check opens no
+//! image for writing, keeps no port and starts no machine.
 
 mod access;
 mod ask;
@@ -40,7 +40,7 @@ use subject::Subject;
 use table::Table;
 use tokio::join;
 
-/// Looks at VMs and tells what is wrong with them, in the order of the file for each VM. First
+/// Checks VMs and returns their faults, for each VM in the order of the file. First come variables
 /// comes what keeps VMs from being looked at: their variables can't be put in. What VMs share is told
 /// once.
 ///

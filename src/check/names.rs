@@ -1,4 +1,4 @@
-//! Names that QEMU has to know: options, machines, CPUs, accelerators, devices, properties.
+//! Checks names that QEMU must know: options, machines, CPUs, accelerators, devices, properties.
 
 use super::ask::Question;
 use super::finding::{Code, Finding};
@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use std::collections::HashSet;
 use tokio::join;
 
-/// Properties of `-machine` that `-machine NAME,help` does not list: QEMU hands the first five on
-/// (QEMU, softmmu/vl.c), and the others are a machine's only once it is made (hw/i386/pc.c).
+/// Properties of `-machine` that `-machine NAME,help` does not list: QEMU passes the first five on
+/// (QEMU, softmmu/vl.c), and a machine only has the others once it is made (hw/i386/pc.c).
 const UNLISTED: [&str; 13] = [
     "type",
     "accel",
@@ -28,24 +28,24 @@ const UNLISTED: [&str; 13] = [
     "pflash1",
 ];
 
-/// Properties of `-device` that are no device's.
+/// Properties of `-device` that belong to no device.
 const OF_ANY_DEVICE: [&str; 3] = ["driver", "id", "bus"];
 
-/// Network cards that PCs have beside those that QEMU lists.
+/// Network cards of PCs, besides those that QEMU lists.
 const UNLISTED_NICS: [&str; 3] = ["virtio", "ne2k_isa", "help"];
 
 fn question(option: &str, value: &str) -> Question {
     vec![option.to_owned(), value.to_owned()]
 }
 
-/// A machine or a device, to be asked about with its properties.
+/// A machine or a device whose properties are checked.
 struct Named<'a> {
     arg: &'a Arg,
     name: String,
     properties: Properties,
 }
 
-/// What differs between machines and devices.
+/// The differences between machines and devices.
 struct Kind {
     what: &'static str,
     option: &'static str,
@@ -70,7 +70,7 @@ const DEVICE: Kind = Kind {
     unknown: Code::UnknownDevice,
 };
 
-/// What is wrong with the names.
+/// The faults of the names.
 pub async fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     if subject.table.is_empty() {
         return vec![no_table(subject).await];
@@ -87,7 +87,7 @@ pub async fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     [options(subject), machines, devices, lists.concat()].concat()
 }
 
-/// Names that have to be in one of QEMU's lists.
+/// Checks names against one of QEMU's lists.
 async fn listed(
     subject: &Subject<'_>,
     names: Vec<(&Arg, String)>,
@@ -111,7 +111,7 @@ async fn listed(
     names.into_iter().filter_map(unknown).collect()
 }
 
-/// A binary that does not answer, or not as QEMU does.
+/// The finding for a binary that does not answer, or not as QEMU does.
 async fn no_table(subject: &Subject<'_>) -> Finding {
     let bin = &subject.program.bin;
     let finding = match subject.ask(table::question()).await {
@@ -163,7 +163,7 @@ impl Kind {
 
     async fn finding(&self, subject: &Subject<'_>, named: &Named<'_>) -> Vec<Finding> {
         let help = question(self.option, &format!("{},help", named.name.replace(',', ",,")));
-        // Whether QEMU knows it: its exit code does not say.
+        // The exit code does not tell whether QEMU knows it.
         let titles = ["options:", "There are no options"];
         match subject.ask(help).await {
             Ok(help) if titles.iter().any(|title| help.stdout.contains(title)) => {
@@ -194,10 +194,10 @@ impl Kind {
     }
 
     fn has_property(&self, listed: &HashSet<&str>, key: &str) -> bool {
-        // A dot reaches into a property; an array's elements are made when they are set.
+        // A dot leads into a property; an array's elements only exist once they are set.
         let key = key.split(['.', '[']).next().unwrap_or_default();
         let is = |name: &str| listed.contains(name);
-        // `nofoo` is `foo=off` of old.
+        // `nofoo` is the old form of `foo=off`.
         let known = is(key) || key.is_empty() || key.strip_prefix("no").is_some_and(is);
         match self.option {
             option if option == MACHINE.option => {
@@ -215,7 +215,7 @@ fn cpus<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
     cpus.filter(|(_, model)| !matches!(model.as_str(), "help" | "?" | "")).collect()
 }
 
-/// The accelerators that are asked for, in the order in which QEMU tries them.
+/// The accelerators in the options, in the order in which QEMU tries them.
 pub fn accelerators<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
     let mut accelerators = Vec::new();
     for opt in &subject.options {
@@ -237,7 +237,7 @@ pub fn accelerators<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
     accelerators
 }
 
-/// The network cards of PCs; boards of other kinds have some that QEMU does not list.
+/// The network cards of PCs; other boards have some that QEMU does not list.
 fn nics<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
     let machines = MACHINE.in_use(subject);
     if !machines
@@ -253,8 +253,8 @@ fn nics<'a>(subject: &'a Subject) -> Vec<(&'a Arg, String)> {
     models.filter(|(_, model)| !UNLISTED_NICS.contains(&model.as_str())).collect()
 }
 
-/// The names in one of QEMU's lists. They stand at the beginning of a line, after the name of the
-/// architecture, or quoted after `name` and `alias`; other words only widen what is known.
+/// The names in one of QEMU's lists. A name begins a line, follows the architecture's name, or is
+/// quoted after `name` and `alias`; extra words only make the check milder.
 fn listed_names(help: &str) -> HashSet<&str> {
     let words = |line| str::split_whitespace(line).take(2);
     let quoted = help.split('"').skip(1).step_by(2).filter(|text| !text.contains(' '));

@@ -1,4 +1,4 @@
-//! One VM being looked at, and how to word a finding about it.
+//! The VM that is checked, and the wording of its findings.
 
 use super::ask::{Program, Qemus, Question, Told};
 use super::finding::{Code, Finding};
@@ -9,7 +9,7 @@ use crate::qemu_args::{Arg, Opt};
 use crate::ssh::Doubts;
 use crate::sys::process::Process;
 
-/// One VM being looked at.
+/// The VM that is checked.
 pub struct Subject<'a> {
     pub config: &'a Config,
     pub vm: &'a Vm,
@@ -17,14 +17,14 @@ pub struct Subject<'a> {
     pub qemus: &'a Qemus,
     pub table: Table,
     pub options: Vec<Opt<'a>>,
-    /// What is wrong with its SSH options.
+    /// The faults of its SSH options.
     pub doubts: Doubts,
-    /// The VM's own process: what that holds is not taken by somebody else.
+    /// The VM's own process: the ports and images that it uses are not taken.
     pub process: Option<Process>,
 }
 
 impl Subject<'_> {
-    /// Something about the VM.
+    /// A finding about the VM.
     pub fn finding(&self, code: Code, message: String) -> Finding {
         let vm = self.vm.instance.name.clone();
         Finding { vm, others: Vec::new(), code, message, hint: None, place: None }
@@ -39,7 +39,7 @@ impl Subject<'_> {
         Finding { place, ..self.finding(code, message) }
     }
 
-    /// Something about a part of an argument; the place is that part's if the config shows it.
+    /// A finding about part of an argument; its place is that part, if the config contains it.
     pub fn about(&self, code: Code, arg: &Arg, part: &str, message: String) -> Finding {
         let source = &self.config.file.source;
         let place = arg.span.clone().map(|whole| {
@@ -53,7 +53,7 @@ impl Subject<'_> {
         Finding { place, ..self.finding(code, message) }
     }
 
-    /// The options of one of these names that have a value, with it.
+    /// The options with one of these names and a value.
     pub fn with_value<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a Arg)> {
         let named = self.options.iter().filter(|opt| names.contains(&opt.name));
         named.filter_map(|opt| Some((opt.name, opt.value?)))
@@ -64,7 +64,7 @@ impl Subject<'_> {
         self.qemus.answer(&self.program, question).await
     }
 
-    /// The VM's QEMU, if it runs.
+    /// The VM's process, if it is running.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }

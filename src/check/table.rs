@@ -5,28 +5,28 @@ use crate::qemu_args::{Arg, option_name};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 
-/// Where the help's descriptions begin (QEMU, qemu-options.hx).
+/// The column of the descriptions in the help (QEMU, qemu-options.hx).
 const DESCRIPTION: usize = 16;
 
-/// The options that a binary knows, each with whether it takes a value.
+/// The options that a binary knows, and whether each takes a value.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     options: BTreeMap<String, bool>,
 }
 
-/// The question that a table is made from.
+/// The question whose answer a table is made from.
 pub fn question() -> Question {
     vec!["-help".to_owned()]
 }
 
-/// Asks whether there is an option that the help does not list: QEMU looks at the names of all
-/// options before it obeys the first, and then prints its version.
+/// Asks whether an option exists that the help does not list: QEMU checks the names of all options
+/// before it obeys the first, and then prints its version.
 fn confirmation(arg: &str) -> Question {
     vec!["-version".to_owned(), arg.to_owned()]
 }
 
 impl Table {
-    /// The options of a binary, and those of `args` that it knows without listing them, such as `-M`.
+    /// The options of a binary, with those of `args` that it knows but does not list, such as `-M`.
     /// Empty if it does not answer as QEMU does.
     pub async fn of(qemus: &Qemus, program: &Program, args: &[Arg]) -> Table {
         let help = qemus.answer(program, question()).await;
@@ -46,7 +46,7 @@ impl Table {
         Table { options: help.lines().flat_map(entries).collect() }
     }
 
-    /// Arguments that look like options and are not in the help.
+    /// Arguments that look like options but are not in the help.
     fn unlisted<'a>(&self, args: &'a [Arg]) -> Vec<&'a str> {
         let is_unlisted =
             |text: &&str| option_name(text).is_some_and(|name| !self.options.contains_key(name));

@@ -1,13 +1,13 @@
-//! Looks for a regular expression in output as it comes, line by line.
+//! Looks for a regular expression in output as it arrives, line by line.
 
 use crate::text::sanitize::Sanitizer;
 use regex::Regex;
 
-/// A longer line is forgotten from its start, in bytes.
+/// A longer line loses its beginning; in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 
-/// A regular expression to be found in a line, be it finished or not: a prompt never is. The
-/// line is taken without control sequences, since shells hide some in their prompts.
+/// A regular expression to find in a line, finished or not: a prompt never is. Control sequences
+/// are removed first, since shells hide some in their prompts.
 pub struct Awaited {
     regex: Regex,
     sanitizer: Sanitizer,
@@ -20,11 +20,11 @@ impl Awaited {
         Awaited { regex, sanitizer: Sanitizer::plain(), line: Vec::new() }
     }
 
-    /// How many of these bytes there are up to the end of the line in which it is found, as far
-    /// as that has come; `None` as long as it isn't.
+    /// How many of these bytes belong to the line that matches and to those before it; `None` as
+    /// long as no line matches.
     pub fn push(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut end = 0;
-        // A line feed is one within any control sequence, too.
+        // A line feed counts inside a control sequence, too.
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             end += part.len();
             self.sanitizer.push(part, &mut self.line);

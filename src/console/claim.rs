@@ -1,7 +1,7 @@
-//! Who is attached: the holder of a lock, as the kernel tells it.
+//! Finds out who is attached: the kernel names the holder of a lock.
 //!
-//! The file's content is the pid of whoever shall have the lock. Who takes it over by force
-//! writes that first, so that the holder can tell such an end from any other SIGTERM.
+//! The file contains the pid of the process that should have the lock. A process that takes it by
+//! force first writes its own pid there. So the old holder can tell this from any other SIGTERM.
 
 use super::error::ConsoleError;
 use super::port::Port;
@@ -21,15 +21,15 @@ use std::time::Duration;
 /// How long a holder may take to restore its terminal and leave.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What this process is attached to. It must not open a file a second time: to close that would give
-/// up the lock, which is the process's (fcntl_locking(2)).
+/// The files of this process's claims. It must not open one a second time: to close that would
+/// release the lock, which belongs to the process (fcntl_locking(2)).
 static OURS: Shared<BTreeSet<PathBuf>> = Shared::new(BTreeSet::new());
 
 /// The right to be attached, until dropped.
 #[derive(Debug)]
 pub struct Claim {
     file: File,
-    // Dropped after the file is closed.
+    // The file is closed before this is dropped.
     _name: Name,
 }
 
@@ -49,7 +49,7 @@ impl Drop for Name {
     }
 }
 
-/// Why there is no claim.
+/// Why the claim failed.
 #[derive(Debug)]
 pub enum Refusal {
     /// This process has it.
@@ -70,7 +70,7 @@ impl Refusal {
 }
 
 impl Claim {
-    /// Takes the lock on the file at `path`; with `force` ends the process that has it.
+    /// Takes the lock on the file at `path`; with `force` it ends the process that has it.
     pub async fn take(path: &Path, force: bool) -> Result<Claim, Refusal> {
         let failed = |error: io::Error| Refusal::Failed(path.to_owned(), error);
         let name = Name::take(path).ok_or(Refusal::Held(std::process::id()))?;
@@ -78,7 +78,7 @@ impl Claim {
             if let Some(file) = try_lock(path).map_err(failed)? {
                 return Ok(Claim { file, _name: name });
             }
-            // Gone in between: then it is ours to take.
+            // The holder ended between the two calls: try again.
             let Some(holder) = Process::holding(path).map_err(failed)? else { continue };
             if !force {
                 return Err(Refusal::Held(holder.pid()));
@@ -88,7 +88,7 @@ impl Claim {
         }
     }
 
-    /// Who wants the lock in our place.
+    /// The process that takes the lock from us.
     pub fn successor(&self) -> Option<u32> {
         let mut text = [0; 16];
         let length = self.file.read_at(&mut text, 0).ok()?;
@@ -106,14 +106,14 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Writes our pid, padded so that nothing is left of a longer one.
+/// Writes our pid, padded to overwrite a longer one.
 fn sign(file: &File) -> io::Result<()> {
     file.write_all_at(format!("{:<11}\n", std::process::id()).as_bytes(), 0)
 }
 
 async fn end(holder: &Process) -> io::Result<()> {
     holder.signal(Signal::TERM)?;
-    // One that was stopped sees the signal only when it goes on.
+    // A stopped process only handles the signal after it continues.
     holder.signal(Signal::CONT)?;
     if let Ok(ended) = tokio::time::timeout(GRACE, holder.ended()).await {
         return ended;

@@ -1,40 +1,40 @@
-//! Why one is not attached to a port, or no longer.
+//! Why qqmgr can't attach to a port, or lost it.
 
 use super::port::Port;
 use crate::error::faults;
 use crate::text::duration;
 use std::time::Duration;
 
-/// What went wrong with being attached.
+/// Why qqmgr can't attach to a port, or lost it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConsoleError {
-    /// Somebody else is attached.
+    /// Another program is attached.
     #[error("VM `{vm}`: its {port} is in use by {}", user(*pid))]
     Held {
         /// The VM.
         vm: String,
-        /// What of it.
+        /// The port.
         port: Port,
         /// The qqmgr that is attached; `None` for another program.
         pid: Option<u32>,
     },
-    /// Another qqmgr took what we were attached to.
+    /// Another qqmgr took over the port.
     #[error("VM `{vm}`: its {port} was taken over by another qqmgr (pid {pid})")]
     Taken {
         /// The VM.
         vm: String,
-        /// What of it.
+        /// The port.
         port: Port,
-        /// Who has it now.
+        /// The qqmgr that has it now.
         pid: u32,
     },
-    /// The guest's output did not come to what was waited for.
+    /// The port's output did not match in time.
     #[error("VM `{vm}`: its {port} did not show the awaited line within {}", duration::format(*waited))]
     TimedOut {
         /// The VM.
         vm: String,
-        /// What of it.
+        /// The port.
         port: Port,
         /// How long we waited.
         waited: Duration,

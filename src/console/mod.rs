@@ -1,4 +1,4 @@
-//! Attaching to a VM's serial port or human monitor: one at a time, both ways.
+//! Attaches to a VM's serial port or human monitor: one client at a time, in both directions.
 
 mod awaited;
 mod claim;
@@ -26,11 +26,10 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-/// How long QEMU may take to turn from one client to the next.
+/// How long QEMU may take between one client and the next.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The right to be attached to a port of a VM, that nobody else has; others can tell that it is
-/// ours.
+/// The right to be attached to a VM's port. Only one process has it, and others can see which.
 #[derive(Debug)]
 pub struct Hold {
     /// The VM.
@@ -39,7 +38,7 @@ pub struct Hold {
     claim: Claim,
 }
 
-/// Takes the right to be attached to a port of a running VM, with `force` from a qqmgr that has it.
+/// Takes the right to be attached to a running VM's port; with `force`, from another qqmgr.
 ///
 /// # Errors
 /// The VM is not running, or another qqmgr is attached.
@@ -51,7 +50,7 @@ pub async fn hold(instance: &Instance, port: Port, force: bool) -> Result<Hold, 
 }
 
 impl Hold {
-    /// Who has told us to leave, since they have it now.
+    /// The process that has taken the port from us, if one has.
     pub fn successor(&self) -> Option<u32> {
         self.claim.successor()
     }

@@ -1,9 +1,9 @@
-//! What of a VM one can be attached to.
+//! The ports of a VM that a user can attach to.
 
 use crate::vm::files;
 use std::fmt;
 
-/// What of a VM one can be attached to.
+/// A port of a VM that a user can attach to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
     /// The guest's serial port.
@@ -21,7 +21,7 @@ impl Port {
         }
     }
 
-    /// The file whose lock tells who is attached.
+    /// The file whose lock shows who is attached.
     pub(super) fn lock(self) -> &'static str {
         match self {
             Port::Serial => "console.lock",

@@ -1,4 +1,4 @@
-//! Passes bytes between a user and a port, both ways, until something ends it.
+//! Passes bytes between a user and a port, in both directions, until something ends it.
 
 use super::Awaited;
 use super::escape::{EscapeKey, Keys, Wish};
@@ -11,23 +11,23 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-/// One read takes this much, in bytes, and so much input waits for a guest that takes none.
+/// The size of one read, in bytes, and of the input kept for a guest that reads nothing.
 const CHUNK: usize = 16 << 10;
 
-/// The rest of the line in which something was found comes within this time, unless it is a prompt.
+/// After a match, the rest of the line comes within this time, unless the line is a prompt.
 const REST_OF_LINE: Duration = Duration::from_millis(100);
 
-/// An end that waits for nobody waits so long for an output that takes nothing.
+/// How long an immediate end still waits for an output that accepts nothing.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// What ends a relay, besides either side.
+/// What ends a relay, besides the user and QEMU.
 #[derive(Default)]
 pub struct Ends {
-    /// This in the port's output; the rest of its line still comes out.
+    /// This matches the port's output; the rest of its line is still shown.
     pub until: Option<Awaited>,
-    /// So long a silence of the port.
+    /// The port is silent for this long.
     pub idle: Option<Duration>,
-    /// So much time, whatever happens.
+    /// This time is over.
     pub timeout: Option<Duration>,
 }
 
@@ -39,7 +39,7 @@ pub enum EndedBy {
     User,
     /// The user wants a break to be sent: the relay goes on when it's run again.
     Break,
-    /// What was awaited came.
+    /// The awaited output came.
     Until,
     /// The port was silent.
     Idle,
@@ -49,16 +49,16 @@ pub enum EndedBy {
     Timeout,
 }
 
-/// Which of the user's ends failed, and why.
+/// The user's end that failed, and why.
 #[derive(Debug)]
 pub enum Failed {
-    /// What they type can't be read.
+    /// Reading the user's input failed.
     Input(io::Error),
-    /// What the port says can't be written.
+    /// Writing the port's output failed.
     Output(io::Error),
 }
 
-/// A user's two ends of a connection.
+/// The two ends of a user's connection.
 pub struct Relay<I, O> {
     input: I,
     output: O,
@@ -67,7 +67,7 @@ pub struct Relay<I, O> {
     keys: Option<Keys>,
     /// What was typed, and not looked at yet.
     typed: Vec<u8>,
-    /// For an output that is a terminal which can't answer the guest.
+    /// For output to a terminal that can't answer the guest.
     sanitizer: Option<Sanitizer>,
     ends: Ends,
     /// When its time is over, since it began.
@@ -75,11 +75,11 @@ pub struct Relay<I, O> {
     to_guest: Vec<u8>,
     to_user: Vec<u8>,
     input_ended: bool,
-    /// Bytes for the user are still on their way.
+    /// Some bytes for the user are not written yet.
     unshown: bool,
-    /// When what is awaited was found.
+    /// When the awaited output was found.
     found: Option<Instant>,
-    /// The output has come to the middle of a line.
+    /// The output is in the middle of a line.
     in_line: bool,
     quiet_since: Instant,
 }
@@ -105,30 +105,30 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         }
     }
 
-    /// Makes the output harmless for a terminal.
+    /// Sanitises the output for a terminal.
     #[must_use]
     pub fn harmless(self) -> Relay<I, O> {
         Relay { sanitizer: Some(Sanitizer::default()), ..self }
     }
 
-    /// Whether the input has come to its end and gone out.
+    /// Whether the input has ended and all of it was sent.
     pub fn delivered(&self) -> bool {
         self.input_ended && self.to_guest.is_empty()
     }
 
-    /// Whether what has gone out ends in the middle of a line; not if nobody took the last of it,
-    /// as nobody would take an end of the line either.
+    /// Whether the written output ends in the middle of a line. False if an output accepts nothing
+    /// more, as it would not accept a line break either.
     pub fn is_in_line(&self) -> bool {
         self.in_line && !self.unshown
     }
 
-    /// The output, for one that keeps it.
+    /// Returns the output, for a caller that collected it.
     pub fn into_output(self) -> O {
         self.output
     }
 
-    /// Runs until something ends it. All output that came before has gone out then, unless the
-    /// user left, or time ran out, while nobody took it.
+    /// Runs until something ends it. All earlier output is written by then, unless the output
+    /// accepted nothing when the user left or the time was over.
     ///
     /// # Errors
     /// The user's input or output fails.
@@ -167,7 +167,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                 written = writer.write(&self.to_guest), if !self.to_guest.is_empty() => {
                     match written {
                         Ok(length) => drop(self.to_guest.drain(..length)),
-                        // QEMU has hung up. What it said before is still to be read.
+                        // QEMU has hung up. Its last output has still to be read.
                         Err(_) => return self.drain(&mut reader).await,
                     }
                     self.quiet_since = Instant::now();
@@ -182,7 +182,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
                     self.quiet_since = Instant::now();
                 }
                 () = deadline::at(idle) => match reader.try_read(&mut said) {
-                    // It was said in time; it is us who are late.
+                    // This output came in time; only this process is late.
                     Ok(length @ 1..) => self.said(&said[..length]),
                     _ => return self.end(EndedBy::Idle).await,
                 },
@@ -191,7 +191,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         }
     }
 
-    /// Whether what is awaited, or a silence, would end it.
+    /// Whether a match or a silence may end it now.
     fn may_end(&self) -> bool {
         self.keys.is_some() || self.delivered()
     }
@@ -231,7 +231,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
 
     async fn drain(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> Result<EndedBy, Failed> {
         let mut rest = Vec::new();
-        // An error is as good an end as any: QEMU has left bytes of ours unread.
+        // An error also ends the stream: QEMU did not read all of our bytes.
         let _ = reader.read_to_end(&mut rest).await;
         self.said(&rest);
         self.end(EndedBy::Eof).await
@@ -253,12 +253,12 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
 
     async fn end(&mut self, by: EndedBy) -> Result<EndedBy, Failed> {
         self.finish().await?;
-        // What was awaited may have been QEMU's last word.
+        // The last output may have matched.
         Ok(if self.found.is_some() { EndedBy::Until } else { by })
     }
 }
 
-/// Writes `bytes` out. Any progress is kept when it is cancelled.
+/// Writes `bytes` out. If it is cancelled, the unwritten bytes stay in `bytes`.
 async fn show(output: &mut (impl AsyncWrite + Unpin), bytes: &mut Vec<u8>) -> io::Result<()> {
     while !bytes.is_empty() {
         let length = output.write(bytes).await?;

@@ -1,4 +1,4 @@
-//! The user's terminal: raw for as long as the guest has it, and itself again on every way out.
+//! The user's terminal: raw while the guest uses it, and restored however that ends.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
@@ -6,25 +6,25 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr}
 use std::io::{self, IsTerminal};
 use std::sync::Mutex;
 
-/// The terminal's modes that are to come back. Static, for the panic hook: a release build aborts
-/// without unwinding.
+/// The terminal's modes to restore. Static, for the panic hook: a release build aborts without
+/// unwinding.
 static KEPT: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// What a guest may have left switched on: colours, a hidden cursor, bracketed paste, mouse
+/// Resets what a guest may have left on: colours, a hidden cursor, bracketed paste, mouse reports
 /// reports (xterm, "Control Sequences"); and a line of our own, with nothing of the guest's below.
 const UNDO: &[u8] =
     b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\r\n\x1b[J";
 
-/// The terminal on standard input, whose modes come back when this is dropped, whoever has changed
-/// them meanwhile: an ssh that is killed leaves it raw.
+/// The terminal on standard input. Its modes are restored when this is dropped, even if another
+/// program has changed them: a killed ssh leaves it raw.
 #[derive(Debug)]
 pub struct Terminal(());
 
 impl Terminal {
-    /// Keeps its modes as they are now.
+    /// Saves the current modes.
     ///
     /// # Errors
-    /// Standard input is no terminal.
+    /// Standard input is not a terminal.
     pub fn keep() -> io::Result<Terminal> {
         let modes = tcgetattr(io::stdin())?;
         if let Ok(mut kept) = KEPT.lock() {
@@ -38,10 +38,10 @@ impl Terminal {
         Ok(Terminal(()))
     }
 
-    /// Takes it out of the way: every key goes to the guest, Ctrl-C too.
+    /// Makes it raw: every key goes to the guest, also Ctrl-C.
     ///
     /// # Errors
-    /// It is gone.
+    /// The terminal no longer exists.
     pub fn make_raw(&self) -> io::Result<()> {
         let mut raw = tcgetattr(io::stdin())?;
         raw.make_raw();
@@ -57,8 +57,9 @@ impl Drop for Terminal {
 
 fn restore() {
     let modes = KEPT.lock().ok().and_then(|mut kept| kept.take());
-    // One that is gone needs no restoring, and one that has others in its foreground is theirs: to
-    // set its modes from behind them would stop us (SIGTTOU, termios(3)).
+    // A terminal that no longer exists is not restored, and neither is one whose foreground is
+    // another process group: to set its modes from the background would stop us (SIGTTOU,
+    // termios(3)).
     let (Some(modes), Ok(now), false) = (modes, tcgetattr(io::stdin()), is_in_background()) else {
         return;
     };
@@ -68,7 +69,7 @@ fn restore() {
     }
 }
 
-/// Not by way of [`io::stdout`], whose lock a write has that the terminal does not take.
+/// Not through [`io::stdout`]: a write that the terminal does not accept holds its lock.
 fn undo() {
     let stdout = io::stdout();
     let mut writable = [PollFd::new(&stdout, PollFlags::OUT)];
@@ -78,6 +79,6 @@ fn undo() {
 }
 
 fn is_in_background() -> bool {
-    // It may be no controlling terminal of ours: then it has no foreground, either.
+    // Another session's terminal has no foreground for us.
     tcgetpgrp(io::stdin()).is_ok_and(|foreground| foreground != getpgrp())
 }

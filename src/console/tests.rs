@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// What comes out when the port says this, piece by piece, and how it ends.
+/// The output when the port sends these pieces, and what ended the relay.
 async fn relayed(pieces: &[&str]) -> (String, EndedBy) {
     let (mut port, mut guest) = UnixStream::pair().unwrap();
     let until = Some(Awaited::new(Regex::new("begun").unwrap()));
@@ -16,7 +16,7 @@ async fn relayed(pieces: &[&str]) -> (String, EndedBy) {
     let speaking = async {
         for piece in pieces {
             guest.write_all(piece.as_bytes()).await.unwrap();
-            // The relay's turn, that it may read this piece alone.
+            // Lets the relay run, so that it reads this piece alone.
             tokio::task::yield_now().await;
         }
         std::future::pending::<()>().await
@@ -47,7 +47,7 @@ async fn what_was_said_in_time_is_not_lost_to_the_clock() {
         let mut relay = Relay::new(tokio::io::empty(), Vec::new(), None, ends);
         let speaking = async {
             guest.write_all(b"said").await.unwrap();
-            // The relay shares our thread: it gets its next turn when it's late.
+            // The relay shares our thread: this makes it late.
             std::thread::sleep(Duration::from_millis(10));
         };
         let (by, ()) = tokio::join!(relay.run(&mut port), speaking);

@@ -1,22 +1,22 @@
-//! Why a VM's events can't be had.
+//! Why a VM's events can't be read.
 
 use crate::error::faults;
 use crate::text::duration;
 use std::time::Duration;
 
-/// Why a VM's events can't be had.
+/// Why a VM's events can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventsError {
-    /// There is no log of them.
+    /// The VM has no event log.
     #[error("VM `{vm}`: can't listen to its events: {reason}")]
     NoLog {
         /// The VM.
         vm: String,
-        /// Why not.
+        /// Why it has none.
         reason: &'static str,
     },
-    /// Fewer came in time than were wanted.
+    /// Too few events came in time.
     #[error("VM `{vm}`: {seen} of {wanted} events came within {}", duration::format(*waited))]
     Timeout {
         /// The VM.

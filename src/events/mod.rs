@@ -1,6 +1,7 @@
-//! A VM's QMP events, past and to come, as QEMU writes them into its log.
+//! A VM's QMP events, past and future, as QEMU writes them into its log.
 //!
-//! Any number of readers can follow the log: none waits for another, and QEMU knows of none.
+//! Any number of readers can follow the log: they don't wait for each other, and QEMU knows nothing
+//! about them.
 
 mod error;
 mod names;
@@ -16,13 +17,12 @@ use crate::sys::process::Process;
 use crate::vm::{EventLog, History, Line, Running, VmDir, VmError, running};
 use inotify::WatchMask;
 
-/// What comes out of the log.
+/// An entry of the log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
     /// An event.
     Event(Event),
-    /// So many bytes of events were here once, and are there no more: the log has grown too long,
-    /// or the disk was full.
+    /// This many bytes of events are missing: the log grew too long, or the disk was full.
     Gap(u64),
 }
 
@@ -31,11 +31,11 @@ pub struct EventStream {
     vm: String,
     log: EventLog,
     changes: Changes,
-    /// None of a VM that has ended.
+    /// `None` if the VM has ended.
     process: Option<Process>,
 }
 
-/// Listens to a running VM: no event that QEMU sends after this has returned is missed.
+/// Listens to a running VM: no event after this call is missed.
 ///
 /// # Errors
 /// The VM is not running, or has no log.
@@ -48,10 +48,10 @@ pub fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
     Ok(stream)
 }
 
-/// Whether the VM's QEMU writes its events down.
+/// Checks that the VM's QEMU writes an event log.
 ///
 /// # Errors
-/// It does not.
+/// It writes none.
 pub fn check(vm: &Running) -> Result<(), Error> {
     let history = History::read(&vm.dir)?;
     let reason = match vm.dir.has_event_log() {
@@ -64,7 +64,7 @@ pub fn check(vm: &Running) -> Result<(), Error> {
     Err(no_log(vm.name.clone(), reason))
 }
 
-/// All events of the VM's life since its start, or of its last one, to its end.
+/// All events of the VM's current or latest life, to its end.
 ///
 /// # Errors
 /// The VM was never started, or has no log.
@@ -93,7 +93,7 @@ impl EventStream {
         Ok(EventStream { vm, log, changes, process })
     }
 
-    /// What comes next; `None` once the VM's process has ended and all that it said was told.
+    /// The next entry; `None` once the VM's process has ended and everything was returned.
     ///
     /// Cancel-safe: in a `tokio::select!`, the branch not taken loses no event.
     ///
@@ -102,7 +102,7 @@ impl EventStream {
     pub async fn next(&mut self) -> Result<Option<Told>, Error> {
         loop {
             if let Some(told) = self.next_now()? {
-                // A guest may make events faster than we read.
+                // A guest may make events faster than we read them.
                 tokio::task::coop::consume_budget().await;
                 return Ok(Some(told));
             }
@@ -115,13 +115,13 @@ impl EventStream {
                 ended = process.ended() => ended.map(|()| true),
             };
             if ended.map_err(|error| unwatched(&self.vm, error))? {
-                // What it wrote last is there by now.
+                // Its last output is in the log by now.
                 self.process = None;
             }
         }
     }
 
-    /// The same of what is there already; `None` if there is no more by now.
+    /// The next entry that is already in the log; `None` if there is none yet.
     ///
     /// # Errors
     /// The log can't be read.
@@ -136,7 +136,7 @@ impl EventStream {
 }
 
 impl Told {
-    /// What a line of the log tells; `None` if that is nothing about events.
+    /// The entry in a line of the log; `None` if the line is about no event.
     pub fn of(line: &Line) -> Option<Told> {
         match line {
             Line::Gap(bytes) => Some(Told::Gap(*bytes)),

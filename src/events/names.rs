@@ -1,4 +1,4 @@
-//! Names of events: patterns for them, and those that a QEMU has.
+//! Names of events: patterns for them, and the names that a QEMU knows.
 
 use crate::qmp::Client;
 use crate::text::suggest;
@@ -6,13 +6,13 @@ use crate::vm::Running;
 use std::time::Duration;
 use wildmatch::WildMatch;
 
-/// Which events are wanted: all, or those that one of some names fits.
+/// The wanted events: all, or those that match one of some patterns.
 #[derive(Clone, Debug, Default)]
 pub struct Filter(Vec<WildMatch>);
 
 impl Filter {
-    /// A filter of names as users write them: case counts for nothing, `*` stands for any text.
-    /// Without names, it lets everything pass.
+    /// A filter of patterns as users write them: case does not matter, `*` matches any text.
+    /// Without patterns it accepts every event.
     pub fn new<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Filter {
         Filter(
             names.into_iter().map(|name| WildMatch::new_case_insensitive(name.as_ref())).collect(),
@@ -25,8 +25,8 @@ impl Filter {
     }
 }
 
-/// Whether the VM's QEMU has no event that `name` fits (QMP, `query-qmp-schema`); then with the
-/// nearest name that it has. It has it where QEMU does not tell within `patience`.
+/// Whether the VM's QEMU has no event that matches `name` (QMP, `query-qmp-schema`), and then the
+/// most similar name. `None` if it has one, or does not answer within `patience`.
 pub async fn is_unknown(vm: &Running, name: &str, patience: Duration) -> Option<Option<String>> {
     let question = async |client: &mut Client| client.execute("query-qmp-schema", None).await;
     let schema = vm.qmp(patience, question).await.ok()?;
