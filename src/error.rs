@@ -1,5 +1,5 @@
-//! What every failure can tell besides its message. Each capability has its own faults; [`Error`]
-//! carries any of them.
+//! qqmgr's errors: what every failure knows besides its message. Each capability has its own
+//! faults; [`Error`] carries any of them.
 
 use crate::text::source::{Diagnostic, Location, Source, Span};
 use std::any::Any;
@@ -8,37 +8,37 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why qqmgr could not do what it was asked.
+/// Why qqmgr failed.
 ///
-/// [`Error::get`] tells which fault of which capability it is.
+/// [`Error::get`] returns the fault, if it is of a given type.
 #[derive(Debug)]
 pub struct Error(Box<dyn Fault>);
 
-/// How to exit because of a failure.
+/// The exit codes for failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It was tried and failed.
+    /// The operation failed.
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
     /// The config is wrong.
     Config = 3,
-    /// There is no such VM, or it is not in the state that is needed.
+    /// There is no such VM, or it is not in the state that the command needs.
     State = 4,
-    /// It took too long.
+    /// It timed out.
     Timeout = 5,
 }
 
 impl Exit {
-    /// The code for qqmgr's own failure where another program's is passed on, as env(1) and docker
-    /// have it.
+    /// The code for qqmgr's own failure if another program's code is passed on, as in env(1) and
+    /// docker.
     pub const PASSED_THROUGH: u8 = 125;
 }
 
-/// A failure of one capability, and what is to be known of it.
+/// A failure of one capability, and what is known about it.
 pub trait Fault: std::error::Error + Any + Send + Sync {
-    /// Its stable code, which the JSON reference lists, and how to exit.
+    /// Its stable code, which the JSON reference lists, and its exit code.
     fn answer(&self) -> (&'static str, Exit);
 
     /// What to do about it.
@@ -46,34 +46,34 @@ pub trait Fault: std::error::Error + Any + Send + Sync {
         None
     }
 
-    /// The places in the config file that it is about, and what to say at each.
+    /// The places in the config file that it is about, with a message for each.
     fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
         None
     }
 
-    /// What the serial log has to say about it, and how to introduce that.
+    /// What the serial log shows about it, with a title for that.
     fn excerpt(&self) -> Option<(&'static str, &str)> {
         None
     }
 
-    /// How the VM ended that it is about, as JSON.
+    /// How the VM ended, as JSON, if it did.
     fn ended(&self) -> Option<serde_json::Value> {
         None
     }
 
-    /// Whether it says by itself that the VM died or did not come up.
+    /// Whether this failure means that the VM died or did not come up.
     fn is_crash(&self) -> bool {
         false
     }
 
-    /// The failure that a crash bundle is of, which tells all else, and the bundle, or why it was not
-    /// written.
+    /// If this is a crash bundle: the failure that it is about, and the bundle's path or why it was
+    /// not written.
     fn bundled(&self) -> Option<(&Error, Result<&Path, &Error>)> {
         None
     }
 }
 
-/// Implements [`Fault`] for an enum by a table of its codes, and lists those in `CODES`.
+/// Implements [`Fault`] for an enum from a table of its codes, and lists them in `CODES`.
 macro_rules! faults {
     ($fault:ident { $($pattern:pat => $code:literal, $exit:ident;)+ } $($more:tt)*) => {
         impl $fault {
@@ -114,12 +114,12 @@ impl std::error::Error for Error {
 }
 
 impl Error {
-    /// What it is, whether there is a crash bundle of it or not.
+    /// The failure itself; for a crash bundle, the one that it is about.
     pub(crate) fn fault(&self) -> &dyn Fault {
         self.0.bundled().map_or(&*self.0, |(error, _)| error.fault())
     }
 
-    /// The fault itself, if it is one of this kind.
+    /// The fault, if it is of this type.
     pub fn get<F: Fault>(&self) -> Option<&F> {
         let fault: &dyn Any = self.fault();
         fault.downcast_ref()
@@ -140,44 +140,44 @@ impl Error {
         self.fault().hint()
     }
 
-    /// Whether it says by itself that the VM died or did not come up.
+    /// Whether this failure means that the VM died or did not come up.
     pub(crate) fn is_crash(&self) -> bool {
         self.fault().is_crash()
     }
 
-    /// The place in the config file, for errors that have one.
+    /// The place in the config file, if the error has one.
     pub fn location(&self) -> Option<Location> {
         let (source, diagnostics) = self.diagnostics()?;
         diagnostics.first().map(|diagnostic| source.location(diagnostic.span.start))
     }
 
-    /// The places in the config file, and what to say at each.
+    /// The places in the config file, with a message for each.
     pub fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
         self.fault().diagnostics()
     }
 
-    /// What the serial log has to say about it, and how to introduce that.
+    /// What the serial log shows about it, with a title for that.
     pub fn excerpt(&self) -> Option<(&'static str, &str)> {
         self.fault().excerpt().filter(|(_, text)| !text.is_empty())
     }
 
-    /// How the VM ended that it is about, as JSON.
+    /// How the VM ended, as JSON, if it did.
     pub fn ended(&self) -> Option<serde_json::Value> {
         self.fault().ended()
     }
 
-    /// The crash bundle that was written.
+    /// The crash bundle, if one was written.
     pub fn bundle(&self) -> Option<&Path> {
         self.0.bundled()?.1.ok()
     }
 
-    /// Why a crash bundle was not written that should have been.
+    /// Why a crash bundle could not be written.
     pub fn bundle_error(&self) -> Option<&Error> {
         self.0.bundled()?.1.err()
     }
 }
 
-/// A place in a config file, with the text to show it.
+/// A place in a config file, with the file's text.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The file.
@@ -187,7 +187,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// What to say there of a fault.
+    /// The diagnostics that report a fault at this place.
     pub(crate) fn of(&self, fault: &impl Fault) -> (Arc<Source>, Vec<Diagnostic>) {
         let mut diagnostic = Diagnostic::new(self.span.clone(), plain(fault));
         diagnostic.hint = fault.hint();
@@ -195,7 +195,7 @@ impl Place {
     }
 }
 
-/// The arguments contradict each other, or what they say can't be.
+/// The arguments contradict each other or can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Usage {
@@ -212,17 +212,17 @@ fn hint(&self) -> Option<String> {
     self.hint.clone()
 });
 
-/// The system refuses something that qqmgr can't do without.
+/// The system refuses something that qqmgr needs.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
     /// A file or directory can't be used.
     #[error("can't {action} {path:?}: {error}")]
     File {
-        /// What was tried, as verb.
+        /// What was tried, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Why it failed.
         #[source]
         error: io::Error,
     },
@@ -239,16 +239,16 @@ pub enum SystemError {
     Spawn {
         /// The program.
         program: String,
-        /// Why not.
+        /// Why it failed.
         #[source]
         error: io::Error,
-        /// Where the config names it.
+        /// The config's line that names it.
         place: Option<Place>,
     },
-    /// There are no means left to work with.
+    /// The system refuses a resource that qqmgr itself needs, such as a descriptor.
     #[error("qqmgr can't work: {error}")]
     Runtime {
-        /// Why not.
+        /// Why it failed.
         #[source]
         error: io::Error,
     },
@@ -280,7 +280,7 @@ fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
     }
 });
 
-/// The error for a file or directory with which something can't be done, from its reason.
+/// Makes the error for a file or directory from an I/O error.
 pub(crate) fn cant(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Error + Copy {
     move |error| SystemError::File { action, path: path.to_owned(), error }.into()
 }
@@ -294,7 +294,7 @@ pub(crate) fn plain(message: impl fmt::Display) -> String {
     plain
 }
 
-/// What is added to a message if there is anything to add.
+/// A colon and the text, to be appended to a message; empty if the text is.
 pub(crate) fn colon(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }

@@ -1,21 +1,20 @@
 //! Quick QEMU Manager as a library: the config file, the virtual machines and QMP.
 //!
-//! - [`config`] reads a `qqmgr.toml`: which VMs there are, and what each is made of.
-//! - [`vm`] starts, stops and looks at them; its [`Registry`](vm::Registry) finds them by name.
-//! - [`ops`] does that with all that belongs to it: leases, waits, crash bundles.
-//! - [`check`] tells what is wrong with them before they are launched.
+//! - [`config`] reads a `qqmgr.toml`: which VMs there are, and how each is configured.
+//! - [`vm`] starts, stops and shows them; its [`Registry`](vm::Registry) finds them by name.
+//! - [`ops`] also takes care of leases, waits and crash bundles.
+//! - [`check`] finds faults of a VM before it is launched.
 //! - [`wait`] waits for what is to come true of a running one, and [`run`] runs a command in a
 //!   throwaway instance.
-//! - [`logs`], [`console`] and [`events`] show what it writes, and QEMU's events.
-//! - [`lease`] ends it when its time is over or its owner is gone.
+//! - [`logs`], [`console`] and [`events`] show a VM's output and QEMU's events.
+//! - [`lease`] ends a VM when its time is over or its owner has ended.
 //! - [`ssh`] reaches the guest with OpenSSH, and [`gdb`] the guest or QEMU itself with gdb.
-//! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the others.
+//! - [`qmp`] is a client for any QEMU's monitor, which knows nothing about the other modules.
 //!
-//! What waits is `async` and runs on [tokio](https://docs.rs/tokio); a current-thread runtime with
-//! I/O and time enabled will do, and so will one with many threads. No function prints, exits or
-//! reads the program's arguments, and every [`Error`] can tell its stable [code](Error::code), what
-//! to do about it, the place in the config file that it is about, and [which](Error::get) fault of
-//! which capability it is.
+//! Functions that wait are `async` and run on [tokio](https://docs.rs/tokio): on a current-thread
+//! runtime with I/O and time enabled, or on one with many threads. No function prints, exits or
+//! reads the program's arguments. Every [`Error`] knows its stable [code](Error::code), a hint, the
+//! place in the config file that it is about, and [which](Error::get) capability's fault it is.
 //!
 //! A config becomes a command line, which a start would execute:
 //!
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// What waits can be spawned on a runtime with many threads.
+    /// The futures that wait can be spawned on a runtime with many threads.
     #[test]
     fn futures_can_be_sent() {
         fn sent<F: Future + Send>(_: impl FnOnce(&'static Sent) -> F) {}

@@ -1,4 +1,4 @@
-//! A keeper's own life as a process, from its start to its VM's end.
+//! The work of a keeper process, from its start to its VM's end.
 
 use super::{LOCK, READY, Role, Word, holder};
 use crate::Error;
@@ -19,23 +19,23 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio::time::Instant;
 
-/// How long a killed process may take to be gone, and a lock to become free.
+/// How long a killed process may take to end, and a lock to become free.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What whoever asked for us says.
+/// The lines from the process that started the keeper.
 type Told = Lines<BufReader<Stdin>>;
 
-/// The owner of a lease that has one; `Some(None)` is gone.
+/// The owner of a lease, if it has one; `Some(None)` is an owner that has ended.
 type Owner = Option<Option<Process>>;
 
-/// Lives a keeper's life: what it is to keep comes from standard input.
+/// Runs a keeper; it reads its task from standard input.
 ///
 /// # Errors
 /// The directory can't be used, or the VM can't be ended.
 pub async fn keep() -> Result<(), Error> {
     let mut told = BufReader::new(tokio::io::stdin()).lines();
     let role = told.next_line().await.ok().flatten();
-    // Whoever asked for us may have been killed before it could say what for.
+    // The process that started the keeper may have been killed before it sent the task.
     let Some(Role { instance, lease }) = role.and_then(|role| serde_json::from_str(&role).ok())
     else {
         return Ok(());
@@ -47,8 +47,8 @@ pub async fn keep() -> Result<(), Error> {
     kept.inspect_err(|error| note(&instance, error))
 }
 
-/// Notes what could not be done for whoever looks: there is nobody to tell. That can fail only where
-/// the VM's directory is gone or of no use, which is told to everybody else.
+/// Writes an error to the VM's keeper log: no user sees a keeper's output. If the VM's directory is
+/// gone or unusable this fails too, but then every command reports that.
 fn note(instance: &Instance, error: &Error) {
     if let Ok(Some(dir)) = VmDir::open(instance) {
         let mut log = File::options();
@@ -63,7 +63,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
         return Ok(());
     }
     let (kept, lock) = answer(take_over(instance, lease, word).await)?;
-    // The next keeper may end this one, now that it is told of.
+    // From here on another keeper may replace this one.
     drop(lock);
     let Kept { process, lease, owner, _held } = kept;
     tokio::select! {
@@ -78,7 +78,7 @@ async fn keep_lease(instance: &Instance, lease: Lease, told: Told) -> Result<(),
     super::end(&process, instance).await.map(drop)
 }
 
-/// What a keeper of a lease has.
+/// The state of a keeper of a lease.
 struct Kept {
     process: Process,
     lease: Lease,
@@ -86,8 +86,8 @@ struct Kept {
     _held: OwnedFd,
 }
 
-/// Makes the lease that of the VM's process, in place of any that it had. Until the VM's lock is
-/// dropped there is no other keeper.
+/// Gives the lease to the VM's process, and replaces its old one. No other keeper can start until
+/// the VM's lock is dropped.
 async fn take_over(
     instance: &Instance,
     lease: Lease,
@@ -97,20 +97,20 @@ async fn take_over(
     let owner = owner.map_err(|error| unwatched(instance, error))?;
     let gone = || vm::not_running(instance);
     let dir = VmDir::open(instance)?.ok_or_else(gone)?;
-    // Under it no other keeper is stopping the VM.
+    // Under this lock no other keeper is stopping the VM.
     let lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;
     let process = dir.process()?.ok_or_else(gone)?;
     let vm = Identity::of(process.pid()).ok_or_else(gone)?;
     let is_meant = match word {
         Some(Word::Keep { pid }) => pid == vm.pid,
-        // Whoever asked for us was killed: what it had started by then is not older than we are.
+        // The starting process was killed: a VM that it started is not older than this keeper.
         _ => Identity::of(std::process::id()).is_some_and(|us| us.started <= vm.started),
     };
     if !is_meant {
         return Err(gone());
     }
     let lease = lease.begun(vm);
-    // Before the keeper that there is ends: one with the old record is better than none.
+    // Before the old keeper ends: a keeper with the old record is better than none.
     lease.write(&dir)?;
     if let Some(other) = holder(&dir)? {
         end(&other).await;
@@ -121,14 +121,14 @@ async fn take_over(
 async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
     let (_held, dir) = answer(make_kept(instance).await)?;
     let word = last_word(told).await;
-    // A start that was killed leaves its lock to the QEMU that it forked, until that is executed
+    // After a start was killed, its lock stays with the QEMU that it forked, until QEMU is executed
     // and can be seen.
     let lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await;
     let process = dir.process()?;
     drop(lock);
     if let Some(process) = process {
         if word == Some(Word::Stay) {
-            // If that can't be seen, the VM stays, and is for `gc`.
+            // If its end can't be watched, the VM stays, and `gc` ends it.
             process.ended().await.map_err(|error| unwatched(instance, error))?;
         }
         // Side by side, because starting ssh takes longer than ending QEMU.
@@ -141,14 +141,14 @@ async fn keep_run(instance: &Instance, told: Told) -> Result<(), Error> {
     dir.remove_all()
 }
 
-/// Makes the directory of a throwaway instance, which nobody can see without its keeper.
+/// Makes the directory of a throwaway instance; it never exists without a keeper.
 async fn make_kept(instance: &Instance) -> Result<(OwnedFd, VmDir), Error> {
     let _lock = VmDir::lock_runs(instance, Instant::now() + PATIENCE).await?;
     let dir = VmDir::create_new(instance)?;
     Ok((hold(&dir)?, dir))
 }
 
-/// Locks what says that a keeper lives, until it is closed.
+/// Takes the lock that shows that a keeper is running, until it is closed.
 fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
     let path = dir.file(LOCK);
     process::hold(&path).map_err(cant("lock", &path))
@@ -178,13 +178,13 @@ pub async fn take_off(instance: &Instance) -> Result<(), Error> {
     Ok(())
 }
 
-/// Kills what nobody needs any more, and waits until it is gone.
+/// Kills a process that is no longer needed, and waits until it has ended.
 async fn end(process: &Process) {
     let _ = process.signal(Signal::KILL);
     let _ = tokio::time::timeout(PATIENCE, process.ended()).await;
 }
 
-/// Listens until the pipe ends: the last thing that was said.
+/// Reads the pipe to its end and returns the last word.
 async fn last_word(mut told: Told) -> Option<Word> {
     let mut word = None;
     while let Ok(Some(line)) = told.next_line().await {
@@ -197,8 +197,8 @@ fn unwatched(instance: &Instance, error: io::Error) -> Error {
     Error::from(VmError::System { vm: instance.name.clone(), action: "watch its processes", error })
 }
 
-/// Tells whoever waits for it what came of the preparations. They read to the end of standard
-/// output, so that is closed. If they were killed there is nobody to tell, and all goes on.
+/// Sends the result of the preparations. The reader waits for the end of standard output, so this
+/// closes it. If the reader was killed, the keeper goes on.
 fn answer<T>(prepared: Result<T, Error>) -> Result<T, Error> {
     let text = prepared.as_ref().err().map(Error::to_string);
     let stdout = rustix::stdio::stdout();
@@ -217,7 +217,7 @@ async fn expired(lease: &Lease) -> io::Result<()> {
     }
 }
 
-/// Waits until the lease's owner is gone.
+/// Waits until the lease's owner has ended.
 async fn gone(owner: Owner) -> io::Result<()> {
     match owner {
         Some(Some(process)) => process.ended().await,

@@ -1,4 +1,4 @@
-//! A keeper as whoever asked for it sees it.
+//! Starts a keeper and talks to it: the side of the process that needs one.
 
 use super::{KEEPER, READY, Role, Word};
 use crate::Error;
@@ -20,9 +20,9 @@ pub struct Keeper {
     answer: ChildStdout,
 }
 
-/// Does what starts a VM, and has its lease kept from then on; `started` is what came of that.
+/// Starts a VM with `start`, and has its lease kept; `started` finds the report in the result.
 ///
-/// It is kept even if this process is killed in the middle of it. A lease that the VM's process
+/// The lease is kept even if this process is killed meanwhile. It replaces an earlier lease of the
 /// had before is replaced, by an empty one taken off. A VM that can't be kept is not left running, unless it was before.
 ///
 /// # Errors
@@ -56,8 +56,7 @@ pub async fn while_starting<T>(
 }
 
 impl Keeper {
-    /// Starts the keeper of a throwaway instance, and returns when the instance's directory is
-    /// there.
+    /// Starts the keeper of a throwaway instance, and returns when the instance's directory exists.
     ///
     /// # Errors
     /// It can't be started or can't make the directory.
@@ -89,10 +88,10 @@ impl Keeper {
         answered(&mut self.answer).await
     }
 
-    /// Leaves a throwaway instance to the keeper and waits until that has ended it.
+    /// Leaves a throwaway instance to the keeper and waits until the keeper has ended it.
     pub async fn finish(mut self) {
         drop(self.pipe);
-        // Its exit is all there is to know: what it leaves undone `gc` does.
+        // Only its exit matters: `gc` does what it could not do.
         let _ = self.child.wait().await;
     }
 
@@ -102,16 +101,16 @@ impl Keeper {
         self.finish().await;
     }
 
-    /// Lets a throwaway instance live on until somebody stops it.
+    /// Leaves a throwaway instance running until a user stops it.
     ///
     /// # Errors
-    /// The keeper is gone.
+    /// The keeper has ended.
     pub async fn stay(mut self) -> io::Result<()> {
         say(&mut self.pipe, &Word::Stay).await
     }
 }
 
-/// Why the VM is not kept, of which nothing is left if it was started for that.
+/// The error of a VM that is not kept. If it was started for this lease, it is ended.
 async fn unkept(instance: &Instance, started: &Started, error: io::Error) -> Error {
     let found = vm::find_running(instance).ok().flatten();
     match found.filter(|found| found.process.pid() == started.pid) {
@@ -138,13 +137,13 @@ fn failed(instance: &Instance, error: io::Error) -> Error {
     Error::from(VmError::System { vm: instance.name.clone(), action: "have it kept", error })
 }
 
-/// Says a line to a keeper.
+/// Sends a line to a keeper.
 async fn say(pipe: &mut ChildStdin, line: &impl Serialize) -> io::Result<()> {
     let line = serde_json::to_string(line)? + "\n";
     pipe.write_all(line.as_bytes()).await
 }
 
-/// Waits until the keeper has what it is to keep; else it says why not.
+/// Waits until the keeper has its task; an error says why it refused.
 async fn answered(answer: &mut ChildStdout) -> io::Result<()> {
     let mut said = Vec::new();
     answer.read_to_end(&mut said).await?;

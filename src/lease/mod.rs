@@ -1,8 +1,8 @@
-//! VMs that end by themselves: after a time, with a process, or with the command that runs in
-//! them. A keeper, a process of its own for each such VM and for no other, sees to it.
+//! VMs that end by themselves: after a time, with a process, or with the command that runs in them.
+//! Each of these VMs has a keeper, a process of its own, that ends it.
 //!
-//! A keeper and whoever asked for it are joined by a pipe. Its end tells the keeper that the other
-//! is done or dead, and from then on the VM is the keeper's; until then it is the other's.
+//! A pipe connects a keeper and the process that started it. When the pipe ends, that process is
+//! done or dead, and the keeper takes over the VM.
 
 mod keep;
 mod keeper;
@@ -20,52 +20,52 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
-/// Says where the `qqmgr` program is that a program which uses this library has keep its leases;
-/// else it is looked for in `$PATH`.
+/// Sets the path of the `qqmgr` program, which a program that uses this library runs as keeper.
+/// Without it, `$PATH` is searched.
 pub fn keeper_is(qqmgr: &Path) {
     helper::program_is(qqmgr);
 }
 
-/// The name under which a keeper is executed.
+/// The name of a keeper process.
 pub const KEEPER: &str = "qqmgr-keeper";
 
-/// How long the guest has to power down when its lease is over.
+/// How long the guest may take to power down after its lease is over.
 const POWERDOWN: Duration = Duration::from_secs(20);
 
-/// What it locks.
+/// The lock file of a keeper.
 const LOCK: &str = "keeper.lock";
 
-/// What a keeper says when it has what it is to keep.
+/// A keeper's answer when it has its task.
 const READY: &[u8] = b"ready\n";
 
-/// What a keeper is there for: the first line that it is told.
+/// A keeper's task: the first line that it reads.
 #[derive(Debug, Serialize, Deserialize)]
 struct Role {
     instance: Instance,
-    /// None for a throwaway instance, which is to end with the command that runs in it.
+    /// None for a throwaway instance, which ends with the command that runs in it.
     lease: Option<Lease>,
 }
 
-/// What a keeper is told before the pipe ends, unless whoever asked for it was killed.
+/// What a keeper reads before the pipe ends, unless the process that started it was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Word {
     /// There is nothing to keep.
     Drop,
     /// The lease is for this process.
     Keep { pid: u32 },
-    /// The throwaway instance is to stay until somebody stops it.
+    /// The throwaway instance stays until a user stops it.
     Stay,
 }
 
-/// Whether a keeper that lives has the VM.
+/// Whether a running keeper has the VM.
 ///
 /// # Errors
-/// Its lock can't be asked.
+/// Its lock can't be queried.
 pub fn is_kept(dir: &VmDir) -> Result<bool, Error> {
     Ok(holder(dir)?.is_some())
 }
 
-/// Stops a VM that should have ended, unless another process has taken the place of this one.
+/// Stops a VM whose time is over, unless the VM has another process by now.
 ///
 /// # Errors
 /// Those of [`vm::stop_only`].

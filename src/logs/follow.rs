@@ -13,13 +13,13 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// One read takes this much, in bytes.
+/// The size of one read, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// How long a stop or restart that has ended the process may take for the rest of its work.
+/// How long a stop or restart may take for the rest of its work after the process has ended.
 const RESTART_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A log being followed.
+/// A log that is followed.
 pub struct Follower {
     vm: String,
     log: Log,
@@ -30,23 +30,23 @@ pub struct Follower {
     retry: bool,
 }
 
-/// What a followed log came to.
+/// What happened next to a followed log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// There are more bytes.
     Bytes,
-    /// The VM was started again: what follows is the beginning of a new log.
+    /// The VM was started again: a new log begins.
     Anew,
-    /// The VM has ended, and there is nothing more.
+    /// The VM has ended, and there is no more output.
     End,
 }
 
 impl Follower {
-    /// Begins to follow where the last `lines` of the log begin. With `retry` the VM's end is
-    /// not the follower's: it waits for the next start, and for the first.
+    /// Begins to follow where the last `lines` of the log begin. With `retry` the follower stays
+    /// after the VM's end: it waits for the next start, and for the first.
     ///
     /// # Errors
-    /// The VM has never been started and `retry` is not wanted, or the log can't be read.
+    /// The VM has never been started and `retry` is false, or the log can't be read.
     pub fn open(
         instance: &Instance,
         log: Log,
@@ -59,8 +59,8 @@ impl Follower {
             false => VmDir::open(instance)?
                 .ok_or_else(|| Error::from(VmError::NeverStarted { vm: vm.clone() }))?,
         };
-        // Watched before it is looked at, so that nothing falls between; by the names in it, the
-        // directory tells of the files that are written there, too.
+        // The watch begins before the first read, so that nothing is missed. The watch on the
+        // directory also reports writes to the files in it.
         let kinds = WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO;
         let changes = Changes::of(&[&dir.file("")], kinds);
         let changes = changes.map_err(|error| unreadable(dir.file(""), error))?;
@@ -80,7 +80,7 @@ impl Follower {
         self.process.is_some()
     }
 
-    /// Waits for what comes next, and puts new bytes into `bytes` in place of what is there.
+    /// Waits for the next event, and replaces the contents of `bytes` with the new bytes.
     ///
     /// # Errors
     /// The log can't be read.
@@ -96,17 +96,17 @@ impl Follower {
                 return Ok(Next::End);
             }
             if self.wait().await.map_err(|error| self.failed(error))? {
-                // What it wrote last is there by now: a look at the log comes first again.
+                // Its last output is in the log by now, so the log is read again first.
                 self.process = self.successor().await?;
             }
         }
     }
 
-    /// What is there already.
+    /// Reads what the log already contains.
     fn read(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<Next>> {
         bytes.clear();
         if let Some(file) = &mut self.file {
-            // Each start makes a new file, so this is somebody else's doing: `: >serial`.
+            // Each start makes a new file, so a user has truncated this one: `: >serial`.
             if file.metadata()?.len() < file.stream_position()? {
                 file.rewind()?;
             }
@@ -122,14 +122,14 @@ impl Follower {
         Ok(anew.then_some(Next::Anew))
     }
 
-    /// The log, if its name leads to another file than the one that is open.
+    /// The new log, if its name leads to another file than the open one.
     fn reopen(&self) -> io::Result<Option<File>> {
         let newer = match File::open(self.dir.file(self.log.file_name())) {
             Ok(newer) => newer,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        // An inode number is not given away again while we hold the file open.
+        // An inode number is not reused while we hold the file open.
         let identity = |file: &File| file.metadata().map(|meta| (meta.dev(), meta.ino()));
         match &self.file {
             Some(file) if identity(file)? == identity(&newer)? => Ok(None),
@@ -152,8 +152,8 @@ impl Follower {
         }
     }
 
-    /// The process after the one that has ended. A restart holds the VM's lock from the stop to
-    /// the start, so that it is over when the lock is free.
+    /// The next process after the one that has ended. A restart holds the VM's lock from the stop
+    /// to the start, so it is over when the lock is free.
     async fn successor(&self) -> Result<Option<Process>, Error> {
         let _lock = self.dir.lock(&self.vm, Instant::now() + RESTART_PATIENCE).await;
         self.dir.process()

@@ -1,4 +1,4 @@
-//! A VM's logs: their last lines, and what is added to them while one watches.
+//! A VM's logs: their last lines, and new output while a user follows them.
 
 mod follow;
 mod tail;
@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::PathBuf;
 
-/// Which of a VM's logs.
+/// One of a VM's logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
     /// What the guest wrote to its serial port.
@@ -25,12 +25,12 @@ pub enum Log {
     Stderr,
 }
 
-/// How much of a log's end.
+/// How much of a log's end to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {
     /// Everything since the VM's start.
     All,
-    /// So many lines; one that isn't finished counts.
+    /// This many lines; an unfinished line counts.
     Last(u64),
 }
 
@@ -56,7 +56,7 @@ impl std::str::FromStr for Lines {
     }
 }
 
-/// Opens a VM's log where its last `lines` begin.
+/// Opens a VM's log at the beginning of its last `lines`.
 ///
 /// # Errors
 /// The VM has never been started, or the log can't be read.

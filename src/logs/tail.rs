@@ -1,10 +1,10 @@
-//! Finds the last lines of a file from its end, however big it is.
+//! Finds the last lines of a file from its end, however large it is.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// One read takes this much, in bytes.
+/// The size of one read, in bytes.
 const BLOCK: u64 = 64 << 10;
 
 /// The offset at which the last `count` lines of `file` begin.
@@ -14,12 +14,12 @@ pub fn start_of_last_lines(file: &File, count: u64) -> io::Result<u64> {
         return Ok(end);
     }
     let mut block = Vec::new();
-    // The line feed at the very end finishes the last line: it begins none.
+    // A line feed at the very end finishes the last line and begins no other.
     let mut left = count;
     let mut block_end = end.saturating_sub(1);
     while block_end > 0 {
         let start = (block_end - 1) / BLOCK * BLOCK;
-        // No longer than a block, which fits in any usize.
+        // At most a block, which fits in any usize.
         block.resize((block_end - start) as usize, 0);
         file.read_exact_at(&mut block, start)?;
         for at in (0..block.len()).rev().filter(|at| block[*at] == b'\n') {

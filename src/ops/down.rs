@@ -1,10 +1,10 @@
-//! Taking a VM down, with what reaches into it.
+//! Stops a VM together with its SSH connections.
 
 use crate::config::Instance;
 use crate::vm::{self, By, From, Stopped};
 use crate::{Error, ssh};
 
-/// Stops a VM and the connection that its SSH sessions share; one that does not run is no error.
+/// Stops a VM and its shared SSH connection; a VM that is not running is no error.
 ///
 /// # Errors
 /// Those of [`vm::stop`].

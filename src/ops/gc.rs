@@ -1,4 +1,4 @@
-//! Ending and removing what should have ended, where whoever was to see to it was killed.
+//! Ends VMs that should have ended, and removes their remains, if their keeper was killed.
 
 use crate::config::{Config, Instance, Kind};
 use crate::sys::process::Process;
@@ -8,28 +8,28 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long others may take to make or remove a throwaway instance.
+/// How long another qqmgr may take to make or remove a throwaway instance.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was done.
+/// What was ended and removed.
 #[derive(Debug, Default)]
 pub struct Collected {
-    /// VMs that had outlived their lease.
+    /// VMs whose lease was over.
     pub stopped: Vec<Stopped>,
-    /// Throwaway instances that the dead had left.
+    /// Throwaway instances that a killed keeper left.
     pub removed: Vec<String>,
-    /// VMs that run though the config no longer defines them.
+    /// VMs that are running though the config no longer defines them.
     pub unconfigured: Vec<String>,
     /// VMs that run where an earlier qqmgr has put them, and that place.
     pub earlier: Option<(PathBuf, Vec<String>)>,
-    /// VMs that this could not be done for.
+    /// VMs for which this failed.
     pub failed: Vec<(String, Error)>,
 }
 
-/// Ends the VMs that have outlived their lease, and removes what dead throwaway instances left.
+/// Ends VMs whose lease is over, and removes throwaway instances that a killed keeper left.
 ///
 /// # Errors
-/// It can't be told which VMs there are. What fails with one of them is in what is returned.
+/// The VMs can't be listed. An error of one VM is in the result.
 pub async fn gc(config: &Config) -> Result<Collected, Error> {
     let mut done = Collected::default();
     let registry = Registry::of(config);
@@ -54,7 +54,7 @@ pub async fn gc(config: &Config) -> Result<Collected, Error> {
     Ok(done)
 }
 
-/// Ends what nobody keeps and should have ended.
+/// Ends and removes an instance that no keeper has, if its time is over.
 async fn collect(instance: &Instance, done: &mut Collected) -> Result<(), Error> {
     let _lock = match instance.is_run() {
         true => Some(VmDir::lock_runs(instance, Instant::now() + PATIENCE).await?),

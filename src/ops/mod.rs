@@ -1,5 +1,4 @@
-//! What the verbs do that are about a VM's whole life, as calls with a report each. Nothing here
-//! prints.
+//! Operations on a VM's whole life, as calls that return a report. Nothing here prints.
 
 mod down;
 mod gc;

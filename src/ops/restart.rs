@@ -1,4 +1,4 @@
-//! Beginning a VM's life anew, with its lease, and waiting until it is as it is wanted.
+//! Restarts or resets a VM, keeps its lease, and waits for its conditions.
 
 use super::up::{UpReport, Waiting};
 use crate::config::{Config, Instance};
@@ -9,39 +9,39 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How a VM is begun anew.
+/// How to restart a VM.
 #[derive(Clone, Debug)]
 pub struct Restart {
     /// Arguments for QEMU in place of those that the last start was given, which else are kept.
     pub extra: Option<Vec<String>>,
-    /// What is to be waited for.
+    /// The conditions to wait for.
     pub conditions: Vec<Condition>,
-    /// How long the guest may take to power down, QEMU to answer, and the conditions to hold.
+    /// How long the guest may take to power down, QEMU to answer, and the conditions to be met.
     pub timeout: Duration,
 }
 
-/// What came of a reset.
+/// The result of a reset.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reset {
     /// The VM.
     pub name: String,
-    /// QEMU's process, which is the same.
+    /// QEMU's process, which stays the same.
     pub pid: u32,
-    /// That it was reset, and not restarted.
+    /// Always true: it was reset, and not restarted.
     pub reset: bool,
-    /// What was waited for and holds.
+    /// The conditions that were met.
     pub held: Vec<String>,
-    /// How long all of it took, in seconds.
+    /// How long it took in all, in seconds.
     pub seconds: f64,
 }
 
 /// Stops a VM, if it runs, and starts it again with the lease that it had;
-/// `on_started` is told as soon as that is done.
+/// then calls `on_started`.
 ///
 /// # Errors
 /// The config, the binary, a file or a port says that the start would fail: the VM runs on then. Or as
 /// stopping, starting and waiting; what is known of a VM that does not come up goes into a
-/// bundle.
+/// about it.
 pub async fn restart(
     config: &Config,
     instance: &Instance,
@@ -59,7 +59,7 @@ pub async fn restart(
         Err(error) => return Err(bundle::of_start(config, instance, error).await),
     };
     on_started(&stopped, &started);
-    // What the guest took to power down is not taken from what it has to come up.
+    // The time to come up does not include the time that the guest took to power down.
     waiting(restart, begun, Instant::now()).report(config, instance, started).await
 }
 

@@ -1,4 +1,4 @@
-//! Bringing a VM up: start it, give it its lease, and wait until it is as it is wanted.
+//! Brings a VM up: starts it, gives it its lease, and waits for its conditions.
 
 use crate::config::{Config, Instance};
 use crate::lease;
@@ -9,41 +9,41 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How a VM is wanted.
+/// How to bring a VM up.
 #[derive(Clone, Debug)]
 pub struct Up {
     /// How to start it.
     pub options: StartOptions,
-    /// What is to be waited for, within the time that QEMU has to answer.
+    /// The conditions to wait for, within the time that QEMU has to answer.
     pub conditions: Vec<Condition>,
     /// When it is to end by itself: an empty lease is none, also of a VM that has one; without, it
     /// keeps what it has.
     pub lease: Option<Lease>,
 }
 
-/// What came of it.
+/// The result of bringing a VM up.
 #[derive(Clone, Debug, Serialize)]
 pub struct UpReport {
     /// The start itself.
     #[serde(flatten)]
     pub started: Started,
-    /// The lease that it has now.
+    /// The lease that the VM has now.
     pub lease: Option<LeaseStatus>,
-    /// Whether it was running before, and has that lease only now.
+    /// Whether it was already running, and only has that lease now.
     #[serde(skip)]
     pub is_leased_anew: bool,
-    /// What was waited for and holds.
+    /// The conditions that were met.
     pub held: Vec<String>,
-    /// How long all of it took, in seconds.
+    /// How long it took in all, in seconds.
     pub seconds: f64,
 }
 
-/// Brings a VM up; one that runs already is no error. `on_started` is told as soon as it has
-/// started: it may be long until the waiting is over.
+/// Brings a VM up; a VM that is already running is no error. It calls `on_started` once the VM has
+/// started: the wait after that may be long.
 ///
 /// # Errors
-/// It does not start, can't have its lease, or is not as wanted in time. All that is known of a VM
-/// that does not come up goes into a bundle.
+/// It does not start, can't have its lease, or does not meet the conditions in time. If it does not
+/// come up, a bundle keeps everything known about it.
 pub async fn up(
     config: &Config,
     instance: &Instance,
@@ -70,20 +70,20 @@ pub async fn up(
     Ok(UpReport { is_leased_anew, ..report })
 }
 
-/// What a VM that was started is waited for.
+/// The wait for a VM that was started.
 pub(super) struct Waiting {
     pub conditions: Vec<Condition>,
     pub timeout: Duration,
-    /// When the whole of it began.
+    /// When the operation began.
     pub begun: Instant,
-    /// When the time to wait begins to run.
+    /// When the time to wait began.
     pub since: Instant,
     /// Whether all events of the VM's life count.
     pub since_start: bool,
 }
 
 impl Waiting {
-    /// Waits until all of it holds, and returns what that was.
+    /// Waits until all conditions are met, and returns them.
     pub async fn hold(self, config: &Config, instance: &Instance) -> Result<Vec<String>, Error> {
         if self.conditions.is_empty() {
             return Ok(Vec::new());
@@ -102,7 +102,7 @@ impl Waiting {
         Ok(watch.hold(self.begun, &plan).await?.held)
     }
 
-    /// Waits, and tells what came of the start.
+    /// Waits, and reports the start.
     pub async fn report(
         self,
         config: &Config,

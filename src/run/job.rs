@@ -1,4 +1,4 @@
-//! What is to be run, and what of it can be looked at before anything is.
+//! A job for `run`, and the checks that can be made before anything runs.
 
 use super::keep::Keep;
 use crate::error::{Usage, cant};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
-/// Something to copy: `FROM:TO`.
+/// A copy to make: `FROM:TO`.
 #[derive(Clone, Debug)]
 pub struct Copy {
     pub(super) from: OsString,
@@ -17,7 +17,7 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// Reads `FROM:TO`; the first colon parts them.
+    /// Parses `FROM:TO`; the first colon separates them.
     ///
     /// # Errors
     /// One of the two is missing, or is a stream.
@@ -39,25 +39,25 @@ impl Copy {
         }
     }
 
-    /// Both paths, as `ssh::put` and `ssh::get` take them.
+    /// Both paths, in the form for `ssh::put` and `ssh::get`.
     pub(super) fn paths(&self) -> [OsString; 2] {
         [self.from.clone(), self.to.clone()]
     }
 }
 
-/// What to run.
+/// A job to run in a throwaway instance.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// What to copy in first.
+    /// The copies to make before the command.
     pub put: Vec<Copy>,
-    /// What to copy out afterwards.
+    /// The copies to make after it.
     pub get: Vec<Copy>,
-    /// How long all of it may take.
+    /// How long it may take in all.
     pub timeout: Duration,
-    /// Whether to leave the instance running when anything fails, other than by a signal.
+    /// Whether to leave the instance running when anything fails, except after a signal.
     pub keep_on_failure: bool,
-    /// The command: one word is a line for the guest's shell, several are exact words; none for
-    /// a shell.
+    /// The command: one word is a line for the guest's shell, several are exact words; empty for a
+    /// shell.
     pub command: Vec<OsString>,
     /// Whether to collect the command's output instead of passing it on.
     pub capture: bool,
@@ -79,8 +79,8 @@ pub enum Said {
 }
 
 impl Job {
-    /// Looks at the command and at the local ends of all copies, and makes the directories to copy
-    /// into whose names end in a slash.
+    /// Checks the command and the local ends of all copies, and makes target directories whose
+    /// names end in a slash.
     pub(super) fn prepare(&self) -> Result<(), Error> {
         if let [line] = self.command.as_slice()
             && line.is_empty()
@@ -103,10 +103,10 @@ impl Job {
         self.keep.prepare()
     }
 
-    /// The command as ssh takes it after a host's name.
+    /// The command in the form that ssh takes after a host's name.
     pub(super) fn words(&self) -> Result<Vec<OsString>, Error> {
         match self.command.as_slice() {
-            // Options are ssh's own: `-t top`.
+            // ssh takes options here: `-t top`.
             [first, _, ..] if !first.as_bytes().starts_with(b"-") => {
                 let words = self.command.iter().map(|word| word.as_bytes());
                 let line = shlex::bytes::try_join(words);

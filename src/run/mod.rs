@@ -1,4 +1,4 @@
-//! Running one command in a throwaway instance of a VM.
+//! Runs one command in a throwaway instance of a VM.
 
 mod job;
 mod keep;
@@ -25,21 +25,21 @@ use tokio::time::Instant;
 /// Boots a throwaway instance, runs the job in it, and throws it away.
 ///
 /// # Errors
-/// It could not even be tried: the config is wrong, a local file is not there, or the keeper
-/// can't be started.
+/// The run can't even begin: the config is wrong, a local file does not exist, or the keeper can't
+/// be started.
 pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     let started = Instant::now();
     let mut instance = new_instance(config, vm)?;
     instance.port = protect::check(config, &instance)?;
     job.prepare()?;
-    // They end us, and the instance with us.
+    // These signals end us, and the instance with us.
     let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
     let mut signals =
         Signals::catch(&kinds).map_err(|error| Error::from(SystemError::Runtime { error }))?;
     let keeper = Keeper::of_run(&instance).await?;
     let progress = Progress::default();
     let end = tokio::select! {
-        // Ctrl-C at a terminal ends the command too, which is no failure of it.
+        // Ctrl-C at a terminal also ends the command, which must not count as its failure.
         biased;
         number = signals.next() => End::Signal(number),
         result = work(config, &instance, job, started, &progress) => match result {
@@ -54,7 +54,7 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
         }
         end => end,
     };
-    // Whoever wants an end of it, such as a CI job that is cancelled, will not look at it.
+    // After a signal, for example from a cancelled CI job, no user will inspect the instance.
     let may_stay = job.keep_on_failure && !matches!(end, End::Signal(_));
     let unkept = job.keep.save(&instance).await;
     let mut ran = end.report(&instance, &progress, &unkept);
@@ -79,12 +79,12 @@ fn new_instance(config: &Config, vm: &str) -> Result<Instance, Error> {
     Ok(instance)
 }
 
-/// Whether there is anything left to keep running.
+/// Whether an instance is left that can keep running.
 fn keeper_stays(instance: &Instance) -> bool {
     vm::VmDir::open(instance).ok().flatten().is_some_and(|dir| matches!(dir.process(), Ok(Some(_))))
 }
 
-/// Starts the instance and does the job; what is known of one that dies goes into a bundle.
+/// Starts the instance and runs the job; if the instance dies, a bundle keeps what is known.
 async fn work(
     config: &Config,
     instance: &Instance,
@@ -93,7 +93,7 @@ async fn work(
     progress: &Progress,
 ) -> Result<(), Error> {
     let extra = vec!["-snapshot".to_owned()];
-    // One that may be kept has to survive us; its keeper ends it all the same if we are killed.
+    // An instance that may be kept must outlive us; if we are killed, its keeper ends it anyway.
     let die_with_us = !job.keep_on_failure;
     let options = StartOptions { extra, timeout: job.timeout, die_with_us };
     if let Err(error) = vm::start(config, instance, &options).await {
@@ -112,7 +112,7 @@ async fn work(
     };
     watch.hold(started, &plan).await?;
     let left = job.timeout.saturating_sub(started.elapsed());
-    // What has begun in the guest is gone with a reset, and ssh would notice that late.
+    // A reset loses everything that has begun in the guest, and ssh would notice that late.
     let alarms = Alarms { reset: true, ..alarms };
     let work = async |subject: &Subject<'_>| {
         let steps = steps::steps(subject, job, progress);

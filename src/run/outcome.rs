@@ -1,4 +1,4 @@
-//! What came of a run, whoever ended it.
+//! The result of a run, however it ended.
 
 use super::steps::Progress;
 use crate::config::{Diagnostic, Instance, Location, Source};
@@ -11,65 +11,65 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why a run came to its end.
+/// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
-    /// The command ended, and its exit code is the run's.
+    /// The command exited, and its exit code is the run's.
     Command,
     /// The guest's kernel panicked.
     GuestPanic,
     /// The guest was reset.
     GuestReset,
-    /// QEMU stopped the guest, whose disk failed.
+    /// QEMU stopped the guest because a disk failed.
     IoError,
     /// QEMU ended.
     QemuDeath,
     /// The time was over.
     Timeout,
-    /// qqmgr was told to end.
+    /// qqmgr received a signal.
     Signal,
     /// Something else failed, such as copying.
     Failure,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ran {
     /// The instance.
     pub name: String,
     /// The command's own exit code, or qqmgr's.
     pub exit_code: u8,
-    /// The command's own, if it ended, whatever came then.
+    /// The command's own exit code, if it exited, whatever failed after that.
     pub command_exit_code: Option<u8>,
-    /// Why it came to its end.
+    /// Why it ended.
     pub ended_by: EndedBy,
-    /// What went wrong, other than in the command.
+    /// What failed, other than the command.
     pub message: Option<String>,
-    /// What the serial log says about it.
+    /// What the serial log shows about it.
     pub excerpt: Option<String>,
-    /// The config's line that this is about, where that can be told.
+    /// The config's line that this is about, if there is one.
     pub location: Option<Location>,
-    /// The same with what to show of it.
+    /// The same places, with a message for each.
     #[serde(skip)]
     pub diagnostics: Option<(Arc<Source>, Vec<Diagnostic>)>,
     /// The crash bundle.
     pub bundle: Option<PathBuf>,
     /// Why it was not written, if it should have been.
     pub bundle_error: Option<String>,
-    /// The instance again, if it was left running.
+    /// The instance again, if it is still running.
     pub kept: Option<String>,
     /// How long it took in all, in seconds.
     pub seconds: f64,
-    /// What the command has written to its standard output, if it began and that was collected.
+    /// The command's standard output, if it ran and was collected.
     pub stdout: Option<String>,
-    /// The same of its standard error.
+    /// Its standard error, if it was collected too.
     pub stderr: Option<String>,
 }
 
 /// How it ended.
 pub enum End {
-    /// All was done; some files may not have been copied out.
+    /// Everything was done; some files may not have been copied out.
     Done,
     Signal(i32),
     Failure(Error),
@@ -98,8 +98,7 @@ impl End {
         match self {
             End::Done => {
                 ran.message = joined(progress.not_copied(), unkept);
-                // A command that has failed may well have left nothing to copy: its own code
-                // tells more.
+                // A command that failed may have made nothing to copy: its own exit code says more.
                 if let Some(code) = command_exit_code
                     && (code != 0 || ran.message.is_none())
                 {

@@ -1,5 +1,5 @@
-//! What has to be true of a definition for a throwaway instance of it: the guest can't write to
-//! its images, and it can be reached beside the VM itself.
+//! Checks that a definition suits throwaway instances: the guest can't write to its images, and SSH
+//! can reach it while the VM itself is running.
 
 use crate::Error;
 use crate::config::{Config, Diagnostic, Instance, Port, Vm};
@@ -13,7 +13,7 @@ const ANY_PORT: u16 = 1;
 /// of its own, or where the guest is found elsewhere, the definition's.
 ///
 /// # Errors
-/// The lines that are in the way.
+/// The lines that prevent a throwaway instance.
 pub fn check(config: &Config, instance: &Instance) -> Result<Port, Error> {
     let wanted = config.wanted_ports(instance)?;
     let mut next = ANY_PORT - 1;
@@ -38,8 +38,8 @@ pub fn check(config: &Config, instance: &Instance) -> Result<Port, Error> {
     if diagnostics.is_empty() { Ok(port) } else { Err(config.invalid(diagnostics).into()) }
 }
 
-/// An option whose image `-snapshot` leaves open to the guest (QEMU manual, "Disk image file
-/// options"): it speaks of `-drive` alone, and only of one that does not speak for itself.
+/// An option whose image the guest can write even with `-snapshot` (QEMU manual, "Disk image file
+/// options"): `-snapshot` only affects a `-drive` without `snapshot` of its own.
 fn unprotected(pair: &[Arg]) -> Option<Diagnostic> {
     let [option, value] = pair else {
         return None;
@@ -50,7 +50,7 @@ fn unprotected(pair: &[Arg]) -> Option<Diagnostic> {
     let is_read_only = properties.is_on("read-only") || properties.is_on("readonly");
     let open = match option_name(&option.text)? {
         "blockdev" => {
-            // Its drivers without an image are `null-co` and `null-aio`.
+            // The `null-co` and `null-aio` drivers have no image.
             let has_image = !properties.get("driver").is_some_and(|name| name.starts_with("null-"));
             has_image && !is_read_only
         }
@@ -64,7 +64,7 @@ fn unprotected(pair: &[Arg]) -> Option<Diagnostic> {
     open.then(|| Diagnostic::new(span, message).hint(hint))
 }
 
-/// `drive.ID.snapshot`, as `-set` names it.
+/// Whether `-set` names `drive.ID.snapshot`.
 fn is_snapshot_of_drive(key: &str) -> bool {
     key.starts_with("drive.") && key.ends_with(".snapshot")
 }

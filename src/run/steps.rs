@@ -1,5 +1,5 @@
-//! The steps of a run inside the guest: copies in, the command, copies out. How far they have
-//! come is known at any moment, since anything may end them.
+//! The steps of a run inside the guest: copies in, the command, copies out. The progress is always
+//! known, since anything may end the run.
 
 use super::job::{Copy, Job, Said};
 use crate::Error;
@@ -25,7 +25,7 @@ use tokio::sync::mpsc::Sender;
 /// How long what a command has written may take to come, once it has ended.
 const REST: Duration = Duration::from_secs(1);
 
-/// How far a job has come.
+/// The progress of a job.
 #[derive(Default)]
 pub struct Progress {
     step: Shared<Step>,
@@ -43,7 +43,7 @@ enum Step {
 }
 
 impl Progress {
-    /// What is waited for now, for people.
+    /// The current step, for people.
     pub fn awaited(&self) -> &'static str {
         match *self.step.lock() {
             Step::Put => "the files to be copied in",
@@ -52,12 +52,12 @@ impl Progress {
         }
     }
 
-    /// How the command ended, if it has.
+    /// How the command ended, if it has ended.
     pub fn status(&self) -> Option<ExitStatus> {
         *self.status.lock()
     }
 
-    /// What the command has written to its standard output and error, if that is collected.
+    /// The command's standard output and error, if they are collected.
     pub fn output(&self) -> Option<(String, String)> {
         let [stdout, stderr] = self.output.get()?;
         Some((text(stdout), text(stderr)))
@@ -69,8 +69,8 @@ impl Progress {
         (!errors.is_empty()).then(|| errors.join("\n"))
     }
 
-    /// Where the command's output is collected: a file keeps what was written when the command
-    /// does not come to its end, even what comes from a shared connection's own process.
+    /// The files that collect the command's output. A file keeps the output when the command is cut
+    /// off, even output from a shared connection's own process.
     fn collect(&self) -> io::Result<[Stdio; 2]> {
         let file = |name| io::Result::Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?));
         let files = [file("stdout")?, file("stderr")?];
@@ -80,7 +80,7 @@ impl Progress {
     }
 }
 
-/// All of a file, whose writer may not have ended; it shares our position in it.
+/// The whole contents of a file, whose writer may still have it open and shares our position.
 fn text(file: &File) -> String {
     let mut bytes = vec![0; file.metadata().map_or(0, |file| file.len() as usize)];
     match file.read_exact_at(&mut bytes, 0) {
@@ -89,7 +89,7 @@ fn text(file: &File) -> String {
     }
 }
 
-/// Does a job in a guest that can be logged in to.
+/// Runs a job in a guest that accepts logins.
 pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Result<(), Error> {
     let instance = subject.instance;
     let session = Session::open(subject.config, instance).await?;
@@ -102,7 +102,7 @@ pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Res
     awaited::tell(instance, "");
     let status = command(&session, job, progress).await?;
     if status.code() == Some(255) && subject.is_ending().await {
-        // That broke the connection, and is for who watches the VM to tell.
+        // The guest's fault broke the connection, and the observer of the VM reports it.
         std::future::pending::<()>().await;
     }
     *progress.status.lock() = Some(status);
