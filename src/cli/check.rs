@@ -70,7 +70,7 @@ fn names(finding: &Finding) -> String {
     }
 }
 
-/// A finding as text: with the config's line, or plain where it is about none.
+/// A finding as text: with the config's line, if it is about one.
 fn text(finding: &Finding, coloured: bool) -> String {
     let message = format!("{}: {}", names(finding), finding.message);
     let (level, word, colour) = match finding.severity() {

@@ -24,13 +24,13 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
 
-/// How long a silence ends a session without a terminal, if nothing else is asked for.
+/// The silence that ends a session without a terminal, if no other end is set.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// At most this much of the log is shown when attaching, in bytes.
 const MOST_SHOWN: u64 = 32 << 10;
 
-/// What came of a session, for `--json`.
+/// The result of a session, for `--json`.
 #[derive(Serialize)]
 struct Report {
     output: String,
@@ -150,7 +150,7 @@ impl Session {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Runs the relay; the exit code when a signal, or whoever read our output, ended it.
+    /// Runs the relay; returns the exit code if a signal or the reader of our output ended it.
     async fn relay<O: AsyncWrite + Unpin>(
         &mut self,
         relay: &mut Relay<Stdin, O>,
@@ -172,8 +172,8 @@ impl Session {
         }
     }
 
-    /// Whether a session without a terminal ended as it should: a VM that is done with all that
-    /// it was told may end (`echo poweroff | qqmgr console ...`).
+    /// Whether a session without a terminal ended properly: the VM may end after it has read all
+    /// input (`echo poweroff | qqmgr console ...`).
     fn check(&self, by: EndedBy, may_end: bool) -> Result<EndedBy, Error> {
         match by {
             EndedBy::Eof if !may_end => Err(vm::died(&self.instance)),
@@ -214,13 +214,13 @@ fn last_screen(instance: &Instance) -> Vec<u8> {
     screen
 }
 
-/// What it means that this signal came to whoever has the port.
+/// The error or exit code for a signal to the process that has the port.
 fn ended_by(signal: i32, hold: &Hold, port: Port) -> Result<ExitCode, Error> {
     let Some(pid) = hold.successor() else { return Ok(killed_by(signal)) };
     Err(ConsoleError::Taken { vm: hold.vm.name.clone(), port, pid }.into())
 }
 
-/// The code by which a shell tells that a signal ended a program.
+/// The code that a shell reports for a program that a signal ended.
 fn killed_by(signal: i32) -> ExitCode {
     ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }

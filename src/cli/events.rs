@@ -1,4 +1,4 @@
-//! `qqmgr events`.
+//! `qqmgr events`: prints a VM's events.
 
 use super::args::view::EventsArgs;
 use super::{Context, output, stdout};
@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long QEMU may take to tell which events it has.
+/// How long QEMU may take to list its events.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error> {
@@ -31,7 +31,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     }
     let deadline = args.timeout.map(deadline::within);
     let mut shown = Shown { filter: Filter::new(&args.filter), json: context.json, count: 0 };
-    // The past is there, and takes no time that could be limited.
+    // Past events need no time limit: they are already in the log.
     let end = match past.map(|most| shown.past(&mut stream, most, args.count)).transpose()? {
         Some(Some(end)) => end,
         _ => tokio::select! {
@@ -54,7 +54,7 @@ pub async fn run(context: &Context, args: EventsArgs) -> Result<ExitCode, Error>
     }
 }
 
-/// Says which names in filters fit no event of the VM's QEMU, if it runs.
+/// Warns about filters that match no event of the VM's QEMU, if the VM is running.
 async fn tell_unknown(instance: &Instance, filters: &[String]) -> Result<(), Error> {
     let Some(vm) = vm::find_running(instance)? else {
         return Ok(());
@@ -69,14 +69,14 @@ async fn tell_unknown(instance: &Instance, filters: &[String]) -> Result<(), Err
     Ok(())
 }
 
-/// Why there is nothing more to show.
+/// Why the output ends.
 enum End {
     Enough,
     Vm,
     Timeout,
 }
 
-/// What is shown of the events, and how.
+/// Which events to show, and how.
 struct Shown {
     filter: Filter,
     json: bool,
@@ -84,7 +84,7 @@ struct Shown {
 }
 
 impl Shown {
-    /// Shows the last of what is wanted and there already.
+    /// Shows the latest wanted events that are already in the log.
     fn past(
         &mut self,
         stream: &mut EventStream,
@@ -111,7 +111,7 @@ impl Shown {
         Ok(is_enough.then_some(End::Enough))
     }
 
-    /// Shows what comes.
+    /// Shows new events.
     async fn all(&mut self, stream: &mut EventStream, count: Option<u64>) -> Result<End, Error> {
         while let Some(told) = stream.next().await? {
             if !self.wants(&told) {
@@ -125,7 +125,7 @@ impl Shown {
         Ok(End::Vm)
     }
 
-    /// Counts what was shown.
+    /// Counts an event that was shown; true if that was the last.
     fn is_enough(&mut self, told: &Told, count: Option<u64>) -> bool {
         self.count += u64::from(matches!(told, Told::Event(_)));
         count == Some(self.count)
@@ -150,15 +150,15 @@ impl Shown {
     }
 }
 
-/// `2026-03-01 14:03:05.123 STOP`, with the data where there is some.
+/// `2026-03-01 14:03:05.123 STOP`, followed by the data if there is any.
 fn line(event: &Event) -> String {
     let time = time(event).unwrap_or_else(|| "-".to_owned());
     let data = if event.data.is_null() { String::new() } else { format!(" {}", event.data) };
-    // Names and data may be the guest's.
+    // Names and data may come from the guest.
     harmless(format!("{time} {}{data}", event.name).as_bytes())
 }
 
-/// When it happened, in local time; QEMU may not know (-1).
+/// The event's local time; QEMU may not know it (-1).
 fn time(event: &Event) -> Option<String> {
     let seconds = u64::try_from(event.timestamp.seconds).ok()?;
     let micros = u64::try_from(event.timestamp.microseconds).ok()?;

@@ -1,4 +1,4 @@
-//! Exit codes.
+//! Exit codes, and their help text.
 
 use crate::{Error, Exit};
 use std::process::ExitCode;
@@ -23,12 +23,12 @@ pub fn help() -> String {
     format!("Exit codes: {}. {PASSED_ON}", codes.join(", "))
 }
 
-/// The code for a failed verb.
+/// The code for a verb that failed.
 pub fn of_error(error: &Error, passes_through: bool) -> ExitCode {
     ExitCode::from(if passes_through { Exit::PASSED_THROUGH } else { error.exit_code() })
 }
 
-/// The code for a verb that did its work and could not tell.
+/// The code for a verb that worked but could not print its result.
 pub fn of_loss(passes_through: bool) -> ExitCode {
     ExitCode::from(if passes_through { Exit::PASSED_THROUGH } else { 1 })
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What was done, for JSON with the errors.
+/// What was ended and removed, and the errors, for `--json`.
 #[derive(Serialize)]
 struct Report {
     stopped: Vec<String>,

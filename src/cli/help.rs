@@ -4,7 +4,7 @@
 use clap::Command;
 use std::fmt::Write as _;
 
-/// Every verb that is shown, in one group. Of verbs that are not built in, nothing is shown.
+/// Every visible verb, in one group. A verb that is not built in is not shown.
 pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Run VMs", &["start", "stop", "restart", "kill", "run", "wait", "gc"]),
     ("See", &["list", "status", "serial", "stdout", "stderr", "events", "timeline"]),

@@ -1,4 +1,4 @@
-//! What this program does when qqmgr has started it as one of its helpers.
+//! Runs this program as a helper process, when qqmgr has started it as one.
 
 use crate::error::SystemError;
 use crate::sys::{descriptors, helper};
@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Does a helper's work, if this process was started as one; else says that its own helpers are this
-/// program.
+/// Runs a helper, if this process was started as one; otherwise sets this program as the one that
+/// runs the helpers.
 pub fn helper() -> Option<ExitCode> {
     helper::program_is(Path::new("/proc/self/exe"));
     let mut args = std::env::args_os();
@@ -20,7 +20,7 @@ pub fn helper() -> Option<ExitCode> {
         }
         _ => return None,
     };
-    // There is nobody to tell what went wrong but those who wait for us, who see that it ends.
+    // Only the process that waits for this helper can see an error: it sees that the helper ends.
     let done = detach(&name).map_err(|error| Error::from(SystemError::Runtime { error }));
     let done = done.and_then(|()| match work {
         Work::Lease => super::block_on(lease::keep()),
@@ -37,18 +37,18 @@ enum Work {
     Limit { dir: PathBuf, limit: u64 },
 }
 
-/// Makes this process, which has just been started as the helper `name`, nobody's but its own: no
-/// terminal, no Ctrl-C, and no file of whoever started it.
+/// Detaches this process, just started as the helper `name`: from the terminal, from Ctrl-C, and
+/// from the files of the process that started it.
 ///
 /// # Errors
-/// The system refuses it a session of its own.
+/// The system refuses to start a new session.
 fn detach(name: &str) -> io::Result<()> {
     for fd in descriptors::inherited() {
-        // SAFETY: this process has opened nothing itself yet, so nothing owns them.
+        // SAFETY: this process has not opened anything itself yet, so nothing owns the descriptors.
         unsafe { rustix::io::close(fd) };
     }
     rustix::process::setsid()?;
-    // For `ps` and `top`, which would call it `exe`; the kernel keeps 15 characters.
+    // For `ps` and `top`, which would show `exe`; the kernel keeps 15 characters.
     let _ = std::fs::write("/proc/self/comm", name);
     Ok(())
 }

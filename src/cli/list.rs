@@ -34,7 +34,7 @@ impl fmt::Display for Table {
             }
         };
         let notes: Vec<_> = self.0.iter().map(note).collect();
-        // A column for what few VMs have is there only when one of them has it.
+        // A column that few VMs need is only shown if one of them has a value.
         let has_notes = notes.iter().any(|note| !note.is_empty());
         line(f, HEADER, if has_notes { "NOTE" } else { "" }, Style::new())?;
         for ((row, note), status) in rows.iter().zip(&notes).zip(&self.0) {
@@ -67,7 +67,7 @@ fn note(status: &Status) -> String {
     detail.into_iter().chain(ended).chain(lease).chain(stray).collect::<Vec<_>>().join(", ")
 }
 
-/// What is said of a VM; some of it names the VM already.
+/// A message about a VM, with its name; some messages name it already.
 fn of_vm(name: &str, said: &str) -> String {
     let vm = format!("VM `{name}`");
     if said.starts_with(&vm) { said.to_owned() } else { format!("{vm}: {said}") }
@@ -85,10 +85,10 @@ fn style(status: &Status) -> Style {
 pub async fn run(context: &Context) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let instances = Registry::of(&config).all()?;
-    // With a thousand VMs it takes more memory than all the rest.
+    // With a thousand VMs, the config takes more memory than everything else.
     drop(config);
     let statuses = vm::list(&instances).await.into_iter();
-    // What is left of a run that has ended is for `gc`.
+    // The remains of a run that has ended are left to `gc`.
     let is_over = |(instance, status): &(&Instance, Status)| {
         instance.is_run() && !status.is_running() && status.error.is_none()
     };

@@ -13,7 +13,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// In JSON a line that is longer comes in pieces of about this length, in bytes.
+/// In JSON, a longer line comes in pieces of about this length, in bytes.
 const LONGEST_LINE: usize = 64 << 10;
 
 /// A log's last lines, for `--json`.
@@ -24,10 +24,10 @@ struct Tail<'a> {
     lines: &'a Lines,
 }
 
-/// The rest of a log, which is read as it is written out: it may be longer than memory is.
+/// The rest of a log. It is read while it is written out, since it may not fit into memory.
 struct Lines {
     log: RefCell<BufReader<File>>,
-    /// What broke it off.
+    /// The error that ended the reading.
     failure: RefCell<Option<io::Error>>,
 }
 
@@ -48,7 +48,7 @@ impl Serialize for Lines {
     }
 }
 
-/// One line of a log that is being followed, for `--json`.
+/// One line of a log that is followed, for `--json`.
 #[derive(serde::Serialize)]
 struct Line {
     line: String,
@@ -68,7 +68,7 @@ pub async fn run(context: &Context, log: Log, args: LogArgs) -> Result<ExitCode,
         return Ok(ExitCode::SUCCESS);
     }
     let mut log = BufReader::new(file);
-    // What can't be read at all has no lines.
+    // If the first read fails, that is an error and not an empty list.
     log.fill_buf().map_err(failed)?;
     let lines = Lines { log: log.into(), failure: None.into() };
     output::long_document(&Tail { name: &args.vm, file: &path, lines: &lines });
@@ -119,7 +119,7 @@ async fn follow(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Standard output, for the bytes of a log.
+/// Standard output for the bytes of a log.
 struct Sink {
     form: Form,
     buffer: Vec<u8>,
@@ -128,9 +128,9 @@ struct Sink {
 enum Form {
     /// For programs: every byte.
     Exact,
-    /// For a terminal.
+    /// For a terminal: sanitised.
     Harmless(Box<Sanitizer>),
-    /// One JSON document for each line; the buffer holds the unfinished one.
+    /// One JSON document for each line; the buffer contains the unfinished line.
     Json,
 }
 
@@ -144,7 +144,7 @@ impl Sink {
         Sink { form, buffer: Vec::new() }
     }
 
-    /// Whether there is any use in writing more.
+    /// Writes bytes; false if it is no use to write more.
     fn write(&mut self, bytes: &[u8]) -> bool {
         match &mut self.form {
             Form::Exact => stdout::write(bytes),
@@ -166,7 +166,7 @@ impl Sink {
         }
     }
 
-    /// What is underway ends here.
+    /// Finishes the last line or sequence.
     fn finish(&mut self) {
         match &mut self.form {
             Form::Harmless(sanitizer) => {
@@ -188,7 +188,7 @@ fn put_line(buffer: &mut Vec<u8>) -> bool {
     output::document(&Line { line })
 }
 
-/// A line as text, without what ends it.
+/// A line as text, without its line ending.
 fn line(bytes: &[u8]) -> String {
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);

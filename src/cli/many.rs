@@ -1,4 +1,4 @@
-//! Verbs that take several VMs: side by side, a line each, the worst exit code of all.
+//! Verbs for several VMs: side by side, one line each; the worst exit code is the verb's.
 
 use super::args::Vms;
 use super::interrupt::unless_interrupted;
@@ -15,13 +15,13 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// As many descriptors it takes to start or stop a VM, with a keeper.
+/// How many descriptors it takes to start or stop a VM with a keeper.
 const DESCRIPTORS: usize = 8;
 
-/// Which VMs a verb is for.
+/// The VMs that a verb is for.
 pub struct Targets {
     instances: Vec<Instance>,
-    /// One was named, so that its result is the verb's.
+    /// The user named exactly one, so its result is the verb's.
     single: bool,
 }
 
@@ -60,8 +60,8 @@ impl Targets {
         Targets { instances, single }
     }
 
-    /// Does the work on each, all at once as far as descriptors suffice, and tells each result as it
-    /// comes; with `--json` all of them in one list at the end.
+    /// Runs the work for each VM, all at once as far as descriptors suffice, and prints each result
+    /// as it comes; with `--json` all of them in one list at the end.
     pub async fn each<T: Serialize + Display>(
         &self,
         context: &Context,
@@ -142,7 +142,7 @@ fn at_once() -> usize {
     descriptors::at_once(DESCRIPTORS)
 }
 
-/// A result in the list: what the verb reports of one VM, or its name and the error.
+/// A result in the list: the verb's report of a VM, or the VM's name and the error.
 fn document<T: Serialize>(name: &str, result: &Result<T, Error>) -> Value {
     match result {
         Ok(report) => serde_json::to_value(report).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The command line: which verb does what was said.
+//! The command line: parses it, runs the verb and returns the exit code.
 
 mod args;
 mod check;
@@ -54,10 +54,10 @@ use clap::{CommandFactory, FromArgMatches};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Reads the command line; the exit code when there is nothing left to run.
+/// Parses the command line; returns the exit code if there is nothing left to run.
 ///
 /// # Errors
-/// It can't be understood, or help or the version was asked for: both have been answered.
+/// It is invalid, or it asks for help or the version: the answer is already printed.
 pub fn parse() -> Result<Cli, ExitCode> {
     // Help is laid out only for who will read it: it takes as long as all the rest.
     read(&mut Cli::command()).or_else(|_| {
@@ -73,7 +73,7 @@ fn read(command: &mut clap::Command) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
-/// What every verb can use.
+/// What every verb needs.
 struct Context {
     config: Option<PathBuf>,
     json: bool,
@@ -84,7 +84,7 @@ impl Context {
         Ok(Config::load(self.config.as_deref())?)
     }
 
-    /// The config, and the VM or throwaway instance of that name.
+    /// The config, and the VM or throwaway instance with this name.
     fn find(&self, vm: &str) -> Result<(Config, Instance), Error> {
         let config = self.load()?;
         let instance = Registry::of(&config).get(vm)?;
@@ -93,7 +93,7 @@ impl Context {
 }
 
 impl Cli {
-    /// Runs the verb and says how to exit.
+    /// Runs the verb and returns its exit code.
     pub fn run(self) -> ExitCode {
         let context = Context { config: self.config, json: self.json };
         if self.quiet {
@@ -139,12 +139,12 @@ impl Cli {
     }
 }
 
-/// Runs a verb that waits for something, on one thread.
+/// Runs a verb that waits, on one thread.
 fn block_on<T>(verb: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::from(SystemError::Runtime { error }))?;
     let result = runtime.block_on(verb);
-    // A read of the terminal may still be underway in a thread; it must not hold us up.
+    // A thread may still be reading the terminal; the exit must not wait for it.
     runtime.shutdown_background();
     result
 }

@@ -1,4 +1,4 @@
-//! `qqmgr monitor`: commands and their answers by way of QMP, which goes on beside a session.
+//! `qqmgr monitor`: sends commands through QMP, which also works while a session is attached.
 
 use super::args::attach::MonitorArgs;
 use super::stdin::Stdin;
@@ -27,7 +27,7 @@ struct Answer {
 }
 
 impl fmt::Display for Answer {
-    /// It may repeat what the guest has named, which a terminal must not obey.
+    /// The output may contain text from the guest, so it is sanitised for a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.output.trim_end().replace("\r\n", "\n");
         let mut clean = Vec::new();
@@ -37,7 +37,7 @@ impl fmt::Display for Answer {
 }
 
 impl Answer {
-    /// Prints it; whether that could be written.
+    /// Prints the output; false if that failed.
     fn show(&self, json: bool) -> bool {
         !json && self.output.is_empty() || output::report(self, json)
     }
@@ -63,14 +63,14 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
     Ok(ExitCode::SUCCESS)
 }
 
-/// A running VM's monitor.
+/// The monitor of a running VM.
 struct Monitor {
     vm: Running,
     patience: Duration,
 }
 
 impl Monitor {
-    /// Gives the commands on standard input, a line each, and shows the answers as they come.
+    /// Runs the commands on standard input, one a line, and shows each answer as it comes.
     async fn script(&self, json: bool) -> Result<ExitCode, Error> {
         let unreadable = cant("read", Path::new("standard input"));
         let mut input = BufReader::new(Stdin::new());
@@ -85,7 +85,7 @@ impl Monitor {
             match self.answer(command).await {
                 Ok(answer) if answer.show(json) => {}
                 Ok(_) => break,
-                // As with a shell, the commands after it are given all the same.
+                // As in a shell, the next commands still run.
                 Err(error) if matches!(error.get(), Some(ConsoleError::UnknownCommand { .. })) => {
                     output::error(&error, json);
                     code = ExitCode::FAILURE;
@@ -100,7 +100,7 @@ impl Monitor {
         let vm = self.vm.name.clone();
         let exchange = async |qmp: &mut Client| qmp.human_monitor_command(&command).await;
         let output = match self.vm.qmp(self.patience, exchange).await {
-            // The command before may have ended it: `quit` is answered first.
+            // The previous command may have ended the VM: QEMU answers `quit` before it exits.
             Err(_) if self.vm.process.has_ended() => {
                 return Err(VmError::NotRunning { vm, ended: None }.into());
             }
@@ -115,8 +115,8 @@ impl Monitor {
     }
 }
 
-/// Whether QEMU says that it has no such command: it repeats as much of the line as it took for
-/// one.
+/// Whether QEMU says that the command does not exist: it repeats the part of the line that it took
+/// for a command.
 fn is_unknown(command: &str, output: &str) -> bool {
     let name = output.trim_end().strip_prefix("unknown command: '");
     let name = name.and_then(|name| name.strip_suffix('\''));

@@ -1,4 +1,4 @@
-//! What is printed: reports as text or JSON, errors with their place in the config.
+//! Prints reports as text or JSON, and errors with their place in the config.
 
 use super::stderr::{CYAN, RED, YELLOW, styled};
 use super::{exit, stdout};
@@ -20,12 +20,12 @@ use std::time::Duration;
 
 pub use super::stderr::{failure, note, say};
 
-/// Prints what a verb reports, its JSON or its text; whether that could be written.
+/// Prints a verb's report as JSON or text; false if that failed.
 pub fn report(report: &(impl Serialize + Display), json: bool) -> bool {
     if json { document(report) } else { text(report) }
 }
 
-/// Prints text to standard output; colours only where they are welcome.
+/// Prints text to standard output; with colours if the terminal or the user wants them.
 pub fn text(text: impl Display) -> bool {
     stdout::write(&line(text))
 }
@@ -35,7 +35,7 @@ pub fn document(value: &impl Serialize) -> bool {
     json_line(value).is_some_and(|line| stdout::write(&line))
 }
 
-/// Prints one JSON document that need not fit into memory.
+/// Prints one JSON document that may not fit into memory.
 pub fn long_document(value: &impl Serialize) -> bool {
     let mut stdout = BufWriter::with_capacity(64 << 10, stdout::stream());
     let written = serde_json::to_writer(&mut stdout, value).map_err(io::Error::from);
@@ -43,19 +43,19 @@ pub fn long_document(value: &impl Serialize) -> bool {
     written.map_err(stdout::failed).is_ok()
 }
 
-/// A text as a line for standard output.
+/// A text as a line for standard output, with a line break.
 pub fn line(text: impl Display) -> Vec<u8> {
     styled(&io::stdout(), text)
 }
 
-/// A document as a line.
+/// A document as a line of JSON.
 pub fn json_line(value: &impl Serialize) -> Option<Vec<u8>> {
     let json = serde_json::to_vec(value);
     let json = json.map_err(|error| stdout::failed(error.into())).ok()?;
     Some([json, b"\n".into()].concat())
 }
 
-/// Says that the guest of a VM stands still, if it does, with what helps.
+/// Tells that the guest of a VM does not run, if so, and what helps.
 pub async fn standstill(instance: &Instance) {
     if let Some(text) = vm::standstill(instance).await {
         note(format_args!("{}: {text}", instance.name));
@@ -85,7 +85,7 @@ struct JsonErrorBody<'a> {
     errors: Vec<JsonDiagnostic>,
 }
 
-/// One of several things that are wrong with a config file.
+/// One of several errors in a config file.
 #[derive(Serialize)]
 struct JsonDiagnostic {
     message: String,
@@ -93,7 +93,7 @@ struct JsonDiagnostic {
     location: Location,
 }
 
-/// Tells an error: as JSON on standard output, or as text on standard error.
+/// Prints an error: as JSON on standard output, or as text on standard error.
 pub fn error(error: &Error, json: bool) {
     match json {
         true => drop(json_error(error).is_some_and(|line| stdout::write(&line))),
@@ -106,7 +106,7 @@ pub fn json_error(error: &Error) -> Option<Vec<u8>> {
     json_line(&JsonError { error: json_body(error) })
 }
 
-/// Tells an error of one VM among others as text: its message names the VM.
+/// Prints the error of one VM among others as text: its message names the VM.
 pub fn error_of(vm: &str, error: &Error) {
     let vm = format!("VM `{vm}`");
     tell(error, |message| match message.contains(&vm) {
@@ -134,7 +134,7 @@ fn tell(error: &Error, worded: impl Fn(&str) -> String) {
     bundle(error.bundle(), error.bundle_error().map(Error::to_string).as_deref());
 }
 
-/// Tells where the crash bundle of a failure is, or why there is none.
+/// Prints the path of a failure's crash bundle, or why it was not written.
 pub fn bundle(bundle: Option<&Path>, failure: Option<&str>) {
     if let Some(bundle) = bundle {
         say(format_args!("crash bundle: {}", bundle.display()));
@@ -144,7 +144,7 @@ pub fn bundle(bundle: Option<&Path>, failure: Option<&str>) {
     }
 }
 
-/// Tells on standard error of what is wrong, though the verb goes on.
+/// Prints a warning on standard error; the verb goes on.
 pub fn warning(error: &Error) {
     match error.diagnostics() {
         Some((source, diagnostics)) => snippets(&source, &diagnostics, Level::WARNING, note),
@@ -152,7 +152,7 @@ pub fn warning(error: &Error) {
     }
 }
 
-/// Shows what is wrong at places of the config, on standard error.
+/// Prints errors at places in the config to standard error.
 pub fn errors(source: &Source, diagnostics: &[Diagnostic]) {
     snippets(source, diagnostics, Level::ERROR, say);
 }
@@ -191,7 +191,7 @@ fn json_body(error: &Error) -> JsonErrorBody<'_> {
     }
 }
 
-/// The message with the config's line and a caret under the place, coloured or not.
+/// The message with the config's line and a caret under the place; `coloured` if wanted.
 pub fn snippet(
     source: &Source,
     diagnostic: &Diagnostic,
@@ -214,7 +214,7 @@ pub fn snippet(
     renderer.render(&[group])
 }
 
-/// Answers what clap ends on: help and version, or a command line that it can't understand.
+/// Prints what ends clap's parsing: help, the version, or an error in the command line.
 pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     let asked = matches!(answer.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let json = std::env::args_os().any(|arg| arg == "--json");
@@ -228,7 +228,7 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     } else {
         let text = answer.to_string();
         let mut lines = text.lines().map(str::trim);
-        // The arguments that are missing stand on lines of their own, up to an empty one.
+        // clap lists the missing arguments on their own lines, up to an empty line.
         let said: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
         let message = said.join(" ").trim_start_matches("error: ").to_owned();
         let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(str::to_owned);
@@ -238,15 +238,15 @@ pub fn clap_answer(answer: &clap::Error) -> ExitCode {
     stdout::checked(ExitCode::from(if asked { 0 } else { 2 }), exit::of_loss(false))
 }
 
-/// A moment in the user's time zone, `2026-03-01 14:03:05.123`.
+/// A time in the user's time zone, `2026-03-01 14:03:05.123`.
 pub fn local_time(since_epoch: Duration) -> Option<String> {
     let moment = Timestamp::from_duration(since_epoch.try_into().ok()?).ok()?;
     Some(moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S.%3f").to_string())
 }
 
-/// How long, for people: `4.2s`, `3m 20s`, `2h 5m`, `3d 4h`.
+/// A duration for people: `4.2s`, `3m 20s`, `2h 5m`, `3d 4h`.
 pub fn seconds(seconds: f64) -> String {
-    // Truncation is wanted: the parts that are left out are below a second.
+    // Truncation is wanted: fractions of a second are left out.
     match seconds.max(0.0) as u64 {
         0..60 => format!("{seconds:.1}s"),
         whole => whole_seconds(whole),

@@ -39,7 +39,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
             screenshot: args.screenshot,
         },
     };
-    // Without one there is nothing to keep.
+    // Without a terminal there is nothing to restore.
     let terminal = Terminal::keep();
     let ran = match junit {
         Some(junit) => {
@@ -123,7 +123,7 @@ async fn pass_on(mut said: Receiver<Said>, tail: &mut Tail) {
     }
 }
 
-/// Says on standard error what was not the command's own doing.
+/// Prints on standard error what ended the run, if it was not the command.
 fn tell(ran: &Ran) {
     match (&ran.diagnostics, &ran.message) {
         (Some((source, diagnostics)), _) => output::errors(source, diagnostics),

@@ -1,4 +1,4 @@
-//! `qqmgr ssh`, and how any of OpenSSH's tools is run: in our place, or for its output.
+//! `qqmgr ssh`, and how qqmgr runs OpenSSH's tools: in its own place, or for their output.
 
 use super::stderr::wants_progress;
 use super::supervise::{GRACE, Tool};
@@ -19,7 +19,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-/// What a tool came to, for `--json`.
+/// The result of a tool, for `--json`.
 #[derive(Serialize)]
 struct Output {
     exit_code: u8,
@@ -57,7 +57,7 @@ fn misplaced(context: &Context, words: &[OsString]) -> Usage {
     }
 }
 
-/// A session with the guest; one that stands still is told of.
+/// Opens a session with the guest; warns if the guest does not run.
 pub async fn open(
     context: &Context,
     config: &Config,
@@ -78,7 +78,7 @@ pub fn unshared(vm: &str, reason: Option<&str>) {
     }
 }
 
-/// Runs a tool in the guest at our terminal; with `--json` tells what it came to.
+/// Runs a tool in the guest at our terminal; with `--json` prints its result.
 pub async fn in_guest(
     context: &Context,
     mut tool: Command,
@@ -108,7 +108,8 @@ pub async fn collected(
         let (mut ends, mut reading) = (pin!(tool.ends()), pin!(reading));
         tokio::select! {
             status = &mut ends => {
-                // Whoever has the shared connection may have the pipes, too, and keep them.
+                // The process with the shared connection may also have the pipes, and keep them
+                // open.
                 let _ = timeout(GRACE, reading).await;
                 status?
             }
@@ -125,13 +126,13 @@ pub fn meter() -> Stdio {
 
 async fn read(stream: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) {
     if let Some(mut stream) = stream {
-        // What can't be read any more is all there is.
+        // If a read fails, the bytes so far are kept.
         let _ = stream.read_to_end(bytes).await;
     }
 }
 
-/// Becomes the tool, so that terminal, signals and exit code are its own; with `--json` runs it
-/// and tells what it came to.
+/// Replaces this process with the tool, so that terminal, signals and exit code are the tool's own;
+/// with `--json` runs it and prints its result.
 pub fn pass_through(context: &Context, mut tool: Command) -> Result<ExitCode, Error> {
     let program = tool.get_program().to_string_lossy().into_owned();
     if !context.json {

@@ -41,7 +41,7 @@ pub async fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Er
                 continue;
             }
         };
-        // Of all VMs, those that can be reached.
+        // With all VMs, those that have no port yet are left out.
         let unreachable = |error: &SshError| {
             matches!(error, SshError::PortUnknown { .. } | SshError::AddressUnknown { .. })
         };
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Er
                 output::note(format_args!("note: {error}: left out"));
             }
         } else if error.get::<config::Error>().is_some() {
-            // JSON has no other place for a VM that is broken.
+            // JSON has no other place for a VM with errors.
             output::note(format_args!("note: VM `{}`: {error}: left out", instance.name));
         } else {
             return Err(error);

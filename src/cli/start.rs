@@ -65,8 +65,7 @@ pub async fn run(context: &Context, args: StartArgs) -> Result<ExitCode, Error> 
     targets.each(context, start).await
 }
 
-/// Tells at once what is to be known of a start that worked: it may be long until the waiting is
-/// over.
+/// Prints the result of a successful start at once: the wait after it may be long.
 pub fn tell(started: &Started) {
     let name = &started.name;
     if !started.ignored_args.is_empty() {
@@ -95,8 +94,8 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
     Ok(Some(Lease { ttl, owner, ..Lease::default() }))
 }
 
-/// Prints the command lines that would be executed. They can be pasted: the directory that
-/// their sockets are to live in is made, if it can be, and what QEMU does not make itself.
+/// Prints the command lines that a start would execute. They can be pasted: this makes the
+/// directories of their sockets, if possible, and the files that QEMU does not make itself.
 async fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
     let [name] = args.vms.names.as_slice() else {
         let message = "--dry-run shows one VM".to_owned();

@@ -1,4 +1,4 @@
-//! Standard error, and text in the colours that are welcome on a stream.
+//! Standard error, and text with colours if a stream accepts them.
 
 use super::patient::Patient;
 use super::progress;
@@ -35,20 +35,20 @@ pub fn note(text: impl Display) {
 
 /// Tells something that has to be known.
 pub fn say(text: impl Display) {
-    // Where this can't be told, nothing can.
+    // If this fails, there is no other place to report it.
     let mut stderr = Patient(rustix::stdio::stderr());
     let _ = progress::aside(|| stderr.write_all(&styled(&io::stderr(), text)));
 }
 
-/// Tells a failure that is no [`Error`] on standard error.
+/// Prints a failure that is not an [`Error`] on standard error.
 pub fn failure(text: impl Display) {
     say(format_args!("{RED}error{RED:#}: {text}"));
 }
 
-/// A text and a line end, with its colours if they are welcome on that stream.
+/// A text with a line break, and with its colours if the stream accepts them.
 pub fn styled(stream: &impl RawStream, text: impl Display) -> Vec<u8> {
     let mut buffer = AutoStream::new(Vec::new(), AutoStream::choice(stream));
-    // Memory takes it all.
+    // Writing to memory can't fail.
     let _ = writeln!(buffer, "{text}");
     buffer.into_inner()
 }

@@ -1,5 +1,5 @@
-//! Standard output, which can be full or closed: no verb breaks off its work for that, and none
-//! succeeds whose results got lost.
+//! Standard output, which can be full or closed: no verb stops its work for that, and no verb
+//! succeeds if its results were lost.
 
 use super::patient::Patient;
 use super::progress;
@@ -26,8 +26,8 @@ pub fn stream() -> Patient<'static> {
     Patient(rustix::stdio::stdout())
 }
 
-/// Writes it at once: line by line, a table of a thousand VMs would be a thousand writes.
-/// Whether it could be written; if not, [`checked`] tells at the end.
+/// Writes everything at once: line by line, a table of a thousand VMs would be a thousand writes.
+/// False if it failed; then [`checked`] reports that at the end.
 pub fn write(bytes: &[u8]) -> bool {
     if UNDERWAY.load(Ordering::Relaxed) {
         return give_up();
@@ -36,8 +36,8 @@ pub fn write(bytes: &[u8]) -> bool {
     progress::aside(|| stream().write_all(bytes)).map_err(failed).is_ok()
 }
 
-/// The same for what has a time limit, which holds even if nobody reads. Given up in the middle, it is
-/// the last that is written.
+/// The same with a time limit, which also works if nothing reads. A write that is cancelled is the
+/// last one.
 pub async fn write_in_time(bytes: &[u8]) -> bool {
     UNDERWAY.store(true, Ordering::Relaxed);
     let mut stdout = Waiting::default();
@@ -78,7 +78,7 @@ impl AsyncWrite for Waiting {
     }
 }
 
-/// Notes that what was given up in the middle, if anything was, is lost.
+/// Records that a cancelled write, if there was one, has lost its output; false if so.
 pub fn give_up() -> bool {
     let lost = UNDERWAY.load(Ordering::Relaxed);
     if lost {
@@ -87,17 +87,17 @@ pub fn give_up() -> bool {
     !lost
 }
 
-/// Notes that something could not be written.
+/// Records a failed write.
 pub fn failed(error: io::Error) {
-    // Of several failures the first tells why.
+    // The first of several failures is the cause.
     let _ = FAILURE.set(error);
 }
 
-/// The code to exit with, as all that was to be written was: `code`; else, having told why,
-/// `failure` in place of success.
+/// The exit code: `code` if everything was written. Otherwise it prints why not, and `failure`
+/// replaces success.
 pub fn checked(code: ExitCode, failure: ExitCode) -> ExitCode {
     match FAILURE.get() {
-        // Whoever closed the pipe wants no more: that is no failure of ours.
+        // The reader closed the pipe and wants no more: that is no failure.
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             super::stderr::failure(format_args!(
                 "can't write to standard output: {}",
@@ -109,10 +109,10 @@ pub fn checked(code: ExitCode, failure: ExitCode) -> ExitCode {
     }
 }
 
-/// Waits until whoever reads our output has closed the pipe; for ever if it is none.
+/// Waits until the reader of our output has closed the pipe; forever if it is not a pipe.
 pub async fn reader_left() {
     let stdout = io::stdout();
-    // SAFETY: standard output stays open for as long as the program runs.
+    // SAFETY: standard output stays open as long as the program runs.
     let stdout = unsafe { AsyncFd::register_with_interest(stdout.as_fd(), Interest::ERROR) };
     if let Ok(stdout) = stdout
         && stdout.ready(Interest::ERROR).await.is_ok()

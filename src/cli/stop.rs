@@ -31,7 +31,7 @@ pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
 }
 
 /// Stops the VMs that are meant. A config that is wrong is no reason not to: then
-/// the runtime directory tells which there are.
+/// runtime directory lists the VMs.
 pub async fn each(context: &Context, vms: &Vms, from: From, by: By) -> Result<ExitCode, Error> {
     use config::Error::{Invalid, NoSuchVm, Unreadable};
     let (config, wrong) = match context.load() {
@@ -46,7 +46,7 @@ pub async fn each(context: &Context, vms: &Vms, from: From, by: By) -> Result<Ex
     };
     let found = Targets::existing(&registry, vms);
     let (targets, wrong) = match (found, wrong) {
-        // Only the file can tell whether there is such a VM.
+        // Only the config file can tell whether this VM exists.
         (Err(error), Some(wrong)) if matches!(error.get(), Some(NoSuchVm { .. })) => {
             return Err(wrong);
         }
@@ -65,7 +65,7 @@ pub async fn each(context: &Context, vms: &Vms, from: From, by: By) -> Result<Ex
     targets.each(context, stop).await
 }
 
-/// Tells what went wrong on the way.
+/// Prints what went wrong during a stop.
 pub fn notes(context: &Context, stopped: &Stopped) {
     if !context.json {
         for note in &stopped.notes {

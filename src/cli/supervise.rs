@@ -1,6 +1,5 @@
-//! How OpenSSH's tools are run: at our terminal, with our signals, and no longer than the guest
-//! that they lead to lives. A guest that is reset or ends at once closes no connection, and ssh
-//! would wait for it for ever.
+//! Runs OpenSSH's tools at our terminal, with our signals, and ends them when their guest is gone.
+//! A guest that is reset or ends suddenly closes no connection, and ssh would wait for it forever.
 
 use super::output;
 use crate::config::Instance;
@@ -22,10 +21,10 @@ use tokio::time::timeout;
 pub const ENDING: [SignalKind; 4] =
     [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::terminate()];
 
-/// How long a connection may take to be closed properly, and a tool to end when it is told to.
+/// How long a connection may take to close properly, and a tool to end after a signal.
 pub const GRACE: Duration = Duration::from_secs(1);
 
-/// A tool that runs.
+/// A running tool.
 pub struct Tool<'a> {
     program: String,
     instance: &'a Instance,
@@ -45,14 +44,14 @@ impl<'a> Tool<'a> {
             Error::from(SystemError::Spawn { program: program.clone(), error, place: None })
         };
         let signals = Signals::catch(&ENDING).map_err(failed)?;
-        // Without one there is nothing to keep.
+        // Without a terminal there is nothing to restore.
         let terminal = Terminal::keep().ok();
         let mut command = tokio::process::Command::from(ending_with_us(command));
         let child = command.kill_on_drop(true).spawn().map_err(failed)?;
         Ok(Tool { program, instance, child, signals, terminal })
     }
 
-    /// Waits for its end, or ends it when the guest is gone.
+    /// Waits until the tool ends, or ends it when the guest is gone.
     ///
     /// # Errors
     /// It can't be waited for.
@@ -62,7 +61,7 @@ impl<'a> Tool<'a> {
             tokio::select! {
                 biased;
                 status = self.child.wait() => return status.map_err(|error| self.failed(error)),
-                // One from the terminal reaches the tool twice, and ends it once.
+                // A signal from the terminal reaches the tool twice, and ends it once.
                 number = self.signals.next() => {
                     if let Some(signal) = Signal::from_named_raw(number) {
                         self.signal(signal);
@@ -75,15 +74,15 @@ impl<'a> Tool<'a> {
 
     fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        // Not waited for yet, so that the pid is its own.
+        // Nothing has waited for it yet, so its pid is not reused.
         let _ = pid.map(|pid| kill_process(pid, signal));
     }
 
-    /// Ends the tool, unless it does so itself: a guest that goes in order closes its connections.
+    /// Ends the tool, unless it ends by itself: a guest that shuts down closes its connections.
     async fn end(mut self, what: &str) -> Result<ExitStatus, Error> {
         let mut ended = timeout(GRACE, self.child.wait()).await;
         if ended.is_err() {
-            // What holds a shared connection is another process.
+            // Another process holds the shared connection.
             ssh::close(self.instance).await?;
             ended = timeout(GRACE, self.child.wait()).await;
         }
@@ -106,12 +105,12 @@ impl<'a> Tool<'a> {
     }
 }
 
-/// Returns when the guest is gone, with what has become of it; never, if nothing tells.
+/// Returns when the guest is gone, and says why; never, if no event log tells that.
 async fn gone(instance: &Instance) -> String {
     let mut stream = match events::subscribe(instance) {
         Ok(stream) => stream,
         Err(error) => {
-            // Without a log nobody tells; but what keeps us from reading one is to be known.
+            // Without a log this can't be seen; any other error should be reported.
             if !matches!(error.get(), Some(EventsError::NoLog { .. })) {
                 output::note(format_args!("note: the end of the guest will not be seen: {error}"));
             }
@@ -125,7 +124,7 @@ async fn gone(instance: &Instance) -> String {
     }
 }
 
-/// The event with which the guest goes; `None` if QEMU goes without one.
+/// The event that ends the guest; `None` if QEMU ends without one.
 async fn last_event(stream: &mut EventStream) -> Result<Option<&'static str>, Error> {
     while let Some(told) = stream.next().await? {
         match told {

@@ -13,7 +13,7 @@ struct Report {
     name: String,
     #[serde(flatten)]
     timeline: Timeline,
-    /// The milestones that came too late or not at all.
+    /// The milestones that were late or missing.
     over: Vec<&'static str>,
 }
 

@@ -95,8 +95,8 @@ fn scp_form(registry: Registry<'_>, verb: &str, words: &[&OsStr]) -> Option<Usag
     Some(Usage { message, hint: Some(line.join(" ")) })
 }
 
-/// Writes what ssh receives, as ssh itself does not tell of a disk that is full; that fails at the
-/// end of all, as with every verb.
+/// Writes what ssh receives, since ssh itself does not report a full disk. Such a failure is
+/// reported at the end, as in every verb.
 async fn streamed(mut tool: Command, instance: &Instance) -> Result<ExitCode, Error> {
     tool.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut tool = Tool::start(tool, instance)?;
@@ -121,7 +121,7 @@ async fn streamed(mut tool: Command, instance: &Instance) -> Result<ExitCode, Er
     match (written, status) {
         (Ok(_), Some(status)) => Ok(ExitCode::from(exit_code(status))),
         (Ok(_), None) => Ok(ExitCode::from(exit_code(ends.await?))),
-        // What can't be written need not come any more.
+        // After a failed write, the rest is not needed.
         (Err(error), _) => {
             stdout::failed(error);
             Ok(ExitCode::SUCCESS)

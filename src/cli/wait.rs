@@ -44,14 +44,14 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
     targets.each(context, wait).await
 }
 
-/// Whether that the guest stands still is news to who waits for these: it needs the guest, and is
-/// not about its standing still.
+/// Whether a stopped guest is worth a warning: the conditions need a running guest, and none of
+/// them is about the run state.
 fn is_news(conditions: &[Condition]) -> bool {
     let state = |condition: &_| matches!(condition, Condition::Running | Condition::Paused);
     conditions.iter().any(Condition::needs_guest) && !conditions.iter().any(state)
 }
 
-/// Says at once that the guest stands still, if it does: it may be long until the waiting is over.
+/// Warns at once if the guest does not run: the wait may be long.
 async fn tell_standstill(instance: &Instance) -> Infallible {
     output::standstill(instance).await;
     std::future::pending().await
