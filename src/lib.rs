@@ -2,9 +2,9 @@
 //!
 //! - [`config`] reads a `qqmgr.toml`: which VMs there are, and how each is configured.
 //! - [`vm`] starts, stops and shows them; its [`Registry`](vm::Registry) finds them by name.
-//! - [`ops`] also takes care of leases, waits and crash bundles.
+//! - [`ops`] does the same, and also takes care of leases, waits and crash bundles.
 //! - [`check`] finds faults of a VM before it is launched.
-//! - [`wait`] waits for what is to come true of a running one, and [`run`] runs a command in a
+//! - [`wait`] waits for conditions of a running VM, and [`run`] runs a command in a
 //!   throwaway instance.
 //! - [`logs`], [`console`] and [`events`] show a VM's output and QEMU's events.
 //! - [`lease`] ends a VM when its time is over or its owner has ended.

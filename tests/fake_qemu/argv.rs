@@ -9,20 +9,20 @@ pub struct Chardev {
     pub socket: PathBuf,
     /// The file that QEMU copies the output to.
     pub logfile: Option<PathBuf>,
-    /// Whether the log is kept from run to run.
+    /// Whether the log survives from run to run.
     pub logappend: bool,
 }
 
-/// What was asked for; all other options are ignored.
+/// The options that the fake understands; all others are ignored.
 #[derive(Debug, Default)]
 pub struct Options {
     /// `-pidfile`
     pub pidfile: Option<PathBuf>,
     /// The socket of `-qmp unix:`.
     pub qmp: Option<PathBuf>,
-    /// The sockets of `-monitor unix:` and `-chardev socket`, which get a listener only.
+    /// The sockets of `-monitor unix:` and `-chardev socket`; the fake only listens on them.
     pub chardevs: Vec<Chardev>,
-    /// The path of `-chardev pipe`, on which a QMP monitor is taken to be.
+    /// The path of `-chardev pipe`; the fake assumes a QMP monitor on it.
     pub pipe: Option<PathBuf>,
 }
 
@@ -80,7 +80,7 @@ fn chardev(value: &str) -> Option<Chardev> {
     })
 }
 
-/// Cuts at commas, of which a doubled one stands for itself.
+/// Splits at commas; a doubled comma is part of the field.
 fn fields(value: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut chars = value.chars().peekable();

@@ -1,38 +1,38 @@
-//! fake-qemu: run by qqmgr in QEMU's place, for the faults that QEMU won't produce on demand.
+//! fake-qemu: qqmgr runs it in place of QEMU, for faults that QEMU won't produce on demand.
 //!
-//! It takes a real command line, of which it understands `-pidfile`, `-qmp unix:`,
-//! `-monitor unix:`, `-chardev socket` and `-chardev pipe`, a QMP monitor whose commands come from
-//! a FIFO and whose events go to a file. Without a script it behaves: it holds the lock on
-//! its pidfile, serves QMP to one client at a time, ends on `system_powerdown`, `quit` and
-//! SIGTERM with code 0, and leaves neither pidfile nor sockets behind.
+//! It takes a real command line, and understands `-pidfile`, `-qmp unix:`, `-monitor unix:`,
+//! `-chardev socket` and `-chardev pipe`, a QMP monitor that reads commands from a FIFO and writes
+//! events to a file. Without a script it has no faults: it holds the lock on its pidfile, serves
+//! QMP to one client at a time, ends on `system_powerdown`, `quit` and SIGTERM with code 0, and
+//! removes pidfile and sockets.
 //!
-//! The script is `FAKE_QEMU`, switches with commas between them. At startup:
+//! `FAKE_QEMU` is the script: switches, separated by commas. At startup:
 //!
-//! - `exit-early=CODE`: complains like QEMU about a device and exits before anything else
-//! - `slow-pidfile=MILLIS`, `slow-socket=MILLIS`: waits before creating it or them
-//! - `no-log`: opens no pipe, so that no event is written down
-//! - `die-after-bind`: exits with 1, pidfile and sockets left behind, before the greeting
+//! - `exit-early=CODE`: complains about a device as QEMU does, and exits before anything else
+//! - `slow-pidfile=MILLIS`, `slow-socket=MILLIS`: waits before creating the pidfile or the sockets
+//! - `no-log`: opens no pipe, so that no event is logged
+//! - `die-after-bind`: exits with 1 before the greeting, and leaves pidfile and sockets behind
 //!
 //! In QMP:
 //!
 //! - `mute`: listens, but never accepts a client
 //! - `storm=COUNT`: the command `x-storm` writes that many events into the log
-//! - `late=MILLIS`: the greeting and each reply come that late
+//! - `late=MILLIS`: the greeting and each reply come this late
 //! - `pieces`: writes one byte at a time
 //! - `garbage`, `megabytes`: sends lines that are not JSON, or 64 MiB without a line feed,
 //!   instead of the greeting
-//! - `flood`: sends events without end instead of any reply after the negotiation
-//! - `ignore-powerdown`, `ignore-quit`, `ignore-term` (SIGTERM): agrees, but does nothing
+//! - `flood`: sends endless events instead of any reply after the negotiation
+//! - `ignore-powerdown`, `ignore-quit`, `ignore-term` (SIGTERM): accepts, but does nothing
 //! - `refuse-on=COMMAND`: the reply to COMMAND is an error
 //! - `mute-on=COMMAND`, `garbage-on=`, `megabytes-on=`, `flood-on=`: the same instead of the
-//!   reply to COMMAND, which has no effect then
-//! - `die-on=COMMAND`, `half-line-on=COMMAND`: kills itself with SIGKILL on receiving COMMAND,
+//!   reply to COMMAND, which then has no effect
+//! - `die-on=COMMAND`, `half-line-on=COMMAND`: kills itself with SIGKILL when COMMAND arrives,
 //!   after nothing or half of the reply
 //!
-//! COMMAND may be `greeting`: `mute-on=greeting` accepts a client and tells it nothing.
+//! COMMAND may be `greeting`: `mute-on=greeting` accepts a client and sends it nothing.
 //!
-//! A wrong script is exit code 2. After `FAKE_QEMU_LIFETIME` seconds (120) it exits with 3, so
-//! that no test leaks it.
+//! With a wrong script it exits with code 2. After `FAKE_QEMU_LIFETIME` seconds (120) it exits with
+//! 3, so that no test leaves it running.
 
 mod argv;
 mod log;
@@ -80,7 +80,7 @@ fn fail(code: u8, problem: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// From a thread, which no script can block.
+/// On a thread, which no script can block.
 fn limit_lifetime() {
     let seconds = env::var("FAKE_QEMU_LIFETIME").ok().and_then(|s| s.parse().ok());
     thread::spawn(move || {
@@ -89,7 +89,7 @@ fn limit_lifetime() {
     });
 }
 
-/// The machine's life. Before the sockets exist, SIGTERM kills it as it does QEMU.
+/// Runs the machine. Before the sockets exist, SIGTERM kills it as it kills QEMU.
 async fn run(script: &Script, options: &Options) -> Result<(), String> {
     sleep(script.slow_pidfile).await;
     let _lock = options.pidfile.as_deref().map(write_pidfile).transpose()?;
@@ -116,7 +116,7 @@ async fn terminated(mut term: Signal, ignore: bool) {
     while term.recv().await.is_some() && ignore {}
 }
 
-/// Serves QMP up to the command that ends the machine.
+/// Serves QMP until a command ends the machine.
 async fn serve(listener: Option<UnixListener>, script: &Script, log: &mut Log) -> io::Result<()> {
     match listener {
         Some(listener) if !script.mute => {
@@ -129,7 +129,7 @@ async fn serve(listener: Option<UnixListener>, script: &Script, log: &mut Log) -
 
 /// Writes and locks the pidfile as QEMU does (`qemu_write_pidfile`).
 ///
-/// The file must stay open: a POSIX lock ends with any descriptor of the file.
+/// The file must stay open: closing any descriptor of the file releases a POSIX lock.
 fn write_pidfile(path: &Path) -> Result<File, String> {
     let problem = |what: &str| format!("cannot create PID file: {what}");
     let mut options = OpenOptions::new();
@@ -154,7 +154,7 @@ fn open(chardev: &Chardev) -> Result<UnixListener, String> {
     listen(&chardev.socket)
 }
 
-/// Replaces a socket that a former run left behind, as QEMU does.
+/// Replaces a socket that an earlier run left behind, as QEMU does.
 fn listen(path: &Path) -> Result<UnixListener, String> {
     let _ = fs::remove_file(path);
     UnixListener::bind(path)

@@ -1,5 +1,5 @@
-//! The fake's QMP monitor on a `-chardev pipe`: it reads its commands from a FIFO and writes what
-//! it says to a file.
+//! The fake's QMP monitor on a `-chardev pipe`: it reads commands from a FIFO and writes its output
+//! to a file.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 pub struct Log(Option<File>);
 
 impl Log {
-    /// Opens the pipe as QEMU does, and takes the first commands; without a path, nothing is said.
+    /// Opens the pipe as QEMU does, and reads the first commands; without a path, it writes
+    /// nothing.
     pub fn open(path: Option<&Path>) -> io::Result<Log> {
         let Some(path) = path else { return Ok(Log(None)) };
         let open = |end: &str| {
@@ -22,7 +23,7 @@ impl Log {
         let (commands, log) = (open("in")?, open("out")?);
         let mut log = Log(Some(log));
         log.say(&json!({"QMP": {"version": super::qmp::version(), "capabilities": ["oob"]}}));
-        // All that qqmgr writes there is there by now.
+        // qqmgr has written all of its commands by now.
         let mut ready = [PollFd::new(&commands, PollFlags::IN)];
         let is_ready = poll(&mut ready, Some(&Timespec::default()))? > 0;
         let mut commands = BufReader::new(commands);
@@ -40,7 +41,7 @@ impl Log {
 
     fn say(&mut self, message: &Value) {
         if let Some(log) = &mut self.0 {
-            // QEMU forgets what it can't write.
+            // QEMU drops what it can't write.
             let _ = log.write_all(format!("{message}\r\n").as_bytes());
         }
     }

@@ -29,7 +29,7 @@ pub async fn serve(listener: UnixListener, script: &Script, log: &mut Log) -> io
     loop {
         let (stream, _) = listener.accept().await?;
         let stream = BufReader::new(stream);
-        // An error means that the client went away, which is no concern of QEMU's.
+        // An error means that the client left, which QEMU ignores.
         if let Ok(true) = (Session { stream, script, log }).run().await {
             return Ok(());
         }
@@ -37,7 +37,7 @@ pub async fn serve(listener: UnixListener, script: &Script, log: &mut Log) -> io
 }
 
 impl Session<'_> {
-    /// Whether the client has ended the machine; if not, it has left.
+    /// Serves a client; true if it ended the machine, false if it left.
     async fn run(&mut self) -> io::Result<bool> {
         let capabilities = json!(["oob"]);
         let greeting = json!({"QMP": {"version": version(), "capabilities": capabilities}});
@@ -72,9 +72,9 @@ impl Session<'_> {
         Ok(false)
     }
 
-    /// What an accepted command does; whether it ends the machine.
+    /// Runs an accepted command; true if it ends the machine.
     ///
-    /// It does so even if the client did not wait for the outcome.
+    /// It runs even if the client did not wait for the reply.
     async fn act(&mut self, command: &str) -> bool {
         let (ignored, shutdown) = match command {
             "system_powerdown" => {
@@ -96,12 +96,12 @@ impl Session<'_> {
         !ignored
     }
 
-    /// Sends a reply, or commits the fault asked for; whether it was the reply.
+    /// Sends a reply, or commits the fault in the script; true if it sent the reply.
     async fn answer(&mut self, command: &str, reply: Value) -> io::Result<bool> {
         tokio::time::sleep(self.script.late).await;
         match self.script.fault(command) {
             None | Some(Fault::Refuse) => {
-                // That the client went away shows at the next read, and stops no command.
+                // The next read shows that the client left; the command runs anyway.
                 let _ = self.write(reply).await;
                 return Ok(true);
             }
@@ -146,7 +146,7 @@ impl Session<'_> {
     }
 }
 
-/// The result of a command, worded as QEMU does.
+/// The result of a command, in QEMU's words.
 fn reply(command: &str, negotiated: bool) -> Result<Value, Value> {
     let problem = match command {
         "qmp_capabilities" if !negotiated => return Ok(json!({})),

@@ -1,14 +1,14 @@
-//! The faults that `FAKE_QEMU` asks for: a parser without I/O, and a test target of its own.
+//! The faults that `FAKE_QEMU` names: a parser without I/O, and its own test target.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The name under which the greeting can be given a fault, as if it were a reply.
+/// The name for the greeting in a fault, as if it were a command.
 pub const GREETING: &str = "greeting";
 
-/// What happens instead of a reply. Except for `Flood`, the command has no effect either.
+/// What happens instead of a reply. Except with `Flood`, the command has no effect either.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
     /// An error.
@@ -106,7 +106,7 @@ impl Script {
         Ok(())
     }
 
-    /// What to do instead of replying to `command`.
+    /// The fault that replaces the reply to `command`.
     pub fn fault(&self, command: &str) -> Option<Fault> {
         // QEMU sends no events before the negotiation has ended.
         let flooded = self.flood && ![GREETING, "qmp_capabilities"].contains(&command);

@@ -1,4 +1,4 @@
-//! Crash bundles: what is in them, where they are told of, and how many are kept.
+//! Crash bundles: their contents, which messages name them, and how many are kept.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, guest_vm, vm};
 use std::fs;
@@ -20,7 +20,7 @@ fn bundle(json: &serde_json::Value) -> PathBuf {
 
 const PANIC: &str = "Kernel panic - not syncing: the last words\n";
 
-/// Has a VM panic, as far as a wait can tell, and returns the bundle.
+/// Makes a VM panic, as far as a wait can see, and returns the bundle.
 fn panic(lab: &Lab) -> PathBuf {
     fs::write(lab.vm_file("a", "serial"), PANIC).unwrap();
     let line = "wait a --for serial:x --fail-on 'serial:Kernel panic' --json";
@@ -107,10 +107,10 @@ fn the_newest_five_are_kept() {
 #[test]
 fn a_guest_that_did_not_come_up() {
     let lab = Lab::new(&vm("a", NO_GUEST).replace("2222", &free_port().to_string()));
-    // It was started for this.
+    // This command started it.
     let started = lab.qqmgr("start a --for serial:x --timeout 5s --json").run().code(5).json();
     assert!(bundle(&started).is_dir());
-    // A login was tried for long.
+    // It tried a login for long enough.
     let waited = lab.qqmgr("wait a --for ssh --timeout 6s --json").run().code(5).json();
     assert!(bundle(&waited).is_dir());
 }
@@ -162,7 +162,7 @@ fn a_guest_that_is_up() {
         assert!(json["error"].get("bundle").is_none(), "{json}");
     }
     lab.qqmgr("kill a").run().code(0);
-    // One that lets nobody in is up, too.
+    // A guest that refuses a login is up, too.
     let wrong_key = guest_vm("a").replace("User = \"root\"", "User = \"nobody\"");
     lab.write("qqmgr.toml", wrong_key);
     let json = lab.qqmgr("start a --wait --timeout 45s --json").run().code(5).json();

@@ -2,7 +2,7 @@
 
 use crate::harness::{Lab, guest_vm, vm};
 
-/// What bash would offer for the last word of `line`.
+/// What bash offers for the last word of `line`.
 fn bash(lab: &Lab, line: &str) -> Vec<String> {
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_qqmgr")).parent().unwrap();
     let script = r#"

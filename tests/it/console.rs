@@ -23,12 +23,12 @@ fn both_ways_on_a_real_guest() {
 
     let mut terminal = attached(&lab);
     terminal.types("echo $((40+2))\r").shows("\n42\r\n");
-    // Ctrl-C and Ctrl-S are the guest's. Its shell would not mind one between two commands.
+    // Ctrl-C and Ctrl-S go to the guest. Its shell ignores them between two commands.
     terminal.types("sh -c 'echo go$((1)); exec sleep 1000'\r").shows("\ngo1\r\n");
     terminal.types("\x03").shows("~ # ");
     terminal.types("sh -c 'echo go$((2)); exec cat'\r").shows("\ngo2\r\n");
     terminal.types("\x13\x11typed\r").shows("typed\r\ntyped\r\n").types("\x03").shows("~ # ");
-    // A program in the guest asks the terminal for its size, and hears the answer.
+    // A program in the guest asks the terminal for its size, and gets the answer.
     terminal.types("printf '\\033[1%dt' 8; read -s -r -n 11 x; echo \"=${x#?}\"\r");
     terminal.shows("\x1b[18t").types("\x1b[8;43;132t").shows("=[8;43;132t\r\n");
     // Twice it is the guest's, and `b` after it is a break, after which Linux takes a SysRq key.
@@ -59,26 +59,26 @@ fn both_ways_on_a_real_guest() {
     let outcome = lab.qqmgr("console a --json --until '^x4$'").stdin("echo x$((2+2))\n").run();
     let answer = outcome.code(0).json();
     assert_eq!(answer["ended_by"], "until");
-    // A prompt may be before it.
+    // A prompt may come before it.
     let ends_with = |output: &str, end| assert!(output.ends_with(end), "{output:?}");
     ends_with(answer["output"].as_str().unwrap(), "echo x$((2+2))\r\nx4\r\n");
-    // All of the line comes out, and nothing behind it.
+    // The whole line is printed, and nothing after it.
     let echoed =
         lab.qqmgr("console a --until '^b=gun'").stdin("echo b''=gun so; echo more\n").run();
     ends_with(&echoed.code(0).text(), "echo b''=gun so; echo more\r\nb=gun so\r\n");
-    // One that does not end, such as a prompt, is ended for it.
+    // A line that never ends, such as a prompt, gets a line break.
     let outcome = lab.qqmgr("console a --until '^=# $'").stdin("PS1='=''# '\n").run();
-    // The shell's question to the terminal may come in time for it.
+    // The shell's question to the terminal may be part of the output.
     let text = outcome.code(0).text().replace("\x1b[6n", "");
     ends_with(&text, "PS1='=''# '\r\n=# \n");
-    // A terminal is not asked what it could only answer to the shell there.
+    // A question to the terminal is removed: the answer would go to the local shell.
     let line = r#"printf '%s\n' "printf 'one\\033[6n\\n'" 'echo two' | "$0" console a --until '^two'
         echo over"#;
     let shell = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]);
     let mut terminal = shell.at_terminal();
     terminal.shows("\none\r").shows("\ntwo\r").shows("over");
     assert!(!terminal.text().contains('\x1b'), "{:?}", terminal.text());
-    // An end that was asked for is no failure.
+    // The command asked for this end, so it is no failure.
     lab.qemu().ends(|| lab.qqmgr("console a").stdin("poweroff -f\n").run()).code(0);
 }
 
@@ -160,7 +160,7 @@ fn in_the_background_it_ends_without_the_terminal() {
     terminal.shows("goes on");
     console.signal(Signal::TERM);
     until("it has ended", || {
-        // It still reads the terminal, which stops it anew (SIGTTIN).
+        // It is still reading the terminal, which stops it again (SIGTTIN).
         console.signal(Signal::CONT);
         lab.processes().iter().all(|process| process.pid != console.pid).then_some(())
     });
@@ -180,7 +180,7 @@ fn one_at_a_time_unless_by_force() {
     let answer = lab.qqmgr("console a --json").run().code(1).json();
     assert_eq!(answer["error"]["code"], "console_held");
     assert!(answer["error"]["message"].as_str().unwrap().contains(&format!("(pid {pid})")));
-    // The monitor is another port.
+    // The monitor is a different port.
     lab.qqmgr("monitor a --json").stdin("info status\n").run().code(0);
 
     let mut second = lab.qqmgr("console a --force").at_terminal();
@@ -188,12 +188,12 @@ fn one_at_a_time_unless_by_force() {
     first.shows(&format!("its serial port was taken over by another qqmgr (pid {})", second.pid()));
     assert_eq!(first.ends(), 1);
     assert!(!first.is_raw());
-    // Stopped, a holder would not see the signal.
+    // A stopped holder does not handle the signal.
     second.signal(Signal::STOP);
     let mut third = lab.qqmgr("console a --force").at_terminal();
     third.shows(ENTERED);
     assert_eq!(second.ends(), 1);
-    // One that was killed holds nothing.
+    // A killed holder holds nothing.
     third.signal(Signal::KILL);
     third.ends();
     lab.qqmgr("console a --idle 10ms").run().ok("");
@@ -202,7 +202,7 @@ fn one_at_a_time_unless_by_force() {
 #[test]
 fn one_that_is_not_yet_attached_is_told_who_took_over() {
     let lab = Lab::running();
-    // It waits for QEMU to turn to it.
+    // It waits until QEMU serves it.
     let other = UnixStream::connect(lab.vm_file("a", "serial.socket")).unwrap();
     let mut first = lab.qqmgr("console a --json --until never").in_pipe();
     let lock = lab.vm_file("a", "console.lock");

@@ -1,9 +1,9 @@
-//! `start --dry-run`: what becomes of `cmd`, word by word.
+//! `start --dry-run`: how it splits and expands `cmd`, word by word.
 
 use crate::harness::Lab;
 use serde_json::json;
 
-/// The user's own words: what stands before the arguments that qqmgr adds.
+/// The user's own words: those before the arguments that qqmgr adds.
 #[track_caller]
 fn words_of(config: &str, env: &[(&str, &str)]) -> serde_json::Value {
     let lab = Lab::new(config);

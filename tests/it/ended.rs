@@ -1,4 +1,4 @@
-//! How a VM has ended: `status`, `list`, and every error that it is the reason for.
+//! How a VM ended, in `status`, `list` and every error that follows from it.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use rustix::process::Signal;
@@ -8,14 +8,14 @@ fn ended(lab: &Lab) -> Value {
     lab.qqmgr("status a --json").run().code(0).stderr("").json()["ended"].clone()
 }
 
-/// What `list` notes of the one VM.
+/// What `list` says about the only VM.
 fn note(lab: &Lab) -> String {
     let text = lab.qqmgr("list").run().code(0).text();
     let (head, row) = text.trim_end().split_once('\n').unwrap();
     row[head.find("NOTE").unwrap()..].to_owned()
 }
 
-/// Has the machine do something until it has ended: firmware needs a moment to be ready.
+/// Makes the machine do something until it ends: the firmware takes a moment to be ready.
 fn until_it_ends(lab: &Lab, command: &str) {
     until("it ends", || {
         if lab.qqmgr("status a --exit-code").run().code == 4 {
@@ -115,9 +115,9 @@ fn by_qqmgr_by_a_signal_and_without_a_word() {
             assert!(ended["detail"].as_str().unwrap().contains(&us), "{ended}");
         }
     }
-    // Nobody knows when, and nothing is made up.
+    // The time is not known, and must not be invented.
     assert!(ended(&lab)["at"].is_null());
-    // QMP's quit of somebody else.
+    // QMP's `quit`, sent by another client.
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("monitor a quit").run();
     until("it ends", || (lab.qqmgr("status a --exit-code").run().code == 4).then_some(()));

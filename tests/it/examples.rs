@@ -1,4 +1,4 @@
-//! The configs that a user would start from hold together.
+//! The example configs are valid.
 
 use crate::harness::Lab;
 use std::path::{Path, PathBuf};

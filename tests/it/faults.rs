@@ -1,9 +1,9 @@
-//! A QEMU that misbehaves on QMP: clear errors in bounded time, and a `stop` that still stops.
+//! A QEMU with faulty QMP: clear errors in bounded time, and a `stop` that still works.
 
 use crate::harness::{Alive, Lab, fake_qemu, side_by_side, until};
 use std::os::unix::net::UnixStream;
 
-/// Each fault in the place of an answer, and what `status` says of it.
+/// Each fault in place of a reply, and what `status` says about it.
 const FAULTS: [(&str, i32, &str, &str); 6] = [
     ("mute", 5, "qmp_timeout", "QMP did not answer within 5s"),
     ("flood", 5, "qmp_timeout", "QMP did not answer within 5s"),
@@ -59,7 +59,7 @@ fn too_late_is_one() {
 
 #[test]
 fn start_ends_with_a_clear_error_and_leaves_nothing() {
-    // Only one that says nothing at all is waited for to the end.
+    // Only a QEMU that sends nothing at all is waited for to the end.
     for (script, options, code, name) in [
         ("mute-on=greeting", "--timeout 1500ms", 5, "start_timeout"),
         ("mute-on=qmp_capabilities", "--timeout 1500ms", 5, "start_timeout"),
@@ -109,7 +109,7 @@ fn a_socket_that_another_client_holds() {
     let lab = Lab::running();
     let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
     let held = "QMP did not answer within 5s: another client holds the socket\n";
-    // The log of its events tells the state all the same.
+    // The event log tells the state anyway.
     assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
     lab.qqmgr("restart a --reset").run().expect(
         5,

@@ -1,4 +1,4 @@
-//! Standard output on a full device: no verb succeeds when what it has to say is lost.
+//! Standard output on a full device: no verb succeeds if its output is lost.
 
 use crate::events::Qmp;
 use crate::harness::{Lab, NO_GUEST, Outcome, until, vm};
@@ -6,7 +6,8 @@ use std::path::Path;
 
 const LOST: &str = "error: can't write to standard output: No space left on device\n";
 
-/// What tells something of `a`, which runs, or `b`, which doesn't, and how it ends when it can't.
+/// Commands that print something about `a`, which is running, or `b`, which is not; and their exit
+/// codes when they can't.
 const LINES: [(&str, i32); 33] = [
     ("--help", 1),
     ("--version", 1),
@@ -43,13 +44,13 @@ const LINES: [(&str, i32); 33] = [
     ("gc", 1),
 ];
 
-/// They tell something of their own only with `--json`.
+/// These print something of their own only with `--json`.
 const JSON_ALONE: [&str; 5] = ["run", "ssh", "put", "get", "man"];
 
-/// They have no JSON.
+/// These have no JSON.
 const TEXT_ALONE: [&str; 3] = ["--help", "--version", "help"];
 
-/// A VM that runs, whose logs hold something, and an OpenSSH that succeeds at anything.
+/// A running VM with output in its logs, and an OpenSSH that always succeeds.
 fn lab() -> Lab {
     let firmware_speaks = NO_GUEST.replace("q35", "q35,graphics=off");
     let lab = Lab::new(&(vm("a", &firmware_speaks) + &vm("b", NO_GUEST)));
@@ -63,7 +64,7 @@ fn lab() -> Lab {
     lab
 }
 
-/// Runs it, with standard output full and the guest's firmware speaking now and then.
+/// Runs a command with standard output full, while the guest's firmware prints now and then.
 fn told_in_vain(lab: &Lab, line: &str) -> Outcome {
     let bin = Path::new(env!("CARGO_BIN_EXE_qqmgr"));
     let tools =
@@ -74,8 +75,8 @@ fn told_in_vain(lab: &Lab, line: &str) -> Outcome {
     if !["events", "console"].iter().any(|verb| line.contains(verb)) {
         return run.stdin("info status\n").run();
     }
-    // Each reset has the firmware speak, which is waited for: a machine that does nothing but
-    // reset has no time to answer anybody.
+    // After each reset the firmware prints, and this waits for that: a machine that only resets has
+    // no time to answer.
     let spoken = || std::fs::metadata(lab.vm_file("a", "serial")).unwrap().len();
     std::thread::scope(|scope| {
         let running = scope.spawn(|| run.run());

@@ -1,4 +1,4 @@
-//! `gc` beside runs that come and go, other `gc`s, and directories that it can't use.
+//! `gc` while runs start and end, beside other `gc`s, and with directories that it can't use.
 
 use crate::harness::{Lab, Live, NO_GUEST, until, vm};
 use rustix::fs::FlockOperation;
@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-/// What a run of `a` leaves whose keeper and QEMU were killed.
+/// Makes the remains of a run of `a` whose keeper and QEMU were killed.
 fn dead_run(lab: &Lab, id: &str) -> PathBuf {
     lab.write(format!(".qqmgr/vm.a/runs/{id}/serial"), "");
     lab.vm_file("a", "runs").join(id)

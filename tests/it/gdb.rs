@@ -1,5 +1,5 @@
-//! `gdb`: QEMU under a debugger, and a debugger on the guest. The gdb is a script that tells what
-//! it was given; what answers it is QEMU's own stub.
+//! `gdb`: QEMU under a debugger, and a debugger on the guest. Here gdb is a script that prints its
+//! arguments; QEMU's real stub answers.
 
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ fn qemu_gets_the_vms_arguments_environment_and_directory() {
 #[test]
 fn a_vm_under_gdb_is_seen_and_can_be_stopped() {
     let lab = lab("while [ \"$1\" != --args ]; do shift; done; shift; \"$@\"");
-    // Nothing of the life before is taken for this one's.
+    // No record of the previous life counts for this one.
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("stop a --force").run().code(0);
     let mut gdb = lab.qqmgr("gdb a --gdb ./gdb").spawn();

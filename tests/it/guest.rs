@@ -1,4 +1,4 @@
-//! The main job on a real Linux guest: start until a login works, look at it, power it down.
+//! The main job on a real Linux guest: start until a login works, check it, power it down.
 
 use crate::harness::{Lab, guest_vm};
 
@@ -17,7 +17,7 @@ fn from_start_to_powerdown_twice() {
         lab.qqmgr("stop a")
             .run()
             .ok("a: stopped (pid [PID]) after [SECONDS]: the guest powered down\n");
-        // That includes the shared connection's master.
+        // That includes the master of the shared connection.
         lab.nobody_is_left();
         let serial = std::fs::read(lab.vm_file("a", "serial")).unwrap();
         assert!(!serial.is_empty(), "the serial log survives");
@@ -56,7 +56,7 @@ fn a_guest_that_panics_is_left_as_it_is() {
     lab.qqmgr("wait a --for 'serial:end Kernel panic'").run().code(0);
     lab.qqmgr("wait a --for ssh --for running --any --timeout 1s").run().code(5).stdout("");
     lab.qqmgr("kill a").run().code(0);
-    // Nothing is left of one that ends with its panic.
+    // A VM that ends with its panic leaves nothing.
     let config = guest_vm("a").replace(" quiet", " rdinit=/none panic=-1");
     lab.write("qqmgr.toml", config.replace("-nodefaults", "-nodefaults -no-reboot"));
     let started = lab.qqmgr("start a --wait").run();

@@ -1,4 +1,4 @@
-//! `init`: a config to start from, which works as it is written.
+//! `init`: a first config, which works as it is written.
 
 use crate::harness::{Lab, guest_file};
 
@@ -13,7 +13,7 @@ fn writes_what_check_and_start_accept() {
     let json = lab.qqmgr("check --json").run().code(0).json();
     assert_eq!(json["findings"][0]["code"], "nothing_to_boot", "{json}");
     assert_eq!(json["warnings"], 1, "{json}");
-    // With KVM or without: it only has to come up.
+    // With KVM or without: it only has to start.
     lab.qqmgr("start vm").run().ok("vm: started (pid [PID]), SSH on port [PORT]\n");
     lab.qqmgr("stop vm --force").run().code(0);
 }
@@ -145,7 +145,7 @@ fn what_can_not_be_booted() {
     assert!(!lab.path("qqmgr.toml").exists());
 }
 
-/// What QEMU does with KVM stands in for what this host's KVM does.
+/// QEMU's behaviour stands in for this host's KVM.
 #[test]
 fn uses_kvm_where_it_does_no_harm() {
     for (qemu, accel) in [
@@ -165,7 +165,7 @@ fn uses_kvm_where_it_does_no_harm() {
     assert!(lab.read("qqmgr.toml").contains(",accel=kvm:tcg -cpu max "));
 }
 
-/// As on a disk that is full.
+/// As on a full disk.
 #[test]
 fn leaves_no_half_of_a_file() {
     let lab = Lab::empty();

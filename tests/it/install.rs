@@ -1,4 +1,4 @@
-//! `make install`: never an old program.
+//! `make install` never installs an old program.
 
 use crate::harness::Lab;
 use std::fs::File;

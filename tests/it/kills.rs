@@ -1,4 +1,4 @@
-//! qqmgr killed at any moment: the next command sees the truth, with nothing to clean by hand.
+//! qqmgr killed at any moment: the next command is right, and the user need not clean up.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use std::fs::File;
@@ -17,7 +17,7 @@ fn kill_in_the_middle(lab: &Lab, line: &str, microseconds: u64) {
     child.wait().unwrap();
 }
 
-/// Delays that cover the span evenly, in no order: multiples of an odd number.
+/// Delays that cover the span evenly, unordered: multiples of an odd number.
 fn delays() -> impl Iterator<Item = u64> {
     (0..ROUNDS).map(|round| round * 7919 * 13 % LONGEST)
 }
@@ -33,7 +33,7 @@ fn a_start_that_is_killed() {
                 1 => {
                     let answer = lab.qqmgr("start a --json").run().code(0).stderr("").json();
                     assert_eq!(answer["pid"], lab.qemus()[0]);
-                    // Whoever was killed before QEMU had its first commands has left them to it.
+                    // A start that was killed early has still left QEMU its first commands.
                     lab.qqmgr("events a --timeout 0").run().ok("");
                     lab.status_is_true("a");
                 }
@@ -46,7 +46,7 @@ fn a_start_that_is_killed() {
     }
 }
 
-/// QEMU killed at any moment of its start: whoever starts it is told, and nothing of it is left.
+/// QEMU killed at any moment of its start: the start reports it, and nothing of QEMU is left.
 #[test]
 fn a_qemu_that_is_killed() {
     let lab = Lab::new(&vm("a", NO_GUEST));
@@ -101,6 +101,6 @@ fn what_a_killed_writer_leaves() {
     let hour_ago = SystemTime::now() - Duration::from_hours(1);
     File::options().write(true).open(&old).unwrap().set_modified(hour_ago).unwrap();
     lab.qqmgr("start a").run().code(0);
-    // Somebody may be about to put the other in place.
+    // Another process may still be writing the new file.
     assert!(!old.exists() && new.exists());
 }

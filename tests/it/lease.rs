@@ -23,7 +23,7 @@ fn kill_keepers(lab: &Lab) {
     until("the keepers are gone", || keepers(lab).is_empty().then_some(()));
 }
 
-/// The record of a lease of `a`'s whose time is over.
+/// The record of a lease of `a` whose time is over.
 fn expired(lab: &Lab) -> String {
     let mut lease: Value = serde_json::from_str(&lab.read(".qqmgr/vm.a/lease.json")).unwrap();
     assert!(lease["expires_at"].is_f64(), "{lease}");
@@ -91,7 +91,7 @@ fn a_keeper_that_comes_late_leaves_the_next_process_alone() {
         locks.lines().any(waits).then_some(())
     });
     first.end();
-    // Another lock file, so that the start need not wait for the keeper.
+    // A new lock file, so that the start does not wait for the keeper.
     std::fs::remove_file(lab.vm_file("a", "lock")).unwrap();
     lab.qqmgr("start a").run().code(0);
     let second = lab.qemus();
@@ -126,7 +126,7 @@ fn a_keeper_ends_with_its_vm() {
     }
     lab.qqmgr("start bad --ttl 1h").run().code(1);
     nobody(&lab);
-    // The lease of a life before is not for this one.
+    // The lease of an earlier life does not count for this one.
     lab.qqmgr("start a --ttl 1h").run().code(0);
     let record = expired(&lab);
     kill_keepers(&lab);
@@ -178,7 +178,7 @@ fn a_vm_that_runs_already_gets_the_lease() {
     let first = keepers(&lab);
     assert_eq!(first.len(), 1);
     let mut owner = lab.program("sleep").args(["1000"]).spawn();
-    // All of it is replaced: the time, too.
+    // The whole lease is replaced, also its time.
     lab.qqmgr(&format!("start a --owner-pid {}", owner.id())).run().ok(
         "a: is running already (pid [PID]), SSH on port [PORT]; from now on it ends with process [PID]\n",
     );
@@ -187,11 +187,11 @@ fn a_vm_that_runs_already_gets_the_lease() {
     assert_ne!(first, second);
     let lease: Value = serde_json::from_str(&lab.read(".qqmgr/vm.a/lease.json")).unwrap();
     assert_eq!((&lease["expires_at"], &lease["owner"]["pid"]), (&Value::Null, &owner.id().into()));
-    // A start that says nothing of a lease leaves it, and tells it.
+    // A start without a lease option keeps the lease, and reports it.
     lab.qqmgr("start a")
         .run()
         .ok("a: is running already (pid [PID]), SSH on port [PORT]; ends with process [PID]\n");
-    // So does one that fails.
+    // A failed start keeps it, too.
     lab.qqmgr("start a --ttl 1s -- -qmp stdio").run().code(2);
     assert_eq!(keepers(&lab), second);
     owner.kill().unwrap();
@@ -239,7 +239,7 @@ fn a_lease_is_taken_off() {
 #[test]
 fn a_start_that_is_killed_ends_no_vm_that_ran_before() {
     let lab = Lab::running();
-    // Somebody works on the VM, so that the start has to wait.
+    // Another process works on the VM, so the start has to wait.
     let lock = File::open(lab.vm_file("a", "lock")).unwrap();
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
     let mut start = lab.qqmgr("start a --ttl 1s").spawn();
@@ -295,7 +295,7 @@ fn a_record_ends_with_its_lease() {
     let record = lab.vm_file("a", "lease.json");
     lab.qqmgr("start a --ttl 1h").run().code(0);
     assert!(record.exists());
-    // QEMU ends by itself, and only its keeper is there to see it.
+    // QEMU ends by itself, and only its keeper sees that.
     lab.qemu().end();
     nobody(&lab);
     assert!(!record.exists());
@@ -314,7 +314,7 @@ fn what_ps_shows_of_a_keeper() {
     assert_eq!(keeper.args[1..], [lab.vm_file("a", "").to_str().unwrap().trim_end_matches('/')]);
     let name = std::fs::read_to_string(format!("/proc/{}/comm", keeper.pid)).unwrap();
     assert_eq!(name, "qqmgr-keeper\n");
-    // It is no verb of the command line.
+    // It is not a verb of the command line.
     lab.qqmgr("keep x").run().code(2).stdout("");
 }
 
@@ -350,7 +350,7 @@ fn a_lease_that_cannot_be_noted() {
     let message = json["error"]["message"].as_str().unwrap();
     assert!(message.contains("can't have it kept"), "{json}");
     lab.nobody_is_left();
-    // The lease of one that runs already is still kept, and so is one without.
+    // A failed start leaves a running VM and its lease as they are.
     std::fs::remove_dir(&record).unwrap();
     lab.qqmgr("start a --ttl 1h").run().code(0);
     let before = keepers(&lab);

@@ -1,4 +1,4 @@
-//! The library in a program that goes on, and that is not `qqmgr`.
+//! The library in a program that keeps running, and that is not `qqmgr`.
 
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use qqmgr::config::{Config, Instance};
@@ -20,7 +20,7 @@ fn wanted(lease: Option<Lease>) -> Up {
     Up { options, conditions: Vec::new(), lease }
 }
 
-/// Whether a process is there, be it as a zombie.
+/// Whether a process exists, even as a zombie.
 fn is_there(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
@@ -44,7 +44,7 @@ async fn a_port_is_held_once_in_a_process() {
         let error = console::hold(&instance, Port::Serial, force).await.unwrap_err();
         let held = error.get::<ConsoleError>();
         assert!(matches!(held, Some(ConsoleError::Held { pid: Some(_), .. })), "{error}");
-        // What was refused has taken nothing away.
+        // The refused attempt has not released the lock.
         let said = lab.qqmgr("console a --until x --json").run().code(1).json();
         assert_eq!(said["error"]["code"], "console_held");
     }
@@ -54,7 +54,7 @@ async fn a_port_is_held_once_in_a_process() {
     lab.qqmgr("kill a").run().code(0);
 }
 
-/// It would be this test program, with all its tests, if it were whichever program runs.
+/// If the keeper were the current executable, it would be this test program with all its tests.
 #[tokio::test]
 async fn leases_are_kept_by_qqmgr() {
     let lab = Lab::new(&vm("a", NO_GUEST));

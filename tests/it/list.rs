@@ -1,4 +1,4 @@
-//! `list`: the table and its JSON, fast however long the config.
+//! `list`: the table and its JSON, fast even with a long config.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
 use serde_json::Value;

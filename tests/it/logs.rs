@@ -1,4 +1,4 @@
-//! `serial`, `stdout` and `stderr`: the end of a log, and what is added to it.
+//! `serial`, `stdout` and `stderr`: the end of a log, and its new output.
 
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use rustix::process::Signal;
@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 
-/// What no terminal should get, and every pipe should.
+/// Bytes that no terminal may get, and every pipe must.
 const DIRTY: &[u8] = b"\x1b[31mred\x1b[m \x1b[2J\x1b]0;title\x07a\tb\xff\r\n\x1b[6nlast";
 
-/// A guest's output, as far as readers can tell; it goes where QEMU keeps the log.
+/// Writes output as if the guest did, into the file where QEMU keeps the log.
 fn say(lab: &Lab, text: impl AsRef<[u8]>) {
     let mut log = File::options().append(true).open(lab.vm_file("a", "serial")).unwrap();
     log.write_all(text.as_ref()).unwrap();
@@ -77,7 +77,7 @@ fn the_end_of_a_log_that_is_too_big_to_read() {
     let mut log = File::options().write(true).open(lab.vm_file("a", "serial")).unwrap();
     log.seek(SeekFrom::Start(256 << 30)).unwrap();
     log.write_all(b"\nlast but one\nlast\n").unwrap();
-    // All of it would take minutes.
+    // The whole file would take minutes.
     lab.qqmgr("serial a -n 2").run().ok("last but one\nlast\n");
 }
 
@@ -91,7 +91,7 @@ fn a_line_without_an_end_comes_in_pieces() {
     let lengths: Vec<_> = lines.iter().map(|line| line.as_str().unwrap().len()).collect();
     assert_eq!(lengths, [64 << 10, 64 << 10, 16 << 10, 4]);
     assert_eq!((lines[0].as_str().unwrap(), lines[3]), (&long[..64 << 10], &"last".into()));
-    // One that is longer than memory may be.
+    // A log that may be larger than memory.
     let log = File::options().write(true).open(lab.vm_file("a", "serial")).unwrap();
     log.set_len(300 << 20).unwrap();
     let mut reader = lab.qqmgr("serial a -n 3 --json").in_pipe();
@@ -109,7 +109,7 @@ fn exact_in_a_pipe_and_harmless_on_a_terminal() {
     assert_eq!(lab.qqmgr("serial a").run().code(0).stdout, DIRTY);
     for verb in ["serial a", "serial a -f"] {
         let mut terminal = lab.qqmgr(verb).at_terminal();
-        // The terminal makes \r\n of \n, so that there is one \r more.
+        // The terminal turns `\n` into `\r\n`, so there is one more `\r`.
         terminal.shows("\x1b[31mred\x1b[0m a\tb\u{fffd}\r\r\nlast");
         assert!(!terminal.text().contains("\x1b[2J"));
         if verb == "serial a" {
@@ -127,7 +127,7 @@ fn follows_until_the_vm_has_ended() {
     let mut new = lab.qqmgr("serial a -f -n 0").at_terminal();
     exact.shows("before\n");
     json.shows("{\"line\":\"before\"}\n");
-    // It shows nothing yet: what tells that it is there is where it reads.
+    // It prints nothing yet: its position in the file shows that it follows.
     until("it follows", || (lab.positions(new.pid()) == [7]).then_some(()));
     say(&lab, "half a ");
     exact.shows("half a ");
@@ -167,7 +167,7 @@ fn follows_through_all_boots_even_from_before_the_first() {
     for boot in ["first", "second", "third"] {
         lab.qqmgr("start a").run().code(0);
         say(&lab, format!("{boot} boot"));
-        // That one is followed from its beginning to its end though it showed nothing.
+        // The second log is followed to its end, although this does not wait for its output.
         match boot {
             "second" => until("it follows", || lab.positions(all.pid()).first().map(drop)),
             _ => drop(all.shows(&format!("{boot} boot"))),
@@ -193,7 +193,7 @@ fn an_end_under_the_vms_lock_may_be_a_restart() {
     let pid = lab.qemus()[0].try_into().unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    // Whoever has the lock may start it again: that is waited for.
+    // The holder of the lock may start it again, so the follower waits for the lock.
     let waits = format!(" {} ", follower.pid());
     let waiting = |line: &str| line.contains("-> FLOCK") && line.contains(&waits);
     let locks = || std::fs::read_to_string("/proc/locks").unwrap();

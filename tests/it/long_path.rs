@@ -1,4 +1,4 @@
-//! A runtime directory whose path is longer than any unix socket's can be.
+//! A runtime directory whose path is too long for a unix socket.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, guest_vm, vm};
 use std::io::{Read, Write};
@@ -43,13 +43,14 @@ fn clients_of_another_project_are_not_its_own() {
     let deep = "deep/".repeat(30);
     lab.write(format!("{deep}/qqmgr.toml"), vm("a", NO_GUEST));
     lab.qqmgr("start a").cwd(&deep).run().code(0);
-    // One that is served and one that waits: the kernel lists them under `.qqmgr/vm.a/serial.socket`.
+    // One connection is served and one waits: the kernel lists them under
+    // `.qqmgr/vm.a/serial.socket`.
     let handle = std::fs::File::open(lab.path(format!("{deep}/.qqmgr/vm.a"))).unwrap();
     let socket = format!("/proc/self/fd/{}/serial.socket", handle.as_raw_fd());
     let _clients = [&socket, &socket].map(|socket| UnixStream::connect(socket).unwrap());
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("console a --idle 10ms").run().code(0);
-    // Its own are.
+    // The VM's own connections are found.
     let held = lab.qqmgr("console a --json").cwd(&deep).run().code(1).json();
     assert_eq!(held["error"]["code"], "console_held");
 }

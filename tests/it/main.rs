@@ -1,6 +1,6 @@
-//! The commands through the built binary: on real QEMU, on a real guest, and on a scripted fake.
+//! Tests of the built binary: on real QEMU, on a real guest, and on a scripted fake.
 
-// Clippy's exemption for tests does not reach what they call.
+// Clippy exempts tests, but not the functions that they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod bundle;

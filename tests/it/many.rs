@@ -3,13 +3,13 @@
 use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
 use std::io::Write;
 
-/// Three that start, one by a fake that is slow, and one between them that does not.
+/// Three VMs that start, one of them slowly by a fake, and one that does not.
 fn config() -> String {
     let broken = vm("bad", "-nodefaults -machine nonsense");
     vm("a", NO_GUEST) + &broken + &fake_qemu("b", "") + &fake_qemu("c", "slow-socket=2000")
 }
 
-/// The lines in order, without their pids and times.
+/// The lines in order, without pids and times.
 fn lines(outcome: &Outcome) -> Vec<String> {
     let text = outcome.text();
     let what = |line: &str| line.split(" (pid ").next().unwrap().to_owned();
@@ -74,7 +74,7 @@ fn one_that_fails_among_others() {
     assert_eq!(json[0]["already_running"], true);
     assert_eq!(json[1]["error"]["code"], "qemu_failed");
     assert_eq!(json[1]["error"]["location"]["line"], 5);
-    // A wait that takes too long is worse than a QEMU that ends.
+    // A wait that times out is worse than a QEMU that ends.
     lab.qqmgr("start a bad --for serial:x --timeout 1s").run().code(5);
     lab.qqmgr("start a nobody").run().code(4).stdout("");
     lab.qqmgr("start a --all").run().code(2);
@@ -85,7 +85,7 @@ fn one_that_fails_among_others() {
     assert!(methods[1].is_null());
     assert_eq!(methods[2..], ["powerdown", "powerdown"]);
     assert!(lab.processes().is_empty(), "{:?}", lab.processes());
-    // A list even if there is only one.
+    // The output is a list even with one VM.
     let lab = Lab::new(&vm("a", NO_GUEST));
     assert_eq!(lab.qqmgr("start --all --json").run().code(0).json()[0]["name"], "a");
 }
@@ -147,7 +147,7 @@ fn each_error_names_its_vm() {
         assert!(told, "{vm}: {started}");
     }
     assert!(stderr.contains("error: VM `c`: can't run `/nonexistent/qemu`: "), "{started}");
-    // What is asked of one alone is about that one.
+    // A command for one VM reports that VM alone.
     let alone = lab.qqmgr("start a").run();
     let stderr = String::from_utf8_lossy(&alone.code(3).stderr).into_owned();
     assert!(stderr.starts_with("error: there is no variable"), "{alone}");
@@ -184,7 +184,7 @@ fn with_few_descriptors_they_take_turns() {
     assert!(lab.qemus().is_empty());
 }
 
-/// A user has 128 instances of inotify, for all of their processes.
+/// A user has 128 inotify instances for all processes together.
 #[test]
 fn sixty_are_watched_by_one_instance_of_inotify() {
     let names: Vec<_> = (0..60).map(|number| format!("vm-{number}")).collect();

@@ -12,7 +12,7 @@ fn a_command_and_its_answer() {
     lab.qqmgr("monitor a --json info status")
         .run()
         .ok("{\"command\":\"info status\",\"output\":\"VM status: paused\\r\\n\"}\n");
-    // A word that looks like an option of ours, and what a known command complains about.
+    // A word that looks like an option of ours, and a complaint from a known command.
     lab.qqmgr("monitor a nonsense --force").run().expect(
         1,
         "",

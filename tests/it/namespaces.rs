@@ -1,8 +1,8 @@
-//! VMs that run where qqmgr can't see their processes: in another container, with its own pids.
+//! VMs whose processes qqmgr can't see: in another container, with its own pids.
 
 use crate::harness::{Lab, NO_GUEST, Run, until, vm};
 
-/// A qqmgr in a pid namespace of its own. Every user may have one, as root of a user namespace.
+/// A qqmgr in its own pid namespace. Every user may have one, as root of a user namespace.
 fn elsewhere(lab: &Lab, line: &str) -> Run {
     let own = ["--map-root-user", "--pid", "--fork", "--mount-proc", env!("CARGO_BIN_EXE_qqmgr")];
     lab.program("unshare").args(own).args(line.split(' '))
@@ -23,13 +23,13 @@ fn a_vm_of_another_pid_namespace_is_left_alone() {
     let json = elsewhere(&lab, "stop a --json").run().code(4).json();
     assert_eq!(json["error"]["code"], "vm_elsewhere");
     elsewhere(&lab, "gc").run().code(4);
-    // Nothing of it was touched.
+    // The VM was not touched.
     lab.status_is_true("a");
     lab.qqmgr("monitor a info status").run().code(0);
     lab.qqmgr("stop a --force").run().code(0);
 }
 
-/// A lease that can't end its VM, as somebody has put another pidfile in place.
+/// A lease that can't end its VM, because the pidfile was replaced.
 #[test]
 fn a_keeper_that_fails_is_heard_of() {
     let lab = Lab::new(&(vm("a", NO_GUEST) + &vm("b", NO_GUEST)));
@@ -46,7 +46,7 @@ fn a_keeper_that_fails_is_heard_of() {
     });
     assert!(noted.ends_with("VM `a` runs in another container or pid namespace"), "{noted}");
     drop(there);
-    // What is left is that of `b`, by its launch record.
+    // What remains is the VM `b`, found by its launch record.
     until("all the others are gone", || (lab.processes().len() == 1).then_some(()));
     std::fs::remove_file(lab.vm_file("a", "pid")).unwrap();
     let text = lab.qqmgr("status a").run().code(0).text();
@@ -64,7 +64,7 @@ fn a_console_that_is_held_elsewhere() {
     let holder =
         || std::fs::read_to_string(&lock).is_ok_and(|pid| pid.trim() == held.pid().to_string());
     until("it is attached", || holder().then_some(()));
-    // There the VM itself can't be seen either, and nobody waits for ever.
+    // The VM itself can't be seen there either, and no command waits forever.
     elsewhere(&lab, "console a --force").run().code(4).stdout("");
     drop(held);
     lab.qqmgr("kill a").run().code(0);

@@ -1,4 +1,4 @@
-//! VMs whose runtime directory was removed while they ran, as `git clean -fdx` does.
+//! VMs whose runtime directory was removed while they ran, for example by `git clean -fdx`.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use std::fs;
@@ -7,7 +7,7 @@ const REMOVED: &str = "VM `a` is running (pid [PID]), but its runtime directory 
 const HINT: &str = "hint: nothing else can be done with it: qqmgr stop a\n";
 const NOTE: &str = "a: its runtime directory was removed, and its QMP socket with it\n";
 
-/// A VM that runs and whose directory is gone.
+/// A running VM whose directory is gone.
 fn orphaned(script: &str) -> Lab {
     let lab = Lab::new(&fake_qemu("a", script));
     lab.qqmgr("start a").run().code(0);
@@ -91,17 +91,17 @@ fn git_leaves_its_directory_alone() {
     let lab = Lab::new(&vm("a", "-nonsense"));
     lab.qqmgr("start a").run().code(1);
     assert_eq!(lab.read(".qqmgr/.gitignore"), "*\n");
-    // What the user has made of it stays.
+    // The user's own version stays.
     lab.write(".qqmgr/.gitignore", "vm.*\n");
     lab.qqmgr("start a").run().code(1);
     assert_eq!(lab.read(".qqmgr/.gitignore"), "vm.*\n");
-    // A directory that holds more than VMs gets none.
+    // A directory that contains more than VMs gets none.
     lab.write("other.toml", vm("a", "-nonsense"));
     lab.qqmgr("-c other.toml start a").run().code(1);
     assert!(!lab.path(".gitignore").exists());
 }
 
-/// Others have QEMU's words on their command lines: strace, timeout, ssh, a shell.
+/// Other programs have QEMU's words on their command lines: strace, timeout, ssh, a shell.
 #[test]
 fn a_stranger_with_its_words_is_left_alone() {
     let lab = Lab::new(&vm("a", NO_GUEST));

@@ -1,15 +1,15 @@
-//! The runtime directory belongs to the user alone.
+//! Only the user can access the runtime directory.
 
 use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-/// Every entry below a directory that is not the user's alone.
+/// Every entry below a directory that other users can access.
 fn open_to_others(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
-        // A process that ends takes its socket along.
+        // A process that ends removes its socket.
         let Ok(metadata) = entry.path().symlink_metadata() else { continue };
         if metadata.mode() & 0o077 != 0 {
             found.push(format!("{:?} {:o}", entry.path(), metadata.mode()));
@@ -117,7 +117,7 @@ fn somebody_elses_is_refused() {
         std::os::unix::fs::chown(lab.vm_file("a", ""), Some(12345), Some(12345)).unwrap();
         return assert_refused(&lab, "belongs to the user with id 12345");
     }
-    // Only root can give a directory away; but in a user namespace of ours, root's is nobody's.
+    // Only root can give a directory away; but in our user namespace, root's files are nobody's.
     let line = "mount --bind /usr .qqmgr/vm.a && exec \"$0\" start a";
     let unshare = ["-rm", "sh", "-c", line, env!("CARGO_BIN_EXE_qqmgr")];
     let refused = lab.program("unshare").args(unshare).run();

@@ -1,4 +1,4 @@
-//! Many qqmgrs on one VM: never two QEMUs, never a lost one.
+//! Many qqmgrs on one VM: never two QEMUs, never a lost QEMU.
 
 use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ pub fn at_once(lab: &Lab, lines: &[&str]) -> Vec<Outcome> {
 }
 
 /// Looks for two living QEMUs while `work` goes on. Two that are seen in each of two looks have
-/// lived at the same time, between the looks.
+/// been alive at the same time, between the looks.
 fn never_two<T>(lab: &Lab, work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -65,7 +65,7 @@ fn fifty_stops_at_once_are_one_stop() {
 
 #[test]
 fn a_dozen_statuses_at_once_wait_for_their_turn() {
-    // QEMU serves one client at a time and lets one wait: all others are turned away at first.
+    // QEMU serves one client at a time and lets one wait: all others are refused at first.
     let lab = Lab::running();
     for outcome in at_once(&lab, &["status a --json"; 12]) {
         assert_eq!(outcome.code(0).stderr("").json()["state"], "running", "{outcome}");
@@ -80,7 +80,7 @@ fn start_against_stop() {
         never_two(&lab, || {
             for _round in 0..6 {
                 for outcome in at_once(&lab, &both) {
-                    // A stop may meet QEMU while it comes up, which the start then says.
+                    // A stop may end QEMU while it comes up, and then the start says so.
                     if outcome.code != 0 {
                         assert!(outcome.command.contains(" start "), "{outcome}");
                         outcome.expect(1, "", "error: VM `a` was stopped while it started\n");
@@ -118,8 +118,8 @@ fn status_and_list_beside_a_start_and_a_stop() {
             let lines = [last, "status a", "list", "status a", "list", "status a"];
             for outcome in at_once(&lab, &lines) {
                 outcome.code(0);
-                // A list waits for one VM less than a second, and says so; a busy machine may take
-                // that to bring it up.
+                // A list waits less than a second for one VM, and says so; a busy machine may take
+                // that long to bring the VM up.
                 if !outcome.command.ends_with(" list") {
                     outcome.stderr("");
                 }

@@ -1,4 +1,4 @@
-//! `restart`: stop and start again as before, or a reset in place.
+//! `restart`: stop and start again with the same arguments, or a reset of the machine.
 
 use crate::events::{Listener, Qmp};
 use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, guest_file, guest_vm, until, vm};
@@ -17,7 +17,7 @@ fn with_the_arguments_that_it_was_started_with() {
     assert_ne!(vec![after[0].pid], before);
     assert_eq!(after[0].args[after[0].args.len() - 3..], ["-name", "my vm", "-S"]);
     lab.qqmgr("kill a").run().code(0);
-    // Even of one that is stopped: it is the last start that counts.
+    // This also works for a stopped VM: its last start counts.
     lab.qqmgr("restart a").run().expect(
         0,
         "a: started (pid [PID]), SSH on port [PORT]\n",
@@ -152,13 +152,13 @@ fn its_lease_goes_on() {
     assert_eq!(after["expires_at"], before["expires_at"]);
     assert_eq!(after["owner"], before["owner"]);
     assert_eq!(after["vm"]["pid"], lab.qemus()[0]);
-    // A config that became wrong changes nothing.
+    // A config with new errors changes nothing.
     let config = lab.read("qqmgr.toml");
     lab.write("qqmgr.toml", config.replace("cmd = []", "cmd = ['{{.nothing}}']"));
     lab.qqmgr("restart a").run().code(3);
     assert_eq!(lease(), after);
     lab.write("qqmgr.toml", config);
-    // Of one that has ended there is no lease to go on.
+    // A VM that has ended has no lease to keep.
     owner.kill().unwrap();
     owner.wait().unwrap();
     until("nobody is left", || lab.processes().is_empty().then_some(()));
@@ -213,7 +213,7 @@ fn a_reset_in_place() {
     });
     drop(qmp);
     let boots = || lab.read(".qqmgr/vm.a/serial").matches("qqmgr guest: ready").count();
-    // The firmware adds resets of its own.
+    // The firmware causes resets of its own.
     let ours = |event: &Value| event["data"]["reason"] == "host-qmp-system-reset";
     let resets = || listener.events().iter().filter(|event| ours(event)).count();
     assert_eq!((boots(), resets()), (1, 0));
@@ -234,7 +234,7 @@ fn a_reset_in_place() {
 fn a_reset_is_waited_for() {
     let lab = Lab::new(&guest_vm("a"));
     lab.qqmgr("start a --wait").run().code(0);
-    // A panic of the boot before is none of this one's.
+    // A panic in the previous boot does not count for this one.
     lab.qqmgr("ssh a 'echo Kernel panic - not syncing: before >/dev/ttyS0'").run().code(0);
     let timeline = || lab.qqmgr("timeline a --json").run().code(0).json();
     let before = timeline();
@@ -248,7 +248,7 @@ fn a_reset_is_waited_for() {
     let key = |key: &str| (before[key].as_f64().unwrap(), after[key].as_f64().unwrap());
     assert!(key("spawned_at").0 + key("ssh").0 < key("spawned_at").1, "{before} {after}");
     assert!(key("ssh").1 > 0.0 && key("serial").1 > 0.0, "{after}");
-    // What the boot before has said does not hold for this one.
+    // The previous boot's output does not count for this one.
     let stale = lab.qqmgr("wait a --for 'serial:panic - not syncing' --timeout 500ms").run();
     stale.code(5);
     lab.qqmgr("restart a --reset").run().ok("a: reset (pid [PID])\n");

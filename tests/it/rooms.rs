@@ -1,11 +1,11 @@
-//! The house itself: a room of the source uses only rooms below it, and no file one that uses it.
+//! The layers of the source: a room uses only rooms below it, and no two files use each other.
 
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, each above all that it uses.
+/// The rooms, each above all rooms that it uses.
 const ROOMS: [&str; 20] = [
     "text",
     "error",
@@ -35,7 +35,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(below).filter(|path| !path.ends_with("tests.rs")).collect()
 }
 
-/// What a file says, without its comments and its tests.
+/// The code of a file, without its comments and its tests.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();

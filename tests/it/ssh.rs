@@ -1,4 +1,4 @@
-//! `ssh`: OpenSSH as it is, on a real guest.
+//! `ssh`: the real OpenSSH, on a real guest.
 
 use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
 use crate::races::at_once;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What OpenSSH takes for the home directory, whatever `$HOME` says.
+/// What OpenSSH uses as home directory, whatever `$HOME` says.
 fn known_hosts() -> Option<Vec<u8>> {
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
     std::fs::read(home.join(".ssh/known_hosts")).ok()
@@ -49,7 +49,7 @@ fn as_after_a_host_name() {
     no_orphans(&lab);
 
     lab.qqmgr("stop a").run().code(0);
-    // That ends the master.
+    // This ends the master.
     lab.nobody_is_left();
     assert_eq!(known_hosts(), known, "~/.ssh/known_hosts was touched");
 }
@@ -82,7 +82,7 @@ fn a_forwarded_port(lab: &Lab) {
     let mut forward = spawn(port);
     let greeting = until("the port is forwarded", || {
         if forward.try_wait().unwrap().is_some() {
-            // Another test has the port by now.
+            // Another test has taken the port by now.
             port = free_port();
             forward = spawn(port);
         }
@@ -97,7 +97,7 @@ fn a_forwarded_port(lab: &Lab) {
     until("the port is free again", || TcpListener::bind(("127.0.0.1", port)).ok());
 }
 
-/// A guest that has another host key than the one remembered is reached without a word.
+/// A guest with another host key than the known one is reached without a question.
 fn another_host_key(lab: &Lab) {
     let (code, _) = ssh_control(lab, "exit");
     assert_eq!(code, 0);
@@ -112,7 +112,7 @@ fn another_host_key(lab: &Lab) {
 static CLIENTS: AtomicUsize = AtomicUsize::new(0);
 static MOST_CLIENTS: AtomicUsize = AtomicUsize::new(0);
 
-/// A server that is too busy to greet, and counts those that wait for it.
+/// A server that is too busy to greet, and counts the clients that wait for it.
 fn busy_server(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let serve = |mut client: TcpStream| {
@@ -128,8 +128,8 @@ fn busy_server(port: u16) {
     });
 }
 
-/// A server has few places for clients that are not logged in (`MaxStartups`): however many wait
-/// for a login, one at a time takes some.
+/// A server has few places for clients that are not logged in (`MaxStartups`): even if many
+/// commands wait for a login, only one at a time uses some.
 #[test]
 fn many_that_wait_take_few_connections() {
     let port = free_port();
@@ -140,11 +140,11 @@ fn many_that_wait_take_few_connections() {
         outcome.code(5);
     }
     let most = MOST_CLIENTS.load(Ordering::SeqCst);
-    // Those of one that ends are still there when the next one's first come.
+    // The connections of one that ends are still there when the next one's first arrive.
     assert!((1..=8).contains(&most), "{most} connections at once");
 }
 
-/// What a guest says to each login need not have an end.
+/// A guest may answer each login with endless output.
 #[test]
 fn what_ssh_says_without_end_is_not_kept() {
     let lab = Lab::new(&vm("a", NO_GUEST).replace("port = 2222", "port = 2222, HostName = 'h'"));
@@ -163,7 +163,7 @@ fn what_ssh_says_without_end_is_not_kept() {
     lab.qqmgr("stop a --force").run().code(0);
 }
 
-/// Where ssh can't take qqmgr's place it ends with qqmgr.
+/// When ssh can't replace qqmgr's process, it ends with qqmgr.
 fn no_orphans(lab: &Lab) {
     let sessions = || {
         let processes = lab.processes().into_iter();
@@ -172,12 +172,12 @@ fn no_orphans(lab: &Lab) {
     let mut json = lab.qqmgr("--json ssh a 'sleep 77'").in_pipe();
     until("qqmgr and ssh run", || (sessions() == 2).then_some(()));
     json.signal(Signal::TERM);
-    // Once it is connected, ssh catches the signal and says 255.
+    // Once it is connected, ssh catches the signal and exits with 255.
     let code = json.ends();
     assert!([128 + Signal::TERM.as_raw(), 255].contains(&code), "{code}");
     until("ssh has ended", || (sessions() == 0).then_some(()));
 
-    // A login that takes as long as an agent that never answers.
+    // A login that waits for an agent that never answers.
     let agent = UnixListener::bind(lab.path("agent")).unwrap();
     agent.set_nonblocking(true).unwrap();
     let options = format!("ControlPath = \"none\"\nIdentityAgent = {:?}\n", lab.path("agent"));
@@ -243,7 +243,7 @@ fn the_users_options_win() {
                ControlPath = \"none\"\n"),
     );
     lab.qqmgr("start b").run().code(0);
-    // Without a server behind the port nothing but the config is read.
+    // Without a server behind the port, ssh only reads its config.
     lab.qqmgr("ssh b -o ConnectTimeout=1 -o LogLevel=QUIET true").run().code(255);
     let config = lab.vm_file("b", "ssh.conf").display().to_string();
     let settings = lab.program("ssh").args(["-F", &config, "-G", "b"]).run().code(0).text();
@@ -263,7 +263,7 @@ fn the_users_options_win() {
     assert!(!settings.contains("\ncontrolpath "), "`none` is no path\n{settings}");
 }
 
-/// ssh would look for the variable.
+/// ssh would expand the variable.
 #[test]
 fn a_directory_whose_name_has_a_variable_in_it() {
     let lab = Lab::empty();

@@ -59,7 +59,7 @@ fn plain_ssh_reaches_the_guest_over_the_shared_connection() {
     let config = lab.qqmgr("ssh-config a").run().code(0).text();
     lab.write("config", config);
     lab.program("ssh").args(["-F", "config", "a", "echo", "reached"]).run().ok("reached\n");
-    // The master is the one that `qqmgr ssh` uses, and `stop` ends it.
+    // `qqmgr ssh` uses the same master, and `stop` ends it.
     lab.program("ssh").args(["-F", "config", "-O", "check", "a"]).run().code(0);
     lab.program("ssh").args(["-F", ".qqmgr/vm.a/ssh.conf", "-O", "check", "a"]).run().code(0);
     lab.qqmgr("stop a").run().code(0);

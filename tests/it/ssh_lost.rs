@@ -1,5 +1,5 @@
-//! Connections that the guest knows nothing of any more: it was reset, put back to a snapshot, or
-//! is gone; and sessions of one that stands still.
+//! Connections that the guest no longer knows: it was reset, restored from a snapshot, or is gone;
+//! and sessions of a paused guest.
 
 use crate::harness::{Lab, guest_vm};
 use std::time::{Duration, Instant};
@@ -26,15 +26,15 @@ fn the_guest_is_put_back_reset_and_gone() {
         "wait a --for ssh",
         "wait a --for file:/etc/hostname",
     ] {
-        // There is a connection to be lost.
+        // This makes a connection that can be lost.
         lab.qqmgr("ssh a true").run().ok("");
         lab.qqmgr("monitor a loadvm s").run().code(0);
-        // Without a new one this would take minutes, and the test with it.
+        // Without a new connection this would take minutes, and the test with it.
         let begun = Instant::now();
         lab.qqmgr(line).run().code(0).stderr("");
         assert!(begun.elapsed() < Duration::from_secs(60), "{line}: {:?}", begun.elapsed());
     }
-    // No session hangs that has the guest go without a word.
+    // No session hangs when its guest goes without a word.
     for (line, what) in [
         ("ssh a reboot -f", "the guest was reset"),
         ("ssh a -S none poweroff -f", "the guest powered down"),
@@ -55,12 +55,12 @@ fn a_session_of_a_guest_that_stands_still_ends_when_it_is_told_to() {
     lab.qqmgr("start a --wait").run().code(0);
     lab.qqmgr("ssh a true").run().ok("");
     lab.qqmgr("monitor a stop").run().code(0);
-    // Whoever reads the pipe sees its end.
+    // The reader of the pipe sees its end.
     let line = "{ timeout 1 \"$0\" ssh a true; echo $?; } | cat";
     let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
     let told = "a: its state is `paused`; `qqmgr monitor a cont` resumes it\n";
     outcome.expect(0, "124\n", told);
-    // The shared connection goes on with the guest.
+    // The shared connection works again when the guest resumes.
     lab.qqmgr("monitor a cont").run().code(0);
     lab.qqmgr("ssh a true").run().ok("");
     lab.qqmgr("stop a --force").run().code(0);

@@ -1,4 +1,4 @@
-//! Options that ssh refuses and keys that it can't use: found before a launch, and while waiting
+//! Options that ssh refuses and keys that it can't use: found before a launch, and during a wait
 //! for a login that can't succeed.
 
 use crate::harness::{Lab, NO_GUEST, guest_file, guest_vm, vm};
@@ -18,7 +18,7 @@ error: VM `a`: ssh refuses `serveraliveinterval`: invalid time value.
   |                                                                     ^^^^^^^
 ";
 
-/// No guest, and so nobody to log in to: what waits for that fails by the options alone.
+/// A VM without a guest, so no login is possible: a wait for one fails by the options alone.
 fn refused() -> Lab {
     let forward = "-boot n -nic user,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
     let own = "SendEnv = ['A'], serveraliveinterval = [\"5\", \"often\"]";
@@ -55,13 +55,13 @@ fn a_guest_that_wants_a_key_which_is_not_there() {
     assert!(message.contains("Permission denied"), "{json}");
     assert_eq!(json["error"]["location"]["line"], 11);
     lab.nobody_is_left();
-    // One that is there is enough.
+    // One key that exists is enough.
     let both = format!("IdentityFile = ['no-key', {}]", key.split_once(" = ").unwrap().1);
     lab.write("qqmgr.toml", config.replace(&key, &both));
     lab.qqmgr("run a -- true").run().ok("");
 }
 
-/// Makes the guest's key one of the laboratory's, with this mode.
+/// Copies the guest's key into the laboratory, with this mode.
 fn key_with_mode(lab: &Lab, mode: u32) {
     let key = lab.write("key", std::fs::read(guest_file("id_ed25519")).unwrap());
     std::fs::set_permissions(key, Permissions::from_mode(mode)).unwrap();

@@ -4,7 +4,7 @@ use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, symlink};
 
-/// What needs a connection of its own gets that, unless it is said what is to be shared.
+/// A session that needs its own connection gets one, unless the user says what to share.
 #[test]
 fn options_that_a_shared_connection_does_not_heed() {
     let lab = Lab::running();
@@ -61,7 +61,7 @@ fn nobody_gets_in_over_the_connection_of_another() {
     let config = guest_vm("a") + "ControlPersist = \"yes\"\n";
     let lab = Lab::new(&config);
     lab.qqmgr("start a --wait").run().code(0);
-    // A server that is busy may hang up on a new connection before it says anything.
+    // A busy server may close a new connection before it sends anything.
     let denied = |line: &str| {
         until("the login is denied", || {
             let outcome = lab.qqmgr(line).run();
@@ -80,7 +80,7 @@ fn nobody_gets_in_over_the_connection_of_another() {
     assert_eq!(lab.qqmgr("ssh a 'echo $SSH_CONNECTION'").run().code(0).text(), first);
     plain("nobody@a").code(255).stdout("");
 
-    // Another config is another way in.
+    // Another config gets another connection.
     lab.write("qqmgr.toml", config.replace("\"root\"", "\"nobody\""));
     denied("ssh a true");
     lab.qqmgr("wait a --for ssh --timeout 1s").run().code(5).stdout("");
@@ -91,7 +91,7 @@ fn nobody_gets_in_over_the_connection_of_another() {
     lab.write("qqmgr.toml", &config);
     assert_eq!(lab.qqmgr("ssh a 'echo $SSH_CONNECTION'").run().code(0).text(), first);
 
-    // All of them end with the boot that they lead to, though they would stay for ever.
+    // All of them end with the boot that they belong to, though they would stay forever.
     let masters = || {
         let is_master = |arg: &String| arg.starts_with("ssh: ") && arg.contains("[mux]");
         let processes = lab.processes().into_iter();

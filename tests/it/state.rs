@@ -1,4 +1,4 @@
-//! What a VM is doing, as `status`, `list` and every verb that needs the guest tell it.
+//! What a VM is doing, in `status`, `list` and every verb that needs the guest.
 
 use crate::harness::{Lab, NO_GUEST, until, vm};
 use serde_json::Value;
@@ -7,7 +7,7 @@ fn state(lab: &Lab) -> Value {
     lab.qqmgr("status a --json").run().code(0).stderr("").json()["state"].clone()
 }
 
-/// Waits for a state, as nobody says when the firmware is ready for what leads to it.
+/// Waits for a state: nothing reports when the firmware is ready for what leads to it.
 #[track_caller]
 fn comes_to(lab: &Lab, wanted: &str, command: &str) {
     until(wanted, || {
@@ -74,7 +74,7 @@ fn of_a_kernel_that_panics_on_its_console() {
     let text = lab.qqmgr("list").run().code(0).text();
     assert!(text.lines().next().unwrap().ends_with("NOTE"), "{text}");
     assert!(text.trim_end().ends_with("  2222  no init"), "{text}");
-    // The next boot has not panicked, whoever has reset the machine.
+    // The next boot has not panicked, whatever reset the machine.
     lab.qqmgr("monitor a system_reset").run().code(0);
     until("it is reset", || (state(&lab) == "running").then_some(()));
     say("Linux version 6\n");
@@ -83,7 +83,7 @@ fn of_a_kernel_that_panics_on_its_console() {
     assert_eq!(state(&lab), "paused");
 }
 
-/// The guest is not asked, and so not waited for.
+/// The guest is not asked, so nothing waits for it.
 #[test]
 fn no_login_is_tried_in_silence() {
     let lab =

@@ -80,7 +80,7 @@ fn a_lease() {
 #[test]
 fn one_that_is_being_stopped() {
     let lab = Lab::running();
-    // There is no guest to power down, so that it takes its time.
+    // No guest powers down, so the stop takes its time.
     let mut stop = lab.qqmgr("stop a --timeout 50s").spawn();
     let stopping = || lab.qqmgr("status a --json").run().code(0).json()["stopping"] == true;
     until("it is being stopped", || stopping().then_some(()));
@@ -88,7 +88,7 @@ fn one_that_is_being_stopped() {
     assert!(text.starts_with("a: running, being stopped\n"), "{text}");
     let text = lab.qqmgr("list").run().code(0).text();
     assert!(text.contains("\na     stopping  "), "{text}");
-    // A stop that was killed does not stop it any more.
+    // A stop that was killed no longer stops the VM.
     stop.kill().unwrap();
     stop.wait().unwrap();
     assert!(!stopping());
@@ -115,7 +115,7 @@ fn a_pid_of_somebody_else_is_a_stopped_vm() {
 
 #[test]
 fn a_live_pid_that_is_qemus_own_is_asked_of_the_lock_alone() {
-    // The number in the file says nothing: the lock does.
+    // The number in the file proves nothing; the lock does.
     let lab = Lab::running();
     let [pid] = lab.qemus()[..] else { panic!("{:?}", lab.qemus()) };
     let file = std::fs::OpenOptions::new().write(true).open(lab.vm_file("a", "pid")).unwrap();

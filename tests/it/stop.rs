@@ -1,4 +1,4 @@
-//! `stop`: the ladder, what it says and what stays.
+//! `stop`: its steps, its messages and the files that stay.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
 use std::fs;

@@ -1,9 +1,9 @@
-//! VMs that were renamed in the config, or removed from it, while they run.
+//! VMs that were renamed in the config, or removed from it, while they were running.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use rustix::process::Signal;
 
-/// A VM `old` that the config had until now.
+/// A VM `old` that the config has just stopped defining.
 fn renamed() -> Lab {
     let lab = Lab::new(&vm("old", NO_GUEST).replace("2222", "2222, User = 'nobody'"));
     lab.qqmgr("start old").run().code(0);
@@ -25,7 +25,7 @@ fn a_vm_that_the_config_has_no_more() {
     assert!(text.contains("\n  note     the config no longer has it\n"), "{text}");
     lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\nnot in the config, but running: old\n");
     assert_eq!(lab.qqmgr("gc --json").run().code(0).json()["unconfigured"][0], "old");
-    // What reaches one VM reaches the other.
+    // The verbs work on this VM as on any other.
     lab.qqmgr("wait old --for running").run().ok("old: after [SECONDS]: running\n");
     lab.qqmgr("monitor old info name").run().code(0);
     lab.qqmgr("events old --all --timeout 0").run().code(0);
@@ -33,12 +33,12 @@ fn a_vm_that_the_config_has_no_more() {
     lab.qqmgr("serial old").run().ok("");
     let block = lab.qqmgr("ssh-config old").run().code(0).text();
     assert!(block.starts_with("Host old\n  Port 2222\n  User nobody\n"), "{block}");
-    // It can be ended, but not begun.
+    // It can be stopped, but not started.
     lab.qqmgr("start old").run().code(4).stdout("");
     lab.qqmgr("restart old").run().code(4).stdout("");
     assert_eq!(lab.qemus().len(), 1);
     lab.qqmgr("stop old --force").run().ok("old: stopped (pid [PID]) after [SECONDS]: QMP quit\n");
-    // What has ended is no VM any more.
+    // Once it has ended, it is no longer listed.
     assert_eq!(lab.qqmgr("list").run().code(0).text().lines().count(), 2);
     for verb in ["stop", "kill", "status"] {
         lab.qqmgr(&format!("{verb} old")).run().code(4).stdout("");
@@ -103,7 +103,7 @@ fn vms_of_a_config_that_has_become_wrong() {
     assert!(lab.processes().is_empty(), "{:?}", lab.processes());
     lab.qqmgr("stop --all").run().expect(0, "", &wrong("warning"));
     lab.qqmgr("stop a").run().expect(0, "a: is not running\n", &wrong("warning"));
-    // Whether there is such a VM only the config could tell.
+    // Only the config could tell whether this VM exists.
     lab.qqmgr("stop d").run().expect(3, "", &wrong("error"));
     lab.qqmgr("stop a -c other.toml").run().code(3);
 }

@@ -1,4 +1,4 @@
-//! `timeline`: when the boot passed what, and `--max` as a check.
+//! `timeline`: when the boot passed its milestones, and `--max` as a check.
 
 use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
 
@@ -24,7 +24,7 @@ fn never_started_and_nothing_seen() {
 
 #[test]
 fn of_a_real_boot() {
-    // Without `quiet`, there is a kernel's first line.
+    // Without `quiet`, the kernel's first line is printed.
     let lab = Lab::new(&guest_vm("a").replace(" quiet", ""));
     lab.qqmgr("start a --wait").run().code(0);
     let json = lab.qqmgr("timeline a --json").run().code(0).json();

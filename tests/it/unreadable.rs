@@ -1,4 +1,4 @@
-//! What is there but can't be read is an error, and never taken for nothing.
+//! A file that exists but can't be read is an error, and never counts as missing.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, vm};
 use std::fs;
@@ -74,7 +74,7 @@ fn what_a_vm_was_started_with() {
     for line in ["restart a", "restart a --reset", "start a"] {
         lab.qqmgr(line).run().expect(1, "", told);
     }
-    // It may be that of another config file.
+    // It may belong to another config file.
     lab.write("qqmgr.toml", "");
     for line in ["list", "gc", "stop --all", "stop a"] {
         lab.qqmgr(line).run().expect(1, "", told);

@@ -87,7 +87,7 @@ fn arguments_need_not_be_text() {
     }
     let json = lab.qqmgr("--json start").args([no_text()]).run().code(2).stderr("").json();
     assert_eq!(json["error"]["code"], "usage");
-    // Files and the guest's commands are bytes.
+    // Files and the guest's commands are bytes, not text.
     for line in ["ssh a", "put a x", "get a x", "run b --", "run b --put"] {
         let word = OsString::from_vec(b"\xff:\xff".into());
         lab.qqmgr(line).args([word]).run().code(125).stdout("");

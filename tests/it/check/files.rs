@@ -1,4 +1,4 @@
-//! Files and disk images, as `check` sees them.
+//! What `check` says about files and disk images.
 
 use super::{elsewhere, findings};
 use crate::harness::{Lab, NO_GUEST};
@@ -115,7 +115,7 @@ fn flash_to_copy() {
     );
 }
 
-/// What `check` says of locks has to be what QEMU does.
+/// `check` must say about locks what QEMU does about them.
 #[test]
 fn images_in_use() {
     let drive =
@@ -204,7 +204,7 @@ fn images_as_the_image_tool_sees_them() {
              give each VM a copy, or make it read-only with `readonly=on`",
         ]
     );
-    // A tool that is not there keeps nobody from anything, unless it was asked for.
+    // A missing tool does no harm, unless the config names it.
     lab.write(
         "qqmgr.toml",
         format!("[qemu]\nimg = 'no-img'\n{}", elsewhere("c", &drives[..3].join(" "))),

@@ -1,4 +1,4 @@
-//! `check`: what it finds before a launch, and what it does not complain about.
+//! `check`: which faults it finds before a launch, and where it must not complain.
 
 mod files;
 mod shared;
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 /// Options of a VM that has something to boot.
 const BOOTS: &str = "-M q35,accel=tcg -display none -drive file=null-co://,format=raw,if=virtio";
 
-/// A `[vm.NAME]` whose SSH goes elsewhere, so that nothing has to forward it.
+/// A `[vm.NAME]` whose SSH leads elsewhere, so it needs no forward.
 fn elsewhere(name: &str, cmd: &str) -> String {
     format!("[vm.{name}]\ncmd = ['''{cmd}''']\nssh = {{ port = 2222, HostName = 'h' }}\n")
 }
 
-/// The findings of `check --json`, a line each.
+/// The findings of `check --json`, one a line.
 #[track_caller]
 fn findings(outcome: &Outcome) -> Vec<String> {
     let json = outcome.stderr("").json();
@@ -52,7 +52,7 @@ fn nothing_to_complain_about() {
     lab.qqmgr("check a --json --strict")
         .run()
         .ok("{\"findings\":[],\"errors\":0,\"warnings\":0,\"vms\":1}\n");
-    // QEMU thinks so too.
+    // QEMU agrees.
     lab.qqmgr("start a").run().code(0);
     lab.qqmgr("check a").run().ok("1 VM checked: no problems found\n");
 }
@@ -169,7 +169,7 @@ fn a_qemu_that_hangs_dies_or_talks_nonsense() {
         esac"#,
     );
     let start = Instant::now();
-    // What could not be asked was not checked.
+    // Without an answer from QEMU, this is not checked.
     assert_eq!(
         findings(&lab.qqmgr("check --json").run()),
         ["a unknown_option 4:89 QEMU has no option `-foo` | -"]
@@ -213,7 +213,7 @@ fn ports_of_the_host() {
     drop(ours);
     lab.qqmgr("check").run().code(0);
     lab.qqmgr("check --strict").run().code(1);
-    // A running VM's own ports are not taken by somebody else.
+    // A running VM's own ports do not count as taken.
     lab.qqmgr("start a").run().code(0);
     let json = lab.qqmgr("check --json").run().code(0).json();
     assert_eq!((&json["errors"], &json["warnings"]), (&0.into(), &2.into()));

@@ -1,11 +1,11 @@
-//! Which config file is used, and which VM of it.
+//! Which config file a command uses, and which of its VMs.
 
 use super::one_vm;
 use crate::harness::{Lab, vm};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// The directory that `status` says the VM has.
+/// The VM's directory, as `status` shows it.
 fn dir_of(outcome: &crate::harness::Outcome) -> String {
     outcome.code(0).stderr("").json()["dir"].as_str().unwrap().to_owned()
 }
@@ -115,7 +115,7 @@ fn there_is_no_such_vm() {
     lab.qqmgr("list --json").run().ok("[]\n");
 }
 
-/// Whoever could have written it says which programs are run.
+/// Another user who could have written it could run any program.
 #[test]
 fn a_strangers_file_above_is_refused() {
     let lab = Lab::new(&one_vm());
@@ -135,7 +135,7 @@ fn a_strangers_file_above_is_refused() {
     };
     set_mode(0o777);
     refused("others can write in its directory");
-    // There nobody can replace what is not his own.
+    // There only a file's owner can replace it.
     set_mode(0o1777);
     lab.qqmgr("list").cwd("sub").run().code(0);
     set_mode(0o755);

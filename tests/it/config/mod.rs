@@ -1,4 +1,4 @@
-//! What is said about a wrong config file: every error at once, each with its place.
+//! Messages about a wrong config file: every error at once, each with its place.
 
 mod found;
 mod variables;
@@ -41,7 +41,7 @@ fn errors_as_json_have_a_location() {
     );
 }
 
-/// The message, hint, line and column of all that is wrong with a file.
+/// The message, hint, line and column of every error in a file.
 fn wrong(text: impl AsRef<[u8]>) -> Vec<(String, String, [u64; 2])> {
     let lab = Lab::empty();
     lab.write("qqmgr.toml", text);

@@ -1,8 +1,8 @@
-//! Variables of variables: their bounds, and what they may not come to.
+//! Variables in variables: their limits, and values that are refused.
 
 use crate::harness::{Lab, vm};
 
-/// Variables of which each uses the next with `link`, and a VM that uses the first.
+/// Variables that each use the next through `link`, and a VM that uses the first.
 fn chain(links: usize, link: impl Fn(String) -> String) -> Lab {
     let var = |at| format!("v{at} = '{}'\n", link(format!("{{{{.v{}}}}}", at + 1)));
     let vars: String = (1..links).map(var).collect();
@@ -31,7 +31,7 @@ fn variables_in_variables_have_a_depth_that_is_told() {
 
 #[test]
 fn variables_that_double_each_other_come_to_an_end() {
-    // As words, as one word, and as a word that stays empty.
+    // As words, as one word, and as an empty word.
     for (between, last, message) in [
         (" ", "x", "variables put more than 4 MiB into the texts of this VM"),
         ("", "x", "this text is longer than the 128 KiB that an argument can have"),
@@ -56,7 +56,7 @@ fn variables_that_all_use_each_other_are_told() {
         let message = error["message"].as_str().unwrap();
         message.starts_with("variables that use each other in a cycle: .v")
     });
-    // Each use of a variable that is being put in is one.
+    // Each use of a variable while it is being expanded is a cycle.
     assert_eq!((errors.len(), closed.count()), (190, 190), "{json}");
 }
 

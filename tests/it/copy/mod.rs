@@ -91,7 +91,7 @@ fn names(lab: &Lab) {
     }
 }
 
-/// A name that is no text.
+/// A name that is not valid UTF-8.
 fn bytes(lab: &Lab) {
     let name = |start: &str| OsString::from_vec([start.as_bytes(), b"\xff"].concat());
     fs::write(lab.path(name("")), "no text").unwrap();
@@ -103,7 +103,7 @@ fn bytes(lab: &Lab) {
     lab.qqmgr("ssh a cat").args([name("/root/-")]).run().ok("piped");
 }
 
-/// What `get` is given are patterns, what `put` is given is not, and streams never are.
+/// `get` takes patterns, `put` does not, and streams never do.
 fn patterns(lab: &Lab) {
     for (name, pattern) in [("p*", r"p\*"), ("b[1]", r"b\[1\]"), (r"c\d", r"c\\d")] {
         lab.write(name, name);
@@ -116,7 +116,7 @@ fn patterns(lab: &Lab) {
     fs::create_dir(lab.path("all")).unwrap();
     lab.qqmgr("get a '/root/p*' all").run().ok("");
     assert_eq!(fs::read_dir(lab.path("all")).unwrap().count(), 2);
-    // What docs/ssh.md says of a target that is not there.
+    // What docs/ssh.md says about a target that does not exist.
     lab.qqmgr("get a '/root/p*' made").run().ok("");
     assert_eq!(fs::read_dir(lab.path("made")).unwrap().count(), 2);
     lab.qqmgr("get a '/root/p*' all/.").run().ok("");

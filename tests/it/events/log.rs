@@ -1,5 +1,5 @@
-//! The log itself: what happens to it, to those who read it and to QEMU when something is in its
-//! way.
+//! The event log itself: what happens to it, to its readers and to QEMU when files are missing,
+//! wrong or too large.
 
 use super::{Qmp, history};
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
@@ -32,7 +32,7 @@ fn what_has_its_names_already() {
     lab.qqmgr("monitor a stop").run().code(0);
     assert_eq!(history(&lab), ["STOP"]);
     assert_eq!(lab.read("elsewhere"), "precious");
-    // Once QEMU has them open, they are its own.
+    // Once QEMU has opened the files, they can be removed.
     fs::remove_file(lab.vm_file("a", "events.in")).unwrap();
     lab.write(".qqmgr/vm.a/events.in", "");
     lab.qqmgr("monitor a cont").run().code(0);
@@ -55,7 +55,7 @@ fn commands_that_do_not_reach_qemu() {
         let said = "a: QEMU writes no log of its events\n";
         start.join().unwrap().expect(0, "a: started (pid [PID]), SSH on port [PORT]\n", said);
     });
-    // QMP tells what the log does not.
+    // QMP answers what the log does not.
     assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
     lab.qqmgr("wait a --for running").run().code(0);
     lab.qqmgr("events a").run().expect(
@@ -80,14 +80,14 @@ fn a_log_that_ends_in_the_middle_of_a_line() {
     let ended = &lab.qqmgr("status a --json").run().code(0).json()["ended"];
     assert_eq!((&ended["by"], &ended["reason"]), (&"qemu".into(), &"died".into()), "{ended}");
     lab.qqmgr("start a").run().code(0);
-    // Whole lines that are no events are told as a gap, and the state is asked for.
+    // Whole lines that are not events count as a gap, and QMP is asked for the state.
     let log = fs::read_to_string(lab.vm_file("a", "events.out")).unwrap();
     fs::write(lab.vm_file("a", "events.out"), log + "garbage\n").unwrap();
     assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
     assert_eq!(history(&lab), ["-"]);
 }
 
-/// Needs a file system of its own, and so the right to mount one.
+/// Needs its own file system, and the right to mount one.
 #[test]
 fn a_full_disk() {
     let lab = Lab::new(&vm("a", NO_GUEST));

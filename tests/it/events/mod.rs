@@ -1,4 +1,4 @@
-//! `events`: what QEMU tells, to whoever listens, while it happens and afterwards.
+//! `events`: every reader sees every event, while it happens and afterwards.
 
 mod log;
 mod shown;
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Child;
 
-/// A client of the user's own on `qmp.socket`.
+/// A client of the user's, on `qmp.socket`.
 pub struct Qmp(BufReader<UnixStream>);
 
 impl Qmp {
@@ -62,19 +62,19 @@ impl Listener {
         self.events().iter().map(name).collect()
     }
 
-    /// Returns when it has heard this event.
+    /// Returns after it has seen this event.
     #[track_caller]
     pub fn hears(&self, event: &str) {
         until(event, || self.names().contains(&event.to_owned()).then_some(()));
     }
 
-    /// Returns when it follows the log: it watches that, and waits.
+    /// Returns once it follows the log: it watches the log, and waits.
     #[track_caller]
     pub fn follows(&self) {
         until("it follows", || watches(self.child.id()).then_some(()));
     }
 
-    /// Its exit code.
+    /// Waits for it, and returns its exit code.
     #[track_caller]
     pub fn end(mut self) -> i32 {
         until("the listener ends", || self.child.try_wait().unwrap()).code().unwrap()

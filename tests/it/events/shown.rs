@@ -1,4 +1,4 @@
-//! What `events` prints, and how it ends.
+//! What `events` prints, and what ends it.
 
 use super::{Listener, Qmp, history, name};
 use crate::harness::{Lab, NO_GUEST, until, vm};
@@ -35,7 +35,7 @@ fn several_listeners_hear_the_same_to_the_end() {
 fn the_past_of_a_vm_that_runs_and_of_one_that_has_ended() {
     let lab = Lab::running();
     Qmp::open(&lab).run(&["stop", "system_reset"]);
-    // It resets some time after it has said that it will.
+    // The reset comes some time after QEMU has announced it.
     until("it is reset", || (history(&lab) == ["STOP", "RESET"]).then_some(()));
     let last = |options: &str| {
         let outcome = lab.qqmgr(&format!("events a --json --timeout 0 {options}")).run();
@@ -48,7 +48,7 @@ fn the_past_of_a_vm_that_runs_and_of_one_that_has_ended() {
     assert_eq!(last("-n 0"), [""; 0]);
     assert_eq!(last(""), [""; 0]);
     lab.qqmgr("events a --all -n 1").run().code(2);
-    // It goes on from there.
+    // It continues after that.
     let listener = Listener::start(&lab, "out", "--all");
     listener.hears("RESET");
     lab.qqmgr("stop a --force").run().code(0);
@@ -62,7 +62,7 @@ fn the_past_of_a_vm_that_runs_and_of_one_that_has_ended() {
     assert_eq!(last("-n 1"), ["SHUTDOWN"]);
     let said = "error: VM `a` is not running: it was stopped\nhint: start it: qqmgr start a\n";
     lab.qqmgr("events a").run().expect(4, "", said);
-    // The next life has a log of its own, and the one before stays for as long.
+    // The next life has its own log, and the old one is kept during that life.
     let before = lab.read(".qqmgr/vm.a/events.out");
     lab.qqmgr("start a").run().code(0);
     assert_eq!(history(&lab), [""; 0]);
@@ -109,7 +109,7 @@ fn a_line_for_people() {
     let millis = shutdown["timestamp"]["microseconds"].as_u64().unwrap() / 1000;
     let seconds = shutdown["timestamp"]["seconds"].as_u64().unwrap() + 2 * 3600;
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    // By a rule, and by a name in the system's database.
+    // By a rule, and by a name from the system's database.
     lab.write("zones/Test/Two", two_hours_east());
     for zone in ["UTC-2", "Test/Two"] {
         let events = lab.qqmgr("events a -n 1").env("TZDIR", lab.path("zones")).env("TZ", zone);
@@ -125,11 +125,11 @@ fn a_line_for_people() {
 fn two_hours_east() -> Vec<u8> {
     let mut header = b"TZif2".to_vec();
     header.extend([0; 15]);
-    // How many of each there are: one type of local time, whose name has four bytes.
+    // The number of each: one type of local time, whose name has four bytes.
     [0_u32, 0, 0, 0, 1, 4].iter().for_each(|count| header.extend(count.to_be_bytes()));
     let mut times = 7200_i32.to_be_bytes().to_vec();
     times.extend(b"\0\0TWO\0");
-    // Once for readers of 32 bits and once for others, who take the rule at the end.
+    // Once for 32-bit readers and once for the others, who use the rule at the end.
     [&header[..], &times, &header, &times, b"\nTWO-2\n"].concat()
 }
 

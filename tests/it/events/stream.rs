@@ -1,4 +1,4 @@
-//! The same for Rust programs: `qqmgr::events`.
+//! The events for Rust programs: `qqmgr::events`.
 
 use super::Qmp;
 use crate::harness::{Lab, fake_qemu};
@@ -10,7 +10,7 @@ fn instance(lab: &Lab) -> qqmgr::config::Instance {
     config.instance("a").unwrap()
 }
 
-/// QEMU resets some time after it has said that it will.
+/// QEMU resets some time after it has announced that.
 async fn next_but_reset(stream: &mut EventStream) -> String {
     loop {
         match stream.next().await.unwrap().unwrap() {
@@ -46,7 +46,7 @@ async fn one_that_reads_late_misses_nothing() {
         assert_eq!(next_but_reset(&mut late).await, "STOP");
         assert_eq!(next_but_reset(&mut late).await, "RESUME");
     }
-    // A wait that is given up loses nothing.
+    // A cancelled wait loses nothing.
     loop {
         tokio::select! {
             event = late.next() => break assert!(event.unwrap().is_some()),
@@ -59,13 +59,13 @@ async fn one_that_reads_late_misses_nothing() {
     assert!(late.next().await.unwrap().is_none());
 }
 
-/// A log that no reader of qqmgr's has kept short is cut as it is read, and readers say where.
+/// A log that grows too long is cut as it is read, and readers report the gap.
 #[tokio::test]
 async fn a_log_that_grows_too_long_is_cut_behind_its_reader() {
     let lab = Lab::new(&fake_qemu("a", "storm=300000"));
     lab.qqmgr("start a").run().code(0);
     let mut first = subscribe(&instance(&lab)).unwrap();
-    // It does so before it answers the next.
+    // QEMU writes the events before it replies to the next command.
     Qmp::open(&lab).run(&["x-storm", "query-status"]);
     let on_disk = || {
         use std::os::unix::fs::MetadataExt;
@@ -84,7 +84,7 @@ async fn a_log_that_grows_too_long_is_cut_behind_its_reader() {
         }
     }
     assert!(on_disk() < 10 << 20, "{}", on_disk());
-    // What is left is whole, to its end, and who comes too late is told what is missing.
+    // The rest is complete to its end, and a late reader is told what is missing.
     let mut late = history(&instance(&lab)).unwrap();
     let (mut missing, mut next) = (0, 0);
     while next < 300_000 {

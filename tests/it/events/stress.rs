@@ -1,4 +1,4 @@
-//! `events` under stress: many listeners that come and go, and more events than anybody can read.
+//! `events` under stress: many listeners that come and go, and more events than they can read.
 
 use super::{Listener, Qmp};
 use crate::harness::{Lab, fake_qemu};
@@ -33,7 +33,7 @@ fn a_hundred_thousand_events_and_three_slow_readers() {
     lab.qqmgr("stop a").run().code(0);
 }
 
-/// The slowest `status` is printed, for those who measure.
+/// Prints the slowest `status`, for measurements.
 #[test]
 fn a_hundred_listeners_leave_status_alone() {
     let lab = Lab::running();
@@ -51,7 +51,7 @@ fn a_hundred_listeners_leave_status_alone() {
             (count, slowest)
         });
         let mut listeners = Vec::new();
-        // Numerical Recipes' generator: any disorder will do.
+        // The generator from Numerical Recipes: any disorder will do.
         let mut random: usize = 1;
         for i in 0..100 {
             listeners.push(Listener::start(&lab, &format!("out{i}"), ""));

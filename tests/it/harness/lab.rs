@@ -1,4 +1,4 @@
-//! A temporary directory with a config, and the promise that nothing outlives it.
+//! A temporary directory with a config. When it is dropped, every process in it ends.
 
 use super::processes::{self, Alive, until};
 use super::run::Run;
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 /// Options for a real QEMU without a guest: it starts in a tenth of a second.
 pub const NO_GUEST: &str = "-nodefaults -machine q35,accel=tcg -m 64 -display none";
 
-/// A `[vm.NAME]` of the given QEMU options; nobody listens on its SSH port.
+/// A `[vm.NAME]` with these QEMU options; nothing listens on its SSH port.
 pub fn vm(name: &str, cmd: &str) -> String {
     format!("[vm.{name}]\ncmd = ['''{cmd}''']\nssh = {{ port = 2222 }}\n")
 }
 
-/// A `[vm.NAME]` that is run by the scripted fake.
+/// A `[vm.NAME]` that runs the scripted fake.
 pub fn fake_qemu(name: &str, script: &str) -> String {
     let bin = Path::new(env!("CARGO_BIN_EXE_qqmgr")).with_file_name("examples/fake-qemu");
     assert!(bin.is_file(), "{bin:?} is missing: run `cargo test` without a target filter first");
@@ -53,7 +53,7 @@ IdentityFile = "{key}"
     )
 }
 
-/// A place of its own for a test. Its end is the end of every process that it has started.
+/// A test's own directory. When it is dropped, every process that the test started ends.
 pub struct Lab {
     dir: PathBuf,
 }
@@ -101,8 +101,8 @@ impl Lab {
         path
     }
 
-    /// Writes a shell script to be executed, by another process: what a child of ours between
-    /// fork and exec still holds open for writing can't be (execve(2), `ETXTBSY`).
+    /// Writes a shell script through another process: a script can't be executed while a forked
+    /// child of this process still has it open for writing (execve(2), `ETXTBSY`).
     pub fn script(&self, relative: impl AsRef<Path>, lines: &str) -> PathBuf {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -128,8 +128,8 @@ impl Lab {
         Run::new(&self.dir, program.as_ref())
     }
 
-    /// How far a process has read the serial log of `a` that is there now, each time that it has it
-    /// open.
+    /// How far a process has read the current serial log of `a`, for each descriptor that it has on
+    /// it.
     pub fn positions(&self, pid: u32) -> Vec<u64> {
         let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         let log = self.vm_file("a", "serial");
@@ -152,7 +152,7 @@ impl Lab {
         self.living_qemus().map(|process| process.pid).collect()
     }
 
-    /// The one QEMU that lives here.
+    /// The only QEMU that runs here.
     #[track_caller]
     pub fn qemu(&self) -> Alive {
         let found: Vec<_> = self.living_qemus().collect();
@@ -165,14 +165,15 @@ impl Lab {
         self.processes().into_iter().filter(is_qemu)
     }
 
-    /// No QEMU is left, and soon no other process: a shared ssh connection ends by itself.
+    /// Checks that no QEMU is left, and soon no other process: a shared ssh connection ends by
+    /// itself.
     #[track_caller]
     pub fn nobody_is_left(&self) {
         assert!(self.qemus().is_empty(), "{:?}", self.processes());
         until("nobody is left", || self.processes().is_empty().then_some(()));
     }
 
-    /// What `status` says of the one VM that may run here is what `/proc` shows.
+    /// Checks that `status` says the same as `/proc` about the only VM that may run here.
     #[track_caller]
     pub fn status_is_true(&self, vm: &str) {
         let outcome = self.qqmgr(&format!("status {vm} --json")).run();
@@ -193,7 +194,7 @@ impl Drop for Lab {
     }
 }
 
-/// A TCP port of the host that nobody listens on now.
+/// A TCP port of the host on which nothing listens now.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! A program that is watched and spoken to while it runs, at a terminal or through pipes.
+//! A program that a test watches and types to while it runs, at a terminal or through pipes.
 
 use super::processes::until;
 use nix::sys::signal::{self, SigHandler};
@@ -22,7 +22,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Runs it at a new terminal of 80 by 24, which is also its controlling one.
+    /// Runs it at a new terminal of 80 by 24, which also controls it.
     pub fn at_terminal(mut command: Command) -> Live {
         let ours: File = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap().into();
         grantpt(&ours).unwrap();
@@ -35,7 +35,7 @@ impl Live {
         for set in [Command::stdin, Command::stdout, Command::stderr] {
             set(&mut command, Stdio::from(theirs.try_clone().unwrap()));
         }
-        // SAFETY: between fork and exec only two system calls are made.
+        // SAFETY: between fork and exec it only makes two system calls.
         unsafe {
             command.pre_exec(|| {
                 rustix::process::setsid()?;
@@ -74,7 +74,7 @@ impl Live {
         self
     }
 
-    /// Waits until it has written this, after what was waited for before.
+    /// Waits until it has written this, after the text of the last wait.
     #[track_caller]
     pub fn shows(&mut self, text: &str) -> &mut Live {
         let seen = self.seen;
@@ -89,18 +89,18 @@ impl Live {
         self
     }
 
-    /// All that it has written so far.
+    /// Everything that it has written so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
     }
 
-    /// Leaves what it answers these keys unread, until its terminal takes no more; so it stays.
+    /// Stops reading its output and types these keys, until its terminal is full; it stays full.
     pub fn unread(&mut self, keys: &str) {
-        // The reader keeps what it has read, and no more, until it gets this.
+        // The reader waits for this lock, which is never released, and reads no more.
         std::mem::forget(self.output.lock().unwrap());
         let terminal = File::options().write(true).open(format!("/proc/{}/fd/1", self.pid()));
         let terminal = terminal.unwrap();
-        // It is not writable while somebody writes, either: that takes no time.
+        // While the program writes, it is not writable either, but only for a moment.
         let moment = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
         until("the terminal is full", || {
             self.types(keys);
@@ -109,7 +109,7 @@ impl Live {
         });
     }
 
-    /// Whether every key goes through its terminal as it is.
+    /// Whether its terminal passes every key unchanged.
     pub fn is_raw(&self) -> bool {
         let modes = tcgetattr(self.input.as_ref().unwrap()).unwrap().local_modes;
         !modes.intersects(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
@@ -119,7 +119,7 @@ impl Live {
         self.child.id()
     }
 
-    /// The most memory that it has had at once, in kB.
+    /// The peak of its memory, in kB.
     pub fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -127,11 +127,11 @@ impl Live {
     }
 
     pub fn signal(&self, signal: Signal) {
-        // Not waited for yet, so that the pid is its own.
+        // Nothing has waited for it yet, so its pid is not reused.
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end, and returns its exit code.
+    /// Waits until it ends, and returns its exit code.
     #[track_caller]
     pub fn ends(&mut self) -> i32 {
         let status = until("its end", || self.child.try_wait().unwrap());
@@ -146,10 +146,10 @@ impl Drop for Live {
     }
 }
 
-/// Has a program begin as from a terminal, even where the tests run under nohup or in a script's
-/// background.
+/// Makes a program start with the signals of a terminal, even if the tests run under nohup or in a
+/// script's background.
 fn heeds_signals(command: &mut Command) {
-    // SAFETY: between fork and exec only two system calls are made.
+    // SAFETY: between fork and exec it only makes two system calls.
     unsafe {
         command.pre_exec(|| {
             for kind in [signal::SIGHUP, signal::SIGINT, signal::SIGQUIT] {

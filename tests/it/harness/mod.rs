@@ -1,4 +1,4 @@
-//! What the tests stand on: a laboratory to run qqmgr in, and the outcome of a run.
+//! The base of the tests: a laboratory to run qqmgr in, and the outcome of a run.
 
 mod lab;
 mod live;

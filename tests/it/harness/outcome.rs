@@ -1,4 +1,4 @@
-//! What a run came to, compared exactly but for what can't be known beforehand.
+//! The outcome of a run, compared exactly except for values that vary.
 
 use regex::{Captures, Regex};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-/// What a program printed and how it ended.
+/// A program's output and its exit code.
 pub struct Outcome {
     pub command: String,
     pub lab: PathBuf,
@@ -15,7 +15,7 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
 }
 
-/// What varies, with the name that stands for it.
+/// Values that vary, and the names that replace them.
 static PLACEHOLDERS: LazyLock<[(Regex, &str); 8]> = LazyLock::new(|| {
     let rule = |regex: &str| Regex::new(regex).unwrap();
     [
@@ -31,13 +31,13 @@ static PLACEHOLDERS: LazyLock<[(Regex, &str); 8]> = LazyLock::new(|| {
 });
 
 impl Outcome {
-    /// Asserts how it ended and every character that it printed.
+    /// Asserts its exit code and every character that it printed.
     #[track_caller]
     pub fn expect(&self, code: i32, stdout: &str, stderr: &str) -> &Outcome {
         self.stdout(stdout).stderr(stderr).code(code)
     }
 
-    /// Asserts that it succeeded and had nothing to say besides `stdout`.
+    /// Asserts that it succeeded and printed nothing but `stdout`.
     #[track_caller]
     pub fn ok(&self, stdout: &str) -> &Outcome {
         self.expect(0, stdout, "")

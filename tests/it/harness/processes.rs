@@ -1,4 +1,4 @@
-//! Processes as `/proc` shows them, independently of what qqmgr believes.
+//! Processes as `/proc` shows them, whatever qqmgr says.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -12,8 +12,8 @@ pub struct Alive {
     pub args: Vec<String>,
 }
 
-/// The living processes whose environment or command line mentions `dir`: a test's `$HOME` is
-/// in it, and an ssh master tells its socket there in place of both. A zombie has neither.
+/// The living processes whose environment or command line contains `dir`: a test's `$HOME` is in
+/// it, and an ssh master shows its socket there instead of both. A zombie has neither.
 pub fn mentioning(dir: &Path) -> Vec<Alive> {
     let dir = dir.to_str().unwrap();
     let pids = std::fs::read_dir("/proc").unwrap().flatten();
@@ -25,7 +25,7 @@ pub fn mentioning(dir: &Path) -> Vec<Alive> {
             .flatten()
             .any(|w| w.contains(dir))
     };
-    // One that is about to be executed, or to end, has no arguments either.
+    // A process that is being executed or is ending has no arguments either.
     processes.filter(|process| !process.args.is_empty() && mentions(process)).collect()
 }
 
@@ -43,7 +43,7 @@ impl Alive {
     fn pidfd(&self) -> Option<rustix::fd::OwnedFd> {
         let pid = Pid::from_raw(self.pid.try_into().unwrap())?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        // Opened before it is looked at again: what has this command line is what we hold.
+        // The check comes after it is open: a process with this command line is the same one.
         (words(self.pid, "cmdline") == self.args).then_some(pidfd)
     }
 
@@ -52,8 +52,8 @@ impl Alive {
         self.ends(|| self.signal(Signal::KILL));
     }
 
-    /// Does what ends the process, and waits until the kernel says that it has ended: its command
-    /// line is gone a moment earlier.
+    /// Runs what ends the process, and waits until the kernel reports its end: its command line is
+    /// gone a moment earlier.
     pub fn ends<T>(&self, action: impl FnOnce() -> T) -> T {
         let pidfd = self.pidfd();
         let done = action();
@@ -65,8 +65,8 @@ impl Alive {
     }
 }
 
-/// Ends every process that mentions `dir`, and those that they start meanwhile; returns what is
-/// left of them all the same.
+/// Ends every process that contains `dir`, and those that they start meanwhile; returns the ones
+/// that remain.
 pub fn end_all(dir: &Path) -> Vec<Alive> {
     for _ in 0..20 {
         match mentioning(dir) {
@@ -77,7 +77,7 @@ pub fn end_all(dir: &Path) -> Vec<Alive> {
     mentioning(dir)
 }
 
-/// Tests all of these at the same time, as what they do most is to wait.
+/// Runs a test for all of these at the same time, since it mostly waits.
 pub fn side_by_side<T: Sync>(all: &[T], test: impl Fn(&T) + Sync) {
     std::thread::scope(|scope| {
         for one in all {
@@ -86,7 +86,7 @@ pub fn side_by_side<T: Sync>(all: &[T], test: impl Fn(&T) + Sync) {
     });
 }
 
-/// Waits for a condition that nobody signals; for three minutes at the most, as other tests take the
+/// Waits for a condition that sends no signal; for three minutes at most, since other tests use the
 /// processor too.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_mins(3);

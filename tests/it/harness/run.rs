@@ -11,17 +11,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes, on a machine that is busy with all the other tests.
+/// Far more than any test needs, even while all other tests keep the machine busy.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// A program about to run.
+/// A program that is about to run.
 pub struct Run {
     lab: PathBuf,
     command: Command,
     stdin: Vec<u8>,
 }
 
-/// Output that is still growing, and a message at its end.
+/// Output that is still growing, and a message when it ends.
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     end: Receiver<()>,
@@ -57,7 +57,7 @@ impl Run {
         self
     }
 
-    /// Starts it and leaves it alone, output thrown away.
+    /// Starts it in the background, and drops its output.
     pub fn spawn(mut self) -> Child {
         self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.command.spawn().unwrap()
@@ -75,7 +75,7 @@ impl Run {
         self.command.spawn().unwrap()
     }
 
-    /// Starts it at a terminal of its own.
+    /// Starts it at its own terminal.
     pub fn at_terminal(self) -> Live {
         Live::at_terminal(self.command)
     }
@@ -85,14 +85,14 @@ impl Run {
         Live::in_pipe(self.command)
     }
 
-    /// Runs it to its end, which is also the end of its output: whoever it has left behind must
-    /// not hold that open.
+    /// Runs it until it ends and its output is closed: a process that it leaves behind must not
+    /// keep that open.
     pub fn run(mut self) -> Outcome {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{self:?}: {error}"));
         let (mut stdin, bytes) = (child.stdin.take().unwrap(), std::mem::take(&mut self.stdin));
-        // The program need not read it.
+        // The program may ignore it.
         std::thread::spawn(move || stdin.write_all(&bytes));
         let stdout = Stream::of(child.stdout.take().unwrap());
         let stderr = Stream::of(child.stderr.take().unwrap());

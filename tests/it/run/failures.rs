@@ -1,18 +1,18 @@
-//! Runs that fail: the guest panics or is reset, QEMU dies, the time is over; and what is kept.
+//! Runs that fail: the guest panics or is reset, QEMU dies, or the time is over; and what is kept.
 
 use super::{gone, instances, reachable};
 use crate::harness::{Lab, guest_vm, until};
 use rustix::process::Signal;
 use std::fs;
 
-/// Gives the guest of the one instance a command of its own, when what the run's command said
-/// before its `sleep 1000` has come out: both share a connection.
+/// Runs a second command in the guest of the only instance, once the output of the run's command
+/// before its `sleep 1000` has arrived: both share a connection.
 fn underway(lab: &Lab, command: &str) {
     let name = reachable(lab);
     let sleeps =
         || lab.qqmgr(&format!("ssh {name} \"ps | grep -q '[s]leep 1000'\"")).run().code == 0;
     until("the command is underway", || sleeps().then_some(()));
-    // It may never be answered.
+    // It may never get an answer.
     let mut ssh = lab.qqmgr(&format!("ssh {name} '{command}'")).spawn();
     until("the run is over", || instances(lab).is_empty().then_some(()));
     let _ = ssh.kill();
@@ -57,7 +57,7 @@ fn a_kernel_that_panics() {
 
 #[test]
 fn a_disk_that_is_full() {
-    // What the guest reads fails as what it writes does where the host has no room; a run's writes
+    // A failed read of the guest's disk stands in for a failed write on a full host: a run's writes
     // go elsewhere.
     let full = "-drive driver=blkdebug,inject-error.0.event=none,inject-error.0.iotype=read,\
                 inject-error.0.errno=28,image.driver=null-co,if=virtio,rerror=stop -netdev user";
@@ -95,7 +95,7 @@ fn a_qemu_that_dies_and_a_time_that_is_over() {
     assert_eq!(json["ended_by"], "timeout", "{json}");
     assert!(json["stdout"].is_null() && json["stderr"].is_null(), "{json}");
     gone(&lab);
-    // Enough for a guest to boot on a slow machine, both times at once.
+    // Long enough for a guest to boot on a slow machine, in both runs at once.
     let line = "run a --timeout 45s -- 'echo begun; echo err >&2; sleep 1000'";
     let late = || lab.qqmgr(line).run();
     let (json, late) = std::thread::scope(|scope| {
@@ -125,7 +125,7 @@ fn a_failure_that_is_kept() {
     let name = json["kept"].as_str().unwrap();
     lab.qqmgr(&format!("ssh {name} ls /tmp/here")).run().ok("/tmp/here\n");
     lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\n");
-    // Its keeper would end what was started in its place.
+    // The instance's keeper would end a VM that was started in its place.
     for verb in ["start", "start --ttl 1h", "restart"] {
         lab.qqmgr(&format!("{verb} {name}")).run().expect(
             2,
@@ -139,12 +139,12 @@ fn a_failure_that_is_kept() {
     lab.qqmgr(&format!("ssh {name} true")).run().ok("");
     lab.qqmgr(&format!("stop {name}")).run().code(0);
     gone(&lab);
-    // Killed before it has failed, it has nothing to keep.
+    // A run that is killed before it fails has nothing to keep.
     let run = lab.qqmgr("run a --keep-on-failure -- false").in_pipe();
     until("QEMU runs", || lab.qemus().pop());
     run.signal(Signal::KILL);
     gone(&lab);
-    // What a killed keeper leaves is for gc.
+    // `gc` removes the remains if the keeper was killed.
     let json = lab.qqmgr("run a --keep-on-failure --json -- false").run().code(1).json();
     let name = json["kept"].as_str().unwrap();
     let processes = lab.processes();

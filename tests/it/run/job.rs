@@ -1,4 +1,4 @@
-//! What goes into a run and comes out of it: the command's words and streams, files, the report.
+//! The input and output of a run: the command's words and streams, files, the report.
 
 use super::gone;
 use crate::harness::{Lab, NO_GUEST, guest_vm, until, vm};
@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 
-/// A file name that is no text.
+/// A file name that is not valid UTF-8.
 fn no_text() -> OsString {
     OsString::from_vec(b"\xff".into())
 }
@@ -23,7 +23,7 @@ fn a_commands_streams_files_and_exit_code() {
     assert_eq!(lab.read("out"), "got\n");
     assert_eq!(lab.read("new/dir/out"), "got\n");
     gone(&lab);
-    // Without a command, a shell.
+    // Without a command, it is a shell.
     let outcome = lab.qqmgr("run a").stdin("echo $((6*7)); exit 3\n").run();
     assert_eq!(outcome.code(3).text(), "42\n");
     gone(&lab);
@@ -83,7 +83,7 @@ fn a_report_of_it_and_what_can_not_be_copied() {
 fn files_that_can_not_be_copied_out() {
     let lab = Lab::new(&guest_vm("a"));
     let get = "--get /nowhere:one --get /etc/hostname:two";
-    // The command has succeeded, so the copy is what failed.
+    // The command succeeded, so the copy is the failure.
     let json = lab.qqmgr(&format!("run a --json {get} -- 'echo out'")).run();
     let json = json.code(125).stderr("").json();
     assert_eq!((&json["exit_code"], &json["command_exit_code"]), (&125.into(), &0.into()));
@@ -91,7 +91,7 @@ fn files_that_can_not_be_copied_out() {
     assert!(json["message"].as_str().unwrap().contains("`/nowhere` was not copied: "), "{json}");
     assert!(lab.path("two").exists(), "the others are copied all the same");
     gone(&lab);
-    // The command has failed, and perhaps written nothing to copy.
+    // The command failed, and perhaps made nothing to copy.
     let outcome = lab.qqmgr(&format!("run a {get} -- 'echo out; exit 7'")).run();
     outcome.code(7).stdout("out\n");
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();

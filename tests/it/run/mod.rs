@@ -1,4 +1,4 @@
-//! `run`: one command in a throwaway instance, of which nothing stays whatever ends it.
+//! `run`: one command in a throwaway instance, which leaves nothing however it ends.
 
 mod failures;
 mod job;
@@ -15,14 +15,14 @@ fn instances(lab: &Lab) -> Vec<String> {
     entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-/// Nothing of any run is left; what qqmgr left to its keeper takes a moment.
+/// Waits until nothing of any run is left; a keeper may need a moment for that.
 fn gone(lab: &Lab) {
     until("nothing is left", || {
         (lab.processes().is_empty() && instances(lab).is_empty()).then_some(())
     });
 }
 
-/// Returns the name of the one instance when a login to it works.
+/// Returns the name of the only instance once a login to it works.
 fn reachable(lab: &Lab) -> String {
     let id = until("there is an instance", || instances(lab).pop());
     let name = format!("a+{id}");
@@ -33,7 +33,7 @@ fn reachable(lab: &Lab) -> String {
     name
 }
 
-/// A run whose command has begun, and goes on.
+/// A run whose command has begun and goes on.
 fn busy(lab: &Lab) -> Live {
     let mut run = lab.qqmgr("run a -- 'echo begun; exec sleep 1000'").in_pipe();
     run.shows("begun\n");
@@ -110,7 +110,7 @@ fn a_qemu_that_does_not_start() {
     assert_eq!(place, (&3.into(), &27.into()), "{json}");
     assert!(fs::metadata(json["bundle"].as_str().unwrap()).unwrap().is_dir());
     gone(&lab);
-    // As `start` shows it.
+    // It is shown as `start` shows it.
     let shown = |line: &str| String::from_utf8(lab.qqmgr(line).run().stderr).unwrap();
     let run = shown("run a -- true");
     let name = run.split('`').nth(1).unwrap().to_owned();
@@ -159,7 +159,7 @@ fn what_the_guest_writes_never_reaches_the_image() {
         path.display()
     );
     lab.write("qqmgr.toml", guest_vm("a").replace("\"-device virtio-net", &drive));
-    // The guest sees what is in the image, and reads back what it wrote.
+    // The guest sees the contents of the image, and reads back what it wrote.
     lab.qqmgr("run a -- 'yes x | head -c 65536 >/dev/vda && sync && echo 3 >/proc/sys/vm/drop_caches && head -c 4 /dev/vda && tail -c 1 /dev/vda | od -An -tu1'")
         .run()
         .ok(&format!("x\nx\n {:3}\n", image.last().unwrap()));

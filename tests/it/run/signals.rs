@@ -10,16 +10,16 @@ use std::time::Duration;
 fn signals_end_it_and_leave_nothing() {
     let lab = Lab::new(&guest_vm("a"));
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
-        // The command has begun, or QEMU has just been started, or is about to be.
+        // The command has begun, or QEMU was just started, or is about to be started.
         let mut run = if code == 143 { busy(&lab) } else { lab.qqmgr("run a -- true").in_pipe() };
         until("there is an instance", || instances(&lab).pop());
         run.signal(signal);
         assert_eq!(run.ends(), code);
-        // It has been waited for: there is no VM left already.
+        // The run has waited for its VM: it is already gone.
         lab.nobody_is_left();
         assert!(instances(&lab).is_empty());
     }
-    // SIGKILL, while all there is of a run is there: QEMU, its keeper, and ssh's connections.
+    // SIGKILL while every process of a run exists: QEMU, its keeper, and ssh's connections.
     let run = busy(&lab);
     assert!(lab.processes().len() > 3, "{:?}", lab.processes());
     run.signal(Signal::KILL);
@@ -47,7 +47,7 @@ fn a_shell_whose_run_ends_under_it_leaves_the_terminal_as_it_was() {
 fn what_a_signal_ends_is_not_kept() {
     let lab = Lab::new(&guest_vm("a"));
     let line = "run a --keep-on-failure -- 'echo begun; exec sleep 1000'";
-    // Ctrl-C ends ssh as well.
+    // Ctrl-C also ends ssh.
     for (key, code) in [(None, 143), (Some("\x03"), 130)] {
         let mut run = lab.qqmgr(line).at_terminal();
         run.shows("begun");
@@ -77,18 +77,18 @@ fn a_signal_that_was_ignored_stays_so() {
     gone(&lab);
 }
 
-/// The rounds of a stress, and how many of them are underway at once.
+/// The rounds of a stress test, and how many run at once.
 const ROUNDS: u64 = 15;
 const AT_ONCE: u64 = 5;
 
-/// The longest that a run may live before it is killed, in milliseconds.
+/// The longest time until a run is killed, in milliseconds.
 const LONGEST: u64 = 4000;
 
 #[test]
 fn killed_at_any_moment_it_leaves_nothing() {
     let lab = Lab::new(&guest_vm("a"));
     let rounds = std::env::var("QQMGR_KILLS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    // Delays that cover the span evenly, in no order.
+    // Delays that cover the span evenly, unordered.
     let delays: Vec<u64> = (0..rounds).map(|round| round * 1597 % LONGEST).collect();
     for delays in delays.chunks(AT_ONCE as usize) {
         std::thread::scope(|scope| {

@@ -1,11 +1,11 @@
-//! `start`: what it says, what it leaves, and why it fails.
+//! `start`: what it prints, what it leaves, and why it fails.
 
 mod ports;
 mod refused;
 
 use crate::harness::{Lab, NO_GUEST, vm};
 
-/// What may be left of a VM that has no process: its logs and what qqmgr writes itself.
+/// The files that may remain of a stopped VM: its logs and what qqmgr writes itself.
 #[track_caller]
 fn assert_nothing_left(lab: &Lab, name: &str) {
     assert!(lab.processes().is_empty(), "{:?}", lab.processes());
@@ -44,7 +44,7 @@ fn extra_arguments_for_one_that_runs_already() {
     lab.qqmgr("start a -- -S -name x").run().expect(0, running, said);
     let json = lab.qqmgr("start a --json -- -S").run().code(0).stderr("").json();
     assert_eq!(json["ignored_args"], serde_json::json!(["-S"]));
-    // It has these.
+    // It was started with these arguments.
     lab.qqmgr("start a -- -name 'my vm'").run().ok(running);
     assert_eq!(lab.qemus().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! `start` and the host's ports: the one for SSH, and who has it.
+//! `start` and the host's ports: the port for SSH, and who uses it.
 
 use super::assert_nothing_left;
 use crate::harness::{Lab, NO_GUEST, free_port, vm};

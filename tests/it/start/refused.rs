@@ -1,4 +1,4 @@
-//! Starts that fail: why, where in the config, and that nothing is left.
+//! Starts that fail: the reason, its place in the config, and that nothing is left.
 
 use super::assert_nothing_left;
 use crate::harness::{Lab, NO_GUEST, fake_qemu, free_port, until, vm};
@@ -139,7 +139,7 @@ fn a_wrapper_that_ends_without_its_qemu() {
     let lab = Lab::new(&fake_qemu("a", "slow-pidfile=60000"));
     let config = lab.read("qqmgr.toml");
     let bin = config.split('"').nth(1).unwrap();
-    // QEMU can't be seen yet; then it can, but has left the wrapper's session.
+    // QEMU can't be seen yet; then it can, but it has left the wrapper's session.
     for (script, wrapper) in [
         ("slow-pidfile=60000", format!("{bin} \"$@\" &\nexit 1")),
         (
@@ -176,7 +176,7 @@ fn a_qemu_that_has_ended_but_can_not_be_waited_for() {
     let mut start = lab.qqmgr("start a").in_pipe();
     let qemu = until("QEMU is there", || lab.qemus().pop());
     let pid = Pid::from_raw(qemu.try_into().unwrap());
-    // As under a debugger, which is told first of what has ended.
+    // As under a debugger, which is told first that the process has ended.
     ptrace::seize(pid, ptrace::Options::empty()).unwrap();
     lab.qemu().end();
     assert_eq!(start.ends(), 1);

@@ -1,4 +1,4 @@
-//! Waits that end with the VM, or with what must not hold: what is told, and the crash bundle.
+//! Waits that end with the VM, or with `--fail-on`: the messages, and the crash bundle.
 
 use super::{meanwhile, say};
 use crate::harness::{Lab, NO_GUEST, until, vm};
@@ -23,7 +23,7 @@ fn the_death_of_qemu() {
     }
     lab.qqmgr("start a").run().code(0);
     let qemu = lab.qemu();
-    // What else was waited for can't come any more.
+    // The other condition can't be met any more.
     let line = "wait a --for stopped --for serial:x --timeout 50s --json";
     let json = meanwhile(&lab, line, || qemu.signal(Signal::KILL)).code(1).stderr("").json();
     assert_eq!(json["error"]["code"], "vm_died");
@@ -113,7 +113,7 @@ fn what_must_not_hold() {
     let line = "wait a --for serial:x --fail-on serial:Oops --fail-on stopped";
     let failed = failed.replace("serial:says", "serial:Oops");
     meanwhile(&lab, line, || say(&lab, "Oops")).expect(1, "", &failed);
-    // What the VM did not survive comes with a bundle.
+    // If the VM crashed, there is a bundle.
     let bundle = "crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
     let line = "wait a --for serial:x --fail-on 'serial:Kernel panic'";
     let failed = failed.replace("serial:Oops", "serial:Kernel panic") + bundle;

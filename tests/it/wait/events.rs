@@ -1,4 +1,4 @@
-//! Waiting for events and run states.
+//! Waits for events and run states.
 
 use super::meanwhile;
 use crate::events::Qmp;
@@ -21,7 +21,7 @@ fn states_and_events() {
     let lab = Lab::running();
     Qmp::open(&lab).run(&["stop"]);
     lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
-    // Each is told by the event itself, long before the wait would be over.
+    // The event itself ends each wait, long before its timeout.
     for (condition, back, forth) in [("running", "stop", "cont"), ("paused", "cont", "stop")] {
         Qmp::open(&lab).run(&[back]);
         let line = format!("wait a --for {condition} --for serial:x --any --fail-on serial:y");
@@ -31,7 +31,7 @@ fn states_and_events() {
     let reset = || Qmp::open(&lab).run(&["system_reset"]);
     let waited = meanwhile(&lab, "wait a --for event:reset", reset);
     waited.ok("a: after [SECONDS]: event:RESET\n");
-    // One that is reset while it is paused is paused still.
+    // A VM that is reset while paused is still paused.
     assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "prelaunch");
     lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
     Qmp::open(&lab).run(&["cont"]);
@@ -59,7 +59,7 @@ fn an_event_that_came_before() {
     assert_eq!(*held, serde_json::json!(["event:STOP", "event:SHUTDOWN"]));
 }
 
-/// What nobody but QMP can tell, since the log does not say why QEMU has stopped the guest.
+/// Only QMP can tell this: the log does not say why QEMU stopped the guest.
 #[test]
 fn a_state_that_has_to_be_asked_for() {
     let lab = Lab::new(&fake_qemu("a", "no-log"));

@@ -1,4 +1,4 @@
-//! Waiting for what only a guest has: a login, its ports and files; and for one that stands still.
+//! Waits for conditions inside a guest: a login, its ports and files; and for a paused guest.
 
 use super::say;
 use crate::harness::{Lab, NO_GUEST, free_port, guest_vm, until, vm};
@@ -21,7 +21,7 @@ fn a_guest_that_stands_still() {
              hint: the VM is left as it is: qqmgr {see}\n"
         )
     };
-    // Time enough to ask for the state, on a slow machine too; all at once.
+    // Long enough to ask for the state, even on a slow machine; all at once.
     let wait = |vm: &str| lab.qqmgr(&format!("wait {vm} --for ssh --timeout 3s"));
     std::thread::scope(|scope| {
         let text = scope.spawn(|| wait("a").run());
@@ -53,7 +53,7 @@ fn a_port_of_another_address() {
     lab.qqmgr("wait a --for port:80 --timeout 1s").run().code(5).stdout("");
 }
 
-/// QEMU keeps each connection until the guest answers, which gets all of them at once then.
+/// QEMU keeps each connection until the guest answers; then the guest gets all of them at once.
 #[test]
 fn few_connections_wait_for_a_guest() {
     let user = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
@@ -101,14 +101,14 @@ fn what_only_a_guest_has() {
     std::thread::scope(|scope| {
         let both =
             scope.spawn(|| lab.qqmgr("wait a --for port:8080 --for \"file:/tmp/it's made\"").run());
-        // A server that says nothing: only QEMU knows that the guest accepts.
+        // A server that sends nothing: only QEMU knows that the guest accepts.
         lab.qqmgr("ssh a 'nc -ll -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
         lab.qqmgr("wait a --for port:8080").run().code(0);
         assert!(!both.is_finished(), "the file is still to come");
         lab.qqmgr("ssh a \"touch \\\"/tmp/it's made\\\"\"").run().code(0);
         both.join().unwrap().ok("a: after [SECONDS]: port:8080, file:/tmp/it's made\n");
     });
-    // What looks for a file in the guest goes on no longer than the wait.
+    // The command that looks for a file in the guest ends with the wait.
     let looks = |name: &str| {
         let line = format!("ssh a \"ps | grep -q '[u]ntil test -e .{name}'\"");
         lab.qqmgr(&line).run().code == 0
@@ -135,7 +135,7 @@ fn a_login_that_can_not_be_noted() {
     lab.qqmgr("stop a --force").run().code(0);
 }
 
-/// A connection that the guest once accepted is there still when it accepts no more.
+/// A connection that the guest accepted once still exists after it accepts no more.
 fn somebody_elses_connection(lab: &Lab) {
     let port = lab.qqmgr("status a --json").run().code(0).json()["ssh"]["port"].as_u64().unwrap();
     let mut other = TcpStream::connect(("127.0.0.1", port.try_into().unwrap())).unwrap();

@@ -1,4 +1,4 @@
-//! `wait` and `start --for`: each condition, its failures, and what is said of them.
+//! `wait` and `start --for`: each condition, its failures, and their messages.
 
 mod ends;
 mod events;
@@ -10,21 +10,21 @@ use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
 use std::fs::File;
 use std::io::Write;
 
-/// A guest's output, as far as a wait can tell; it goes where QEMU keeps the log.
+/// Writes output as if the guest did, into the file where QEMU keeps the log.
 fn say(lab: &Lab, text: &str) {
     let mut log = File::options().append(true).open(lab.vm_file("a", "serial")).unwrap();
     log.write_all(text.as_bytes()).unwrap();
 }
 
-/// The process that waits.
+/// The process that is waiting.
 fn waiter(lab: &Lab) -> Option<u32> {
     let mut found = lab.processes().into_iter();
     let waiter = found.find(|process| process.args.iter().any(|arg| arg == "wait"))?;
     Some(waiter.pid)
 }
 
-/// What comes of a wait when something is done while it waits. It watches the directory or the
-/// logs of its VM by then.
+/// The outcome of a wait when something happens meanwhile. The wait already watches the VM's
+/// directory or logs by then.
 #[track_caller]
 fn meanwhile(lab: &Lab, line: &str, act: impl FnOnce()) -> Outcome {
     let waits = || watches(waiter(lab)?).then_some(());
