@@ -103,7 +103,6 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     Ok(bundle)
 }
 
-/// The latest events of the VM's life.
 fn last_events(dir: &VmDir) -> Result<VecDeque<Event>, Error> {
     let mut events = VecDeque::new();
     let mut log = EventLog::open_last(dir)?;

@@ -30,7 +30,6 @@ fn question(subject: &Subject, file: &Named) -> Option<Question> {
     Some(words.map(str::to_owned).into_iter().chain([image]).collect())
 }
 
-/// The image tool's answer for a file.
 async fn answer(subject: &Subject<'_>, file: &Named<'_>) -> Option<Told> {
     let asked = question(subject, file)?;
     Some(subject.qemus.answer(&Program::image_tool(subject.vm), asked).await)

@@ -69,7 +69,6 @@ async fn tell_unknown(instance: &Instance, filters: &[String]) -> Result<(), Err
     Ok(())
 }
 
-/// Why the output ends.
 enum End {
     Enough,
     Vm,

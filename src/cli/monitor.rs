@@ -63,7 +63,6 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
     Ok(ExitCode::SUCCESS)
 }
 
-/// The monitor of a running VM.
 struct Monitor {
     vm: Running,
     patience: Duration,

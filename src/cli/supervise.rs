@@ -24,7 +24,6 @@ pub const ENDING: [SignalKind; 4] =
 /// How long a connection may take to close properly, and a tool to end after a signal.
 pub const GRACE: Duration = Duration::from_secs(1);
 
-/// A running tool.
 pub struct Tool<'a> {
     program: String,
     instance: &'a Instance,

@@ -137,7 +137,6 @@ fn failed(instance: &Instance, error: io::Error) -> Error {
     Error::from(VmError::System { vm: instance.name.clone(), action: "have it kept", error })
 }
 
-/// Sends a line to a keeper.
 async fn say(pipe: &mut ChildStdin, line: &impl Serialize) -> io::Result<()> {
     let line = serde_json::to_string(line)? + "\n";
     pipe.write_all(line.as_bytes()).await

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The program's path.
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Sets the program's path, if it is not set yet; otherwise `$PATH` is searched.

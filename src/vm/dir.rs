@@ -307,7 +307,6 @@ impl VmDir {
     }
 }
 
-/// Makes git ignore a directory.
 fn ignore_by_git(dir: &Path) -> io::Result<()> {
     let mut options = File::options();
     let mut file = options.create_new(true).write(true).mode(0o600).open(dir.join(".gitignore"))?;

@@ -83,7 +83,7 @@ impl Ended {
     }
 }
 
-/// A sentence without its end.
+/// A sentence without its full stop.
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.by, self.reason.as_str()) {

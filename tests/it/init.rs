@@ -165,7 +165,7 @@ fn uses_kvm_where_it_does_no_harm() {
     assert!(lab.read("qqmgr.toml").contains(",accel=kvm:tcg -cpu max "));
 }
 
-/// As on a full disk.
+/// The file can't be completed, as on a full disk.
 #[test]
 fn leaves_no_half_of_a_file() {
     let lab = Lab::empty();

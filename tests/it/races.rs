@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Runs all lines at once.
 pub fn at_once(lab: &Lab, lines: &[&str]) -> Vec<Outcome> {
     thread::scope(|scope| {
         let runs: Vec<_> = lines.iter().map(|line| scope.spawn(|| lab.qqmgr(line).run())).collect();

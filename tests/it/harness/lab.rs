@@ -73,7 +73,6 @@ impl Lab {
         lab
     }
 
-    /// A laboratory without a config.
     pub fn empty() -> Lab {
         let dir = tempfile::Builder::new().prefix("qqmgr-test-").tempdir().unwrap().keep();
         let lab = Lab { dir: dir.canonicalize().unwrap() };
@@ -83,7 +82,6 @@ impl Lab {
         lab
     }
 
-    /// A path in it.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.dir.join(relative)
     }
@@ -111,7 +109,6 @@ impl Lab {
         path
     }
 
-    /// Reads a file.
     pub fn read(&self, relative: impl AsRef<Path>) -> String {
         let path = self.path(relative);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("can't read {path:?}: {error}"))

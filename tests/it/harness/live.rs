@@ -13,7 +13,6 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-/// A running program.
 pub struct Live {
     child: Child,
     input: Option<File>,
@@ -68,7 +67,6 @@ impl Live {
         Live { child, input, output, seen: 0 }
     }
 
-    /// Types at its terminal.
     pub fn types(&mut self, keys: &str) -> &mut Live {
         self.input.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
         self

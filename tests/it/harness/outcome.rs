@@ -75,7 +75,6 @@ impl Outcome {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{self}"))
     }
 
-    /// Standard output as text.
     #[track_caller]
     pub fn text(&self) -> String {
         String::from_utf8(self.stdout.clone()).unwrap_or_else(|_| panic!("no UTF-8\n{self}"))

@@ -5,7 +5,6 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A living process.
 #[derive(Clone, Debug)]
 pub struct Alive {
     pub pid: u32,
