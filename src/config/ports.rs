@@ -1,15 +1,15 @@
-//! The ports of the host that a VM uses: SSH's, and those that the config gives a name.
+//! The ports of the host that a VM uses: the one for SSH, and those with a name in the config.
 
 use super::{Config, Error, Instance};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A port of the host, as the config names it.
+/// A port of the host, as the config gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Port {
-    /// This one.
+    /// This port.
     Fixed(u16),
-    /// A free one, picked at each start.
+    /// A free port, picked at each start.
     Auto,
 }
 
@@ -23,25 +23,25 @@ pub struct WantedPorts {
 /// The ports of the host that a VM has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
-    /// SSH's.
+    /// The port for SSH.
     pub ssh: u16,
     /// Those of `[vm.NAME.ports]`.
     pub named: BTreeMap<String, u16>,
 }
 
-/// What a VM uses a port of the host for.
+/// The use of a host port in a VM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortUse {
     /// SSH.
     Ssh,
-    /// What the config gives this name.
+    /// The port that the config calls this.
     Named(String),
     /// A port that only QEMU's arguments name.
     Other,
 }
 
 impl WantedPorts {
-    /// The ports of a VM: the fixed ones, and one of `free` for each `auto`.
+    /// The ports of a VM: the fixed ones, and a call of `free` for each `auto`.
     ///
     /// # Errors
     /// What `free` returns.
@@ -55,7 +55,7 @@ impl WantedPorts {
         Ok(Ports { ssh, named: named.collect::<Result<_, E>>()? })
     }
 
-    /// Whether another start may get another port for this.
+    /// Whether another start may pick another port for this use.
     pub fn is_auto(&self, port_use: &PortUse) -> bool {
         match port_use {
             PortUse::Ssh => self.ssh == Port::Auto,
@@ -66,7 +66,7 @@ impl WantedPorts {
 }
 
 impl Ports {
-    /// What one of them is used for.
+    /// The use of one of these ports.
     pub fn use_of(&self, port: u16) -> PortUse {
         let named = self.named.iter().find(|(_, named)| **named == port);
         match named {
@@ -89,8 +89,8 @@ impl PortUse {
 }
 
 impl Config {
-    /// The ports that the config wants for a VM. A throwaway instance has free ones: it runs beside
-    /// its VM and others of its kind.
+    /// The ports that the config wants for a VM. A throwaway instance picks free ports, since it
+    /// runs beside its VM and other instances.
     ///
     /// # Errors
     /// The config has no such VM.

@@ -1,4 +1,4 @@
-//! QEMU's table of the user network's connections, which the monitor command `info usernet` prints.
+//! QEMU's table of the user network's connections: what the monitor prints for `info usernet`.
 
 use super::forwards::Forward;
 
@@ -9,11 +9,11 @@ pub struct Connection<'a> {
     pub state: &'a str,
     /// QEMU's descriptor.
     pub fd: &'a str,
-    /// The address that it came from, or listens on; `*` for all.
+    /// The address that the connection came from, or that QEMU listens on; `*` for all.
     pub source: &'a str,
-    /// The port there.
+    /// The port of that address.
     pub source_port: u16,
-    /// The port that it leads to.
+    /// The port that the connection leads to.
     pub port: u16,
 }
 
@@ -28,7 +28,7 @@ pub fn connections(table: &str) -> impl Iterator<Item = Connection<'_>> {
     })
 }
 
-/// Puts in the ports that QEMU picked for rules with port 0, in the order of the table.
+/// Replaces port 0 by the port that QEMU picked, for each rule in the order of the table.
 pub fn put_in_ports(forwards: &mut [Forward], table: &str) {
     let mut rows: Vec<_> = connections(table).collect();
     for forward in forwards.iter_mut().filter(|forward| forward.host_port == 0) {

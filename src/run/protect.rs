@@ -6,7 +6,7 @@ use crate::config::{Config, Diagnostic, Instance, Port, Vm};
 use crate::qemu_args::{Arg, Properties, forwards, option_name};
 use std::convert::Infallible;
 
-/// The port for SSH in a config that is only looked at.
+/// The port for SSH in a config that is only checked.
 const ANY_PORT: u16 = 1;
 
 /// Looks at a definition before anything is run, and tells the port by which SSH reaches an instance: one

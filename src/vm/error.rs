@@ -121,13 +121,13 @@ pub enum VmError {
     PortTaken {
         /// The VM.
         vm: String,
-        /// What it needs the port for.
+        /// The use of the port in this VM.
         port_use: PortUse,
         /// The port on the host.
         port: u16,
         /// The VM or process that listens on it.
         owner: String,
-        /// The config's line that asks for it, where that can be told.
+        /// The config's line for the port, if there is one.
         place: Option<Place>,
     },
     /// QEMU did not answer in time.
@@ -270,7 +270,7 @@ fn ended(&self) -> Option<serde_json::Value> {
     }
 });
 
-/// What to write for a port that is free.
+/// The hint to use a free port.
 fn free_port(port_use: &PortUse) -> String {
     let (port, variable) = match port_use {
         PortUse::Ssh => ("port", "ssh.port".to_owned()),

@@ -46,17 +46,17 @@ pub fn qemu_failed(
     if is_socket { VmError::RuntimeDir { vm, error }.into() } else { error }
 }
 
-/// The port of the host that QEMU could not listen on, and who does.
+/// The port of the host that QEMU could not listen on, and the process that does.
 fn taken_port(config: &Config, vm: &Vm, stderr: &str) -> Option<(u16, String)> {
     let owner = |port: u16| Some((port, port::owner(port)?.to_string()));
     if let Some(port) = refused_port(stderr) {
         let is_auto = || {
             config.wanted_ports(&vm.instance).ok()?.is_auto(&vm.ports().use_of(port)).then_some(())
         };
-        // Who took the port that was picked may be gone by now.
+        // The process that took a picked port may be gone by now.
         return owner(port).or_else(|| is_auto().map(|()| (port, "another process".to_owned())));
     }
-    // Of other sockets QEMU does not say the port.
+    // For other sockets QEMU's message names no port.
     let is_one = stderr.contains("Address already in use");
     vm.ports.values().filter(|_| is_one).find_map(|port| owner(*port))
 }

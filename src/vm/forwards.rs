@@ -6,8 +6,8 @@ use crate::qmp::Client;
 use crate::sys::process;
 use std::time::Duration;
 
-/// The forwarded ports of a VM's command line. For those that QEMU has picked itself, `hostfwd=tcp::0-:80`,
-/// it is asked; one that it doesn't tell within `patience` stays 0.
+/// The forwarded ports of a VM's command line. QEMU is asked for those that it picked itself
+/// (`hostfwd=tcp::0-:80`); without an answer within `patience` they stay 0.
 pub async fn forwards(vm: &Running, patience: Duration) -> Vec<Forward> {
     let argv = process::command_line(vm.process.pid());
     let mut forwards = qemu_args::forwards(argv.iter().map(String::as_str));

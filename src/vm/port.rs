@@ -1,4 +1,4 @@
-//! Ports of the host: free ones for a VM, and who has one that is taken.
+//! Ports of the host: picks free ones for a VM, and finds the owner of one that is taken.
 
 use crate::config::{DIR_PREFIX, Ports, WantedPorts};
 use crate::sys::process::{self, Identity};
@@ -9,13 +9,13 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-/// The ports of a VM; for each `auto` one on which no process listens, on any of the host's IPv4
-/// addresses.
+/// The ports of a VM. For each `auto`, a port on which no process listens, on any of the host's
+/// IPv4 addresses.
 ///
 /// # Errors
 /// No port is free.
 pub fn choose(wanted: &WantedPorts) -> io::Result<Ports> {
-    // Each is held until all are there, so that no two are the same.
+    // All are held until the last is picked, so that no two are the same.
     let mut held = Vec::new();
     wanted.choose(|| {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;

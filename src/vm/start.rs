@@ -59,7 +59,7 @@ pub struct Started {
     pub already_running: bool,
     /// The port for SSH on the host.
     pub ssh_port: u16,
-    /// The ports on the host that the config gives names.
+    /// The ports on the host with a name in the config.
     pub ports: BTreeMap<String, u16>,
     /// The arguments that could not be appended, since it was already running without them.
     pub ignored_args: Vec<String>,

@@ -58,7 +58,7 @@ pub struct Status {
     pub qemu_version: Option<String>,
     /// How SSH reaches it.
     pub ssh: SshStatus,
-    /// The ports on the host that the config gives names, while it runs.
+    /// The ports on the host with a name in the config, while the VM is running.
     pub ports: BTreeMap<String, u16>,
     /// The host's ports that QEMU forwards into the guest.
     pub forwards: Vec<Forward>,

@@ -30,7 +30,7 @@ pub enum Condition {
 pub enum GuestPort {
     /// By its number.
     Number(u16),
-    /// By the name that the config gives the port of the host that is forwarded to it.
+    /// By the name of the host's port that is forwarded to it.
     Name(String),
 }
 

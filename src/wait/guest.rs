@@ -110,7 +110,7 @@ async fn connect(subject: &Subject<'_>, port: u16) -> Option<bool> {
     Some(is_refused.is_none())
 }
 
-/// The rule that forwards a port of the host to it.
+/// The rule that forwards a port of the host to the guest's port.
 async fn forward(subject: &Subject<'_>, port: &GuestPort) -> Result<Forward, Error> {
     let rules = vm::forwards(&subject.vm, PATIENCE).await.into_iter();
     let mut rules = rules.filter(|rule| rule.protocol == "tcp");

@@ -87,7 +87,7 @@ fn an_automatic_port_is_kept_for_the_vms_life() {
     assert!(lab.qqmgr("status a --json").run().json()["ssh"]["port"].is_null());
 }
 
-/// A VM `a` with two named ports, one of which is another VM's `b` too.
+/// A VM `a` with two named ports; the VM `b` has one of them, too.
 fn with_named_ports(http: &str) -> String {
     let cmd = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22,\
                hostfwd=tcp:127.0.0.1:{{.vm.ports.http}}-:80 \
