@@ -29,6 +29,8 @@ impl Agent {
         match ssh.value("IdentityAgent") {
             None | Some("SSH_AUTH_SOCK") => {}
             Some("none") => return Agent::Holds(Vec::new()),
+            // Here, and only here, ssh looks `$NAME` up.
+            Some(variable) if variable.starts_with('$') => return Agent::Unknown,
             Some(socket) => match path(socket) {
                 Some(socket) => _ = command.env("SSH_AUTH_SOCK", socket),
                 None => return Agent::Unknown,

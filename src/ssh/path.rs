@@ -6,7 +6,8 @@ use std::path::PathBuf;
 /// The path that an option names, unless that is ssh's to tell.
 pub fn path(value: &str) -> Option<PathBuf> {
     let value = value.trim_matches('"');
-    if value == "none" || value.contains('$') {
+    // ssh expands `${NAME}`, and takes `$NAME` as it stands.
+    if value == "none" || value.contains("${") {
         return None;
     }
     let (dir, rest) = match value.strip_prefix("~/").or_else(|| value.strip_prefix("%d/")) {

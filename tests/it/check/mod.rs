@@ -402,7 +402,7 @@ fn what_vms_share_is_told_once() {
             more => format!("{more} VMs"),
         };
         lab.qqmgr("check").run().ok(&format!(
-            "warning[ssh_key_missing]: {told}: the IdentityFile $img/key is not there\n \
+            "warning[ssh_key_missing]: {told}: the IdentityFile $img/key does not exist\n \
              --> [DIR]/qqmgr.toml:2:16\n  |\n2 | IdentityFile = '$img/key'\n  |                ^^^^^^^^^^\n  |\n  \
              = help: `$img` is not expanded: write {{{{.img}}}}, or {{{{.env.img}}}} for the environment's\n\n\
              {count} checked: 0 errors, 1 warning\n"
