@@ -24,6 +24,7 @@ mod monitor;
 mod output;
 mod patient;
 mod progress;
+mod quiet;
 mod restart;
 mod run;
 mod schema;
@@ -97,7 +98,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let context = Context { config: self.config, json: self.json };
         if self.quiet {
-            stderr::be_quiet();
+            quiet::be_quiet();
         }
         let copies = matches!(self.verb, Verb::Put(_) | Verb::Get(_));
         let passes_through = copies || matches!(self.verb, Verb::Ssh(_) | Verb::Run(_));

@@ -2,7 +2,7 @@
 //! that is drawn again and again, and is gone when there is something to read.
 
 use super::Context;
-use super::stderr::wants_progress;
+use super::quiet::wants_progress;
 use crate::config::Instance;
 use crate::logs::{self, Lines, Log};
 use crate::text::duration;

@@ -2,7 +2,7 @@
 
 use super::args::guest::RunArgs;
 use super::junit::{Junit, Tail};
-use super::stderr::wants_progress;
+use super::quiet::wants_progress;
 use super::{Context, output, progress, stdout};
 use crate::Error;
 use crate::config::Config;

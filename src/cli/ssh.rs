@@ -1,6 +1,6 @@
 //! `qqmgr ssh`, and how qqmgr runs OpenSSH's tools: in its own place, or for their output.
 
-use super::stderr::wants_progress;
+use super::quiet::wants_progress;
 use super::supervise::{GRACE, Tool};
 use super::{Context, output};
 use crate::Error;

@@ -2,33 +2,20 @@
 
 use super::patient::Patient;
 use super::progress;
+use super::quiet::is_quiet;
 use anstream::AutoStream;
 use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Write};
 
 pub const RED: Style = AnsiColor::Red.on_default().bold();
 pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// Only errors are welcome.
-static QUIET: AtomicBool = AtomicBool::new(false);
-
-/// From now on only errors are told.
-pub fn be_quiet() {
-    QUIET.store(true, Ordering::Relaxed);
-}
-
-/// Whether somebody watches standard error and wants to know how far things are.
-pub fn wants_progress() -> bool {
-    !QUIET.load(Ordering::Relaxed) && io::stderr().is_terminal()
-}
-
 /// Tells something beside the result, which is no error, on standard error.
 pub fn note(text: impl Display) {
-    if !QUIET.load(Ordering::Relaxed) {
+    if !is_quiet() {
         say(text);
     }
 }
