@@ -89,7 +89,7 @@ fn a_key_with_a_passphrase() {
     qqmgr("wait a --for ssh").run().code(3).stdout("");
     // Nobody types the passphrase here: it is the same key.
     agent.add(&lab, &guest_file("id_ed25519"));
-    qqmgr("check").run().ok("1 VM checked: nothing found\n");
+    qqmgr("check").run().ok("1 VM checked: no problems found\n");
     qqmgr("wait a --for ssh").run().code(0);
     qqmgr("stop a --force").run().code(0);
 }

@@ -15,12 +15,12 @@ fn a_key_in_a_directory_with_an_odd_name() {
     let copy = ["-m", "600", &guest_file("id_ed25519"), &key];
     lab.program("install").args(copy).run().code(0);
     let qqmgr = |line| lab.qqmgr(line).cwd(file("sub"));
-    qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+    qqmgr("check a").run().ok("1 VM checked: no problems found\n");
     qqmgr("start a --wait").run().code(0).stderr("");
     qqmgr("ssh a echo in").run().ok("in\n");
     // A relative one begins where `cmd`'s do.
     lab.write(file("qqmgr.toml"), config.replace("{{.config_dir}}/key", "key"));
-    qqmgr("check a").run().ok("1 VM checked: nothing found\n");
+    qqmgr("check a").run().ok("1 VM checked: no problems found\n");
     qqmgr("ssh a echo in").run().ok("in\n");
     qqmgr("stop a --force").run().code(0);
 }
