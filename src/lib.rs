@@ -81,6 +81,7 @@ pub mod run;
 pub mod scaffold;
 pub mod ssh;
 mod sys;
+pub mod target;
 mod text;
 pub mod vm;
 pub mod wait;
@@ -103,6 +104,7 @@ mod tests {
             plan: wait::Plan,
             job: run::Job,
             up: ops::Up,
+            target: target::Target,
         }
         sent(|it| vm::start(&it.config, &it.instance, &it.options));
         sent(|it| vm::stop(&it.instance, vm::From::Quit, vm::By::Stop));
@@ -113,6 +115,8 @@ mod tests {
         sent(|it| run::run(&it.config, "a", &it.job));
         sent(|it| ops::up(&it.config, &it.instance, &it.up, async |_: &_| {}));
         sent(|it| ops::down(&it.instance, vm::From::Quit, vm::By::Stop));
+        sent(|it| ops::pause(&it.target));
+        sent(|it| ops::resume(&it.target));
         sent(|it| check::check(&it.config, std::slice::from_ref(&it.instance)));
         sent(|it| console::hold(&it.instance, console::Port::Serial, false));
     }
@@ -131,6 +135,8 @@ mod tests {
             gdb::NoStub::CODES,
             scaffold::FileExists::CODES,
             check::WouldFail::CODES,
+            target::TargetError::CODES,
+            ops::NotMoved::CODES,
         ];
         let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
         let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();

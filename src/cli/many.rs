@@ -1,12 +1,13 @@
 //! Verbs for several VMs: side by side, one line each; the worst exit code is the verb's.
 
-use super::args::Vms;
+use super::args::{Controlled, Vms};
 use super::interrupt::unless_interrupted;
 use super::{Context, output, progress};
 use crate::Error;
 use crate::config::{Config, Instance, Kind};
 use crate::sys::descriptors;
-use crate::vm::{Registry, is_pattern};
+use crate::target::Target;
+use crate::vm::{Registry, find_running, is_pattern};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ impl Targets {
         work: impl AsyncFn(&Instance) -> Result<T, Error>,
     ) -> Result<ExitCode, Error> {
         let results = self.side_by_side(work).buffer_unordered(at_once());
-        self.watched(context, self.tell(context, results, |_| 0)).await
+        self.watched(context, tell(context, &self.names(), self.single, results, |_| 0)).await
     }
 
     /// Does the work on each in the same way, and tells the results in the order of the VMs; `code`
@@ -80,7 +81,11 @@ impl Targets {
         code: impl Fn(&T) -> u8,
     ) -> Result<ExitCode, Error> {
         let results = self.side_by_side(work).buffered(at_once());
-        self.watched(context, self.tell(context, results, code)).await
+        self.watched(context, tell(context, &self.names(), self.single, results, code)).await
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.instances.iter().map(|instance| instance.name.clone()).collect()
     }
 
     /// Shows what is waited for, and what a signal leaves.
@@ -102,39 +107,85 @@ impl Targets {
             }
         })
     }
+}
 
-    async fn tell<T: Serialize + Display>(
-        &self,
-        context: &Context,
-        results: impl Stream<Item = (usize, Result<T, Error>)>,
-        code: impl Fn(&T) -> u8,
-    ) -> Result<ExitCode, Error> {
-        let mut results = pin!(results);
-        let mut documents = vec![Value::Null; self.instances.len()];
-        let mut worst = 0;
-        while let Some((at, result)) = results.next().await {
-            if self.single {
-                let report = result?;
-                output::report(&report, context.json);
-                return Ok(ExitCode::from(code(&report)));
-            }
-            worst = worst.max(result.as_ref().map_or_else(Error::exit_code, &code));
-            if context.json {
-                documents[at] = document(&self.instances[at].name, &result);
-                continue;
-            }
-            match result {
-                Ok(report) => {
-                    output::text(report);
-                }
-                Err(error) => output::error_of(&self.instances[at].name, &error),
-            }
-        }
-        if context.json {
-            output::document(&documents);
-        }
-        Ok(ExitCode::from(worst))
+/// Runs the work for each control target, a VM or another QEMU, all at once as far as descriptors
+/// suffice, and prints each result as it comes; with `--json` all of them in one list at the end.
+///
+/// # Errors
+/// There is none of one of the names, or a single one's own error.
+pub async fn control<T: Serialize + Display>(
+    context: &Context,
+    args: &Controlled,
+    work: impl AsyncFn(&Target) -> Result<T, Error>,
+) -> Result<ExitCode, Error> {
+    let targets = targets(context, args)?;
+    let names: Vec<_> = targets.iter().map(Target::name).collect();
+    let single = matches!(args.targets.as_slice(), [name] if !is_pattern(name));
+    let work = &work;
+    let results = stream::iter(targets.iter().enumerate())
+        .map(async |(at, target)| (at, work(target).await))
+        .buffer_unordered(at_once());
+    tell(context, &names, single, results, |_| 0).await
+}
+
+/// What a control verb is for. The config is only needed for its VMs.
+fn targets(context: &Context, args: &Controlled) -> Result<Vec<Target>, Error> {
+    let others = args.targets.iter().map(|text| Ok(Target::other(text)?.ok_or(text)));
+    let others: Vec<_> = others.collect::<Result<_, Error>>()?;
+    let names = others.iter().filter_map(|other| other.as_ref().err());
+    let names: Vec<_> = names.map(|name| (*name).clone()).collect();
+    let mut targets: Vec<_> = others.into_iter().filter_map(Result::ok).collect();
+    if args.all || !names.is_empty() {
+        let config = context.load()?;
+        let registry = Registry::of(&config);
+        let instances = match args.all {
+            true => running(registry.all()?)?,
+            false => registry.matching(&names, |name| registry.get(name))?,
+        };
+        targets.extend(instances.into_iter().map(Target::Vm));
     }
+    Ok(targets)
+}
+
+/// Those that run: of all VMs, the others can't be controlled.
+fn running(instances: Vec<Instance>) -> Result<Vec<Instance>, Error> {
+    let lives = |instance: Instance| Ok(find_running(&instance)?.map(|_| instance));
+    instances.into_iter().filter_map(|instance| lives(instance).transpose()).collect()
+}
+
+async fn tell<T: Serialize + Display>(
+    context: &Context,
+    names: &[String],
+    single: bool,
+    results: impl Stream<Item = (usize, Result<T, Error>)>,
+    code: impl Fn(&T) -> u8,
+) -> Result<ExitCode, Error> {
+    let mut results = pin!(results);
+    let mut documents = vec![Value::Null; names.len()];
+    let mut worst = 0;
+    while let Some((at, result)) = results.next().await {
+        if single {
+            let report = result?;
+            output::report(&report, context.json);
+            return Ok(ExitCode::from(code(&report)));
+        }
+        worst = worst.max(result.as_ref().map_or_else(Error::exit_code, &code));
+        if context.json {
+            documents[at] = document(&names[at], &result);
+            continue;
+        }
+        match result {
+            Ok(report) => {
+                output::text(report);
+            }
+            Err(error) => output::error_of(&names[at], &error),
+        }
+    }
+    if context.json {
+        output::document(&documents);
+    }
+    Ok(ExitCode::from(worst))
 }
 
 /// How many are worked on at once.

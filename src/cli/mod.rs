@@ -23,6 +23,7 @@ mod mistakes;
 mod monitor;
 mod output;
 mod patient;
+mod pause;
 mod progress;
 mod quiet;
 mod restart;
@@ -107,6 +108,8 @@ impl Cli {
             Verb::Stop(args) => block_on(stop::run(&context, args)),
             Verb::Restart(args) => block_on(restart::run(&context, args)),
             Verb::Kill(args) => block_on(kill::run(&context, args)),
+            Verb::Pause(args) => block_on(pause::pause(&context, &args)),
+            Verb::Resume(args) => block_on(pause::resume(&context, &args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),
             Verb::Wait(args) => block_on(wait::run(&context, args)),

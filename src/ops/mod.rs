@@ -2,10 +2,12 @@
 
 mod down;
 mod gc;
+mod pause;
 mod restart;
 mod up;
 
 pub use down::down;
 pub use gc::{Collected, gc};
+pub use pause::{Moved, NotMoved, pause, resume};
 pub use restart::{Reset, Restart, reset, restart};
 pub use up::{Up, UpReport, up};

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::Error;
 use super::message::{Event, Message, Status, Version, parse_greeting};
@@ -15,6 +14,11 @@ use super::reader::LineReader;
 
 /// The size of one read, in bytes: nearly every reply comes in one piece.
 const CHUNK: usize = 16 << 10;
+
+/// What a client talks through: a unix socket, a TCP connection, or anything else that goes both ways.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// A QMP connection in command mode.
 ///
@@ -33,7 +37,7 @@ pub struct Client {
 
 /// The socket and what has been read from it.
 struct Connection {
-    stream: UnixStream,
+    stream: Box<dyn Stream>,
     chunk: Vec<u8>,
     reader: LineReader,
 }
@@ -51,8 +55,8 @@ impl Client {
     /// `qmp_capabilities` ("Capabilities Negotiation"). Enables no capability.
     ///
     /// QEMU serves one client at a time: the greeting comes when the previous client has left.
-    pub async fn handshake(stream: UnixStream) -> Result<Client, Error> {
-        let mut connection = Connection::new(stream);
+    pub async fn handshake(stream: impl Stream + 'static) -> Result<Client, Error> {
+        let mut connection = Connection::new(Box::new(stream));
         let (version, _) = connection.receive(parse_greeting).await?;
         let mut client = Client {
             connection,
@@ -154,7 +158,7 @@ impl Client {
 }
 
 impl Connection {
-    fn new(stream: UnixStream) -> Connection {
+    fn new(stream: Box<dyn Stream>) -> Connection {
         Connection { stream, chunk: Vec::with_capacity(CHUNK), reader: LineReader::new() }
     }
 

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod address;
 mod client;
 mod error;
 mod message;
@@ -23,7 +24,8 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use client::Client;
+pub use address::Address;
+pub use client::{Client, Stream};
 pub use error::Error;
 pub use message::{Event, Record, Status, Timestamp, Version, event_name};
 pub(crate) use reader::LineReader;

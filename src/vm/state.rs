@@ -62,9 +62,9 @@ impl State {
         let (command, does) = match self.name.as_str() {
             "running" | STOPPED => return None,
             "paused" | "prelaunch" | "io-error" | "watchdog" | "debug" => {
-                (format!("monitor {vm} cont"), "resumes it")
+                (format!("resume {vm}"), "resumes it")
             }
-            "suspended" => (format!("monitor {vm} system_wakeup"), "wakes it"),
+            "suspended" => (format!("resume {vm}"), "wakes it"),
             "shutdown" => (format!("restart {vm}"), "starts it again"),
             "panicked" | "internal-error" => (format!("restart {vm} --reset"), "boots it again"),
             _ => return Some(state),
@@ -81,7 +81,7 @@ mod tests {
     fn only_what_stands_still_has_a_remedy() {
         assert_eq!(State::of_run_state("running").standstill("a"), None);
         assert_eq!(State::stopped().standstill("a"), None);
-        let paused = "its state is `paused`; `qqmgr monitor a cont` resumes it";
+        let paused = "its state is `paused`; `qqmgr resume a` resumes it";
         assert_eq!(State::of_run_state("paused").standstill("a").as_deref(), Some(paused));
         let odd = "its state is `inmigrate`";
         assert_eq!(State::of_run_state("inmigrate").standstill("a").as_deref(), Some(odd));

@@ -34,6 +34,7 @@ mod monitor;
 mod namespaces;
 mod nonblocking;
 mod orphan;
+mod pause;
 mod permissions;
 mod progress;
 mod races;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, each above all rooms that it uses.
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 21] = [
     "text",
     "error",
     "sys",
@@ -14,6 +14,7 @@ const ROOMS: [&str; 20] = [
     "qemu_args",
     "config",
     "vm",
+    "target",
     "events",
     "ssh",
     "console",

@@ -58,7 +58,7 @@ fn a_session_of_a_guest_that_stands_still_ends_when_it_is_told_to() {
     // The reader of the pipe sees its end.
     let line = "{ timeout 1 \"$0\" ssh a true; echo $?; } | cat";
     let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
-    let told = "a: its state is `paused`; `qqmgr monitor a cont` resumes it\n";
+    let told = "a: its state is `paused`; `qqmgr resume a` resumes it\n";
     outcome.expect(0, "124\n", told);
     // The shared connection works again when the guest resumes.
     lab.qqmgr("monitor a cont").run().code(0);

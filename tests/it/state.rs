@@ -27,14 +27,14 @@ fn of_a_machine_that_stands_still() {
     assert_eq!(state(&lab), "running");
     // As a guest's drivers do it: sleep (ACPI, PM1 control), panic, and power off.
     comes_to(&lab, "suspended", "o /w 0x604 0x2400");
-    let told = "a: its state is `suspended`; `qqmgr monitor a system_wakeup` wakes it\n";
+    let told = "a: its state is `suspended`; `qqmgr resume a` wakes it\n";
     lab.qqmgr("wait a --for serial:x --timeout 0").run().code(5).stdout("");
     lab.qqmgr("start a").run().expect(
         0,
         "a: is running already (pid [PID]), SSH on port [PORT]\n",
         told,
     );
-    lab.qqmgr("monitor a system_wakeup").run().code(0);
+    lab.qqmgr("resume a").run().ok("a: resumed; it was suspended\n");
     assert_eq!(state(&lab), "running");
     lab.qqmgr("monitor a o /b 0x505 1").run().code(0);
     assert_eq!(state(&lab), "panicked");
@@ -46,12 +46,18 @@ fn of_a_machine_that_stands_still() {
         .stderr("a: its state is `panicked`; `qqmgr restart a --reset` boots it again\n");
     lab.qqmgr("monitor a system_reset").run().code(0);
     until("it is reset", || (state(&lab) == "prelaunch").then_some(()));
-    lab.qqmgr("monitor a cont").run().code(0);
+    lab.qqmgr("resume a").run().ok("a: resumed; it was prelaunch\n");
     comes_to(&lab, "shutdown", "o /w 0x604 0x2000");
     lab.qqmgr("start a")
         .run()
         .code(0)
         .stderr("a: its state is `shutdown`; `qqmgr restart a` starts it again\n");
+    lab.qqmgr("resume a").run().expect(
+        4,
+        "",
+        "error: a: resuming it had no effect: its state is `shutdown`\n\
+         hint: start it again: qqmgr restart a\n",
+    );
     lab.qqmgr("restart a").run().code(0);
     assert_eq!(state(&lab), "running");
 }
@@ -89,7 +95,7 @@ fn no_login_is_tried_in_silence() {
     let lab =
         Lab::new(&vm("a", NO_GUEST).replace("2222", &crate::harness::free_port().to_string()));
     lab.qqmgr("start a -- -S").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");
-    let told = "a: its state is `prelaunch`; `qqmgr monitor a cont` resumes it\n";
+    let told = "a: its state is `prelaunch`; `qqmgr resume a` resumes it\n";
     lab.write("file", "");
     for line in ["ssh a true", "put a file /tmp/", "get a /x ."] {
         let outcome = lab.qqmgr(line).run();

@@ -117,6 +117,20 @@ Examples:
   qqmgr ssh-config --all > ~/.ssh/qqmgr.conf      with `Include qqmgr.conf` atop ~/.ssh/config
   qqmgr ssh-config test-vm > vm.conf              for one command: scp -F vm.conf FILE test-vm:";
 
+pub const PAUSE: &str = "\
+Examples:
+  qqmgr pause test-vm
+  qqmgr pause --all
+  qqmgr pause pid:4711                      any QEMU that has QMP
+  qqmgr pause unix:/run/lab/qmp.sock
+  qqmgr resume test-vm";
+
+pub const RESUME: &str = "\
+Examples:
+  qqmgr resume test-vm
+  qqmgr resume 'web-*'
+  qqmgr resume pid:4711                     any QEMU that has QMP";
+
 pub const CONSOLE: &str = "\
 On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
 A serial line carries no window size: run `resize` in the guest when the window has changed.

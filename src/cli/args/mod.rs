@@ -42,6 +42,18 @@ pub struct Vms {
     pub all: bool,
 }
 
+/// Which QEMUs a control verb is for.
+#[derive(Debug, Args)]
+pub struct Controlled {
+    /// VMs of the config (`*` and `?` stand for any characters), or any QEMU: pid:1234,
+    /// unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(required_unless_present = "all", value_name = "TARGET", add = completions::vm_names())]
+    pub targets: Vec<String>,
+    /// All VMs of the config that run
+    #[arg(long, conflicts_with = "targets")]
+    pub all: bool,
+}
+
 // Deferred: what a verb takes is put together only when that verb is being said.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -57,6 +69,12 @@ pub enum Verb {
     /// `qqmgr stop` and `qqmgr kill` know them by their old names.
     #[command(after_help = examples::GC)]
     Gc,
+    /// Pause guests: their CPUs stop until they are resumed
+    #[command(after_help = examples::PAUSE)]
+    Pause(Controlled),
+    /// Let paused guests run again, and wake those that sleep
+    #[command(after_help = examples::RESUME)]
+    Resume(Controlled),
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
     ///

@@ -74,7 +74,7 @@ fn a_disk_that_is_full() {
     assert_eq!(status()["state_detail"], "no space left on the host for virtio0");
     let outcome = lab.qqmgr("ssh a -o ConnectTimeout=1 true").run();
     let told = "a: its state is `io-error` (no space left on the host for virtio0); \
-                `qqmgr monitor a cont` resumes it\n";
+                `qqmgr resume a` resumes it\n";
     assert!(String::from_utf8_lossy(&outcome.code(255).stderr).starts_with(told), "{outcome}");
     lab.qqmgr("stop a --force").run().code(0);
 }

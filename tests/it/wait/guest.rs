@@ -12,9 +12,8 @@ fn a_guest_that_stands_still() {
     lab.qqmgr("start b -- -S").run().code(0);
     lab.qqmgr("monitor a stop").run().code(0);
     say(&lab, "one\n");
-    let resume = |vm: &str, state: &str| {
-        format!("its state is `{state}`; `qqmgr monitor {vm} cont` resumes it")
-    };
+    let resume =
+        |vm: &str, state: &str| format!("its state is `{state}`; `qqmgr resume {vm}` resumes it");
     let expected = |vm: &str, state: &str, end: &str, see: &str| {
         format!(
             "{vm}: {state}\nerror: VM `{vm}`: waited 3s for ssh: {state}\n{end}\

@@ -28,7 +28,7 @@ fn what_is_known_of_a_vm() {
         5,
         "",
         "error: VM `a`: does not hold now: serial:two; paused held: its state is `paused`; \
-         `qqmgr monitor a cont` resumes it\n\
+         `qqmgr resume a` resumes it\n\
          the serial log ends:\none\n\
          hint: the VM is left as it is: qqmgr serial a -n 50\n",
     );
