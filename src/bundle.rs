@@ -144,10 +144,10 @@ fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
     Ok(start > 0)
 }
 
-/// Has QEMU draw the screen into a file of its own.
+/// Asks QEMU for a screenshot, which it writes to `path`.
 ///
 /// # Errors
-/// It has ended, or has no screen.
+/// The VM has ended, or has no screen.
 pub async fn screenshot(instance: &Instance, path: &Path) -> Result<(), Error> {
     let arguments = json!({ "filename": path, "format": "png" });
     let draw = async |client: &mut Client| client.execute("screendump", Some(arguments)).await;

@@ -1,11 +1,10 @@
-//! Whether the machine has anything to boot: a kernel, a disk, firmware, the network, another VM's
-//! state.
+//! Warns of a machine that has nothing to boot: no kernel, disk, firmware, network or saved state.
 
 use super::finding::{Code, Finding};
 use super::subject::Subject;
 use crate::qemu_args::{Opt, Properties};
 
-/// Options that bring something to boot, or may; with `-S` a debugger may load it.
+/// Options that may provide something to boot; with `-S` a debugger may load it.
 const SOURCES: [&str; 23] = [
     "kernel",
     "bios",
@@ -32,17 +31,17 @@ const SOURCES: [&str; 23] = [
     "xen-domid",
 ];
 
-/// Devices that boot, or may, what no `-drive` names; any other does where it has a `bootindex`.
+/// Devices that may provide it without a `-drive`; any other device does if it has a `bootindex`.
 const DEVICES: [&str; 7] =
     ["loader", "guest-loader", "vfio", "vhost-user", "vhost-scsi", "usb-host", "usb-redir"];
 
-/// Machines that boot nothing, or from elsewhere.
+/// Machines that need nothing to boot, or get it from elsewhere.
 const MACHINES: [&str; 4] = ["none", "microvm", "xen", "x-remote"];
 
-/// Properties of the user network that have something to boot.
+/// Properties of the user network that provide something to boot.
 const NETWORK: [&str; 2] = ["tftp", "bootfile"];
 
-/// That there is nothing to boot. What the options mean has to be known for that.
+/// The warning, if there is nothing to boot. If the meaning of an option is unknown, there is none.
 pub fn finding(subject: &Subject, found: &[Finding]) -> Option<Finding> {
     let obscure = |finding: &Finding| {
         let unknown =
@@ -60,7 +59,7 @@ pub fn finding(subject: &Subject, found: &[Finding]) -> Option<Finding> {
     Some(subject.about_all(Code::NothingToBoot, message.to_owned()).hint(hint))
 }
 
-/// Whether an option may bring something to boot.
+/// Whether an option may provide something to boot.
 fn boots(opt: &Opt) -> bool {
     let properties = opt.value.map(|value| Properties::parse(&value.text)).unwrap_or_default();
     let first = |key: &str| properties.implied(key).unwrap_or_default();
@@ -80,7 +79,7 @@ fn boots(opt: &Opt) -> bool {
         }
         "accel" => first("accel").contains("qtest"),
         "netdev" | "nic" | "net" => {
-            // What is behind other networks than the user's own can't be known.
+            // Any other network may have a boot server.
             let kind = first("type");
             !matches!(kind, "user" | "none" | "nic" | "hubport" | "")
                 || NETWORK.iter().any(|key| properties.get(key).is_some())

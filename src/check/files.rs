@@ -6,7 +6,7 @@ use crate::qemu_args::{Arg, Properties};
 /// Options whose value is a file.
 const FILES: [&str; 5] = ["kernel", "initrd", "dtb", "bios", "readconfig"];
 
-/// Options whose value is a disk image, and the `if=` of a `-drive` that they are short for.
+/// Options whose value is a disk image, and the `if=` of the `-drive` that each abbreviates.
 const IMAGES: [(&str, &str); 10] = [
     ("hda", "ide"),
     ("hdb", "ide"),
@@ -44,13 +44,13 @@ pub struct Image {
     pub locking: bool,
     /// The format that the option names.
     pub format: Option<String>,
-    /// Whether only a part of it is used, which may be anything.
+    /// Whether QEMU uses only a part of it, which can have any format.
     pub is_part: bool,
-    /// As much of its beginning as is used.
+    /// The size of the used part, if that is the beginning.
     pub size: Option<String>,
-    /// What it is connected to: the `if=` of a `-drive`; empty where that is not said.
+    /// The `if=` of a `-drive`; empty if it has none.
     pub interface: String,
-    /// Whether it is the machine's flash: firmware, or its variables.
+    /// Whether it is the machine's flash: firmware, or the firmware's variables.
     pub is_flash: bool,
 }
 
@@ -148,7 +148,7 @@ impl Image {
     }
 }
 
-/// Whether a node is a flash of the machine: `-machine pflash0=NODE`.
+/// Whether a node is the machine's flash: `-machine pflash0=NODE`.
 fn is_flash(subject: &Subject, properties: &Properties) -> bool {
     let Some(node) = properties.get("node-name") else { return false };
     let mut machines = subject.with_value(&["machine", "M"]);

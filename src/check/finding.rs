@@ -98,15 +98,15 @@ codes! {
     ImageToolNotRun "image_tool_not_run" Warning,
     /// `/dev/kvm` can't be opened or makes no machine, and the VM allows only KVM.
     KvmUnavailable "kvm_unavailable" Error,
-    /// The directory that VMs have their files in can't be made, used, or have sockets.
+    /// The runtime directory can't be made or used, or its file system has no sockets.
     RuntimeDirUnusable "runtime_dir_unusable" Error,
     /// QEMU can't listen on a port of the host.
     PortUnavailable "port_unavailable" Error,
-    /// Several VMs want one port of the host.
+    /// Several VMs use one port of the host.
     PortShared "port_shared" Warning,
     /// The path of a unix socket is too long.
     SocketPathTooLong "socket_path_too_long" Error,
-    /// There is nothing that the machine could boot.
+    /// The machine has nothing to boot.
     NothingToBoot "nothing_to_boot" Warning,
     /// A forwarded port is open to the network.
     HostfwdOpen "hostfwd_open" Warning,
@@ -124,7 +124,7 @@ codes! {
     SshKeyLocked "ssh_key_locked" Warning,
 }
 
-/// What VMs share is found once, with the first of them.
+/// Merges equal findings of several VMs into one, at the first of these VMs.
 pub(super) fn merge(findings: Vec<Finding>) -> Vec<Finding> {
     let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
     let mut known = HashMap::new();
@@ -147,7 +147,7 @@ impl Finding {
         self.code.severity()
     }
 
-    /// Notes that it is another VM's too; that of one VM comes in a row.
+    /// Adds another VM. The findings of one VM come in a row, so comparing with the last is enough.
     pub(super) fn share(&mut self, vm: String) {
         if self.vm != vm && self.others.last() != Some(&vm) {
             self.others.push(vm);

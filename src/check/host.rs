@@ -64,7 +64,7 @@ fn port(subject: &Subject, listen: &Listen) -> Option<Finding> {
     let error = bound.err()?;
     let owner = port_owner(*port).filter(|_| error.kind() == io::ErrorKind::AddrInUse);
     let is_own = |pid| subject.pid() == Some(pid);
-    // A running VM's UDP ports have no listener that could be asked for: they are believed.
+    // The owner of a UDP port can't be found, so a running VM's own UDP ports count as free.
     if owner.as_ref().and_then(|owner| owner.pid).is_some_and(is_own)
         || *is_udp && subject.process.is_some()
     {

@@ -1,19 +1,19 @@
-//! The ports of the host that options have QEMU listen on.
+//! Finds the ports of the host that QEMU listens on because of its options.
 
 use super::subject::Subject;
 use crate::qemu_args::{Arg, Properties, forwards};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// What `-s` is short for (QEMU manual, "Debug/Expert options").
+/// The port of `-s` (QEMU manual, "Debug/Expert options").
 const GDB: u16 = 1234;
 
 /// The port of VNC's display 0 (QEMU manual, "Display options").
 const VNC: u16 = 5900;
 
-/// A port that QEMU is to listen on.
+/// A port that QEMU would listen on.
 pub struct Listen<'a> {
     pub arg: &'a Arg,
-    /// The part of the argument that says so.
+    /// The part of the argument that names it.
     pub part: String,
     pub is_udp: bool,
     pub address: IpAddr,
@@ -21,7 +21,7 @@ pub struct Listen<'a> {
 }
 
 impl<'a> Listen<'a> {
-    /// Nothing where QEMU is to pick the port, or the address is a name that has to be looked up.
+    /// `None` if QEMU picks the port, or the address is a host's name.
     fn new(arg: &'a Arg, part: &str, host: &str, port: u16) -> Option<Listen<'a>> {
         let address = match host.trim_matches(['[', ']']) {
             "" => Ipv4Addr::UNSPECIFIED.into(),
@@ -31,14 +31,14 @@ impl<'a> Listen<'a> {
         (port > 0).then(|| Listen { arg, part: part.to_owned(), is_udp: false, address, port })
     }
 
-    /// `HOST:PORT`.
+    /// Parses `HOST:PORT`.
     fn at(arg: &'a Arg, text: &str) -> Option<Listen<'a>> {
         let (host, port) = text.rsplit_once(':')?;
         Listen::new(arg, text, host, port.parse().ok()?)
     }
 }
 
-/// All of them.
+/// All ports of a VM's options.
 pub fn listens<'a>(subject: &Subject<'a>) -> Vec<Listen<'a>> {
     let mut found = Vec::new();
     for opt in &subject.options {
@@ -53,7 +53,7 @@ pub fn listens<'a>(subject: &Subject<'a>) -> Vec<Listen<'a>> {
 
 fn of_option<'a>(option: &str, arg: &'a Arg) -> Vec<Listen<'a>> {
     let properties = Properties::parse(&arg.text);
-    // Of a range QEMU takes one that is free.
+    // QEMU picks a free port of a range.
     if properties.get("to").is_some() {
         return Vec::new();
     }
@@ -89,7 +89,7 @@ fn forwarded(arg: &Arg) -> impl Iterator<Item = Listen<'_>> {
     })
 }
 
-/// A port that a property has, with the address that another one has.
+/// A port in one property, with the address in another.
 fn property<'a>(
     arg: &'a Arg,
     properties: &Properties,
@@ -101,14 +101,14 @@ fn property<'a>(
     Listen::new(arg, &format!("{key}={port}"), host, port.parse().ok()?)
 }
 
-/// VNC's `HOST:DISPLAY`.
+/// Parses VNC's `HOST:DISPLAY`.
 fn display<'a>(arg: &'a Arg, text: &str, properties: &Properties) -> Option<Listen<'a>> {
     let (host, display) = text.rsplit_once(':')?;
     let port = VNC.checked_add(display.parse().ok()?)?;
     Listen::new(arg, text, host, port).filter(|_| !properties.is_on("reverse"))
 }
 
-/// A character device of the old form.
+/// Parses a character device in the old form.
 fn device<'a>(arg: &'a Arg, text: &str) -> Option<Listen<'a>> {
     let (kind, at) = text.split_once(':')?;
     Listen::at(arg, at).filter(|_| matches!(kind, "tcp" | "telnet" | "websocket"))

@@ -41,7 +41,7 @@ use table::Table;
 use tokio::join;
 
 /// Checks VMs and returns their faults, for each VM in the order of the file. First come variables
-/// comes what keeps VMs from being looked at: their variables can't be put in. What VMs share is told
+/// that can't be expanded: they keep a VM from being checked. A fault of several VMs is returned
 /// once.
 ///
 /// # Errors
@@ -62,7 +62,7 @@ pub async fn check(config: &Config, instances: &[Instance]) -> Result<Vec<Findin
     Ok(finding::merge(found))
 }
 
-/// Drops the options that a later one of the same name overrides, as of an appended `-kernel`.
+/// Drops the options that a later one of the same name overrides, such as an appended `-kernel`.
 fn drop_overridden(options: &mut Vec<Opt>) {
     const LAST_COUNTS: [&str; 4] = ["kernel", "initrd", "dtb", "bios"];
     let mut seen = HashSet::new();
@@ -71,8 +71,8 @@ fn drop_overridden(options: &mut Vec<Opt>) {
     options.reverse();
 }
 
-/// Looks at one VM, and tells what it wants for itself; QEMU need not be asked for the names that it
-/// knows.
+/// Checks one VM, and returns its claims too. Without `asks_names`, the names that QEMU knows are
+/// not checked.
 async fn look(
     config: &Config,
     vm: &Vm,
@@ -110,7 +110,7 @@ async fn look(
     Ok((findings, claims))
 }
 
-/// Puts the variables of all VMs in, and tells everything that is wrong with any.
+/// Expands the variables of all VMs, and returns every fault.
 fn resolve(config: &Config, instances: &[Instance]) -> Result<(Vec<Vm>, Vec<Finding>), Error> {
     let mut vms = Vec::with_capacity(instances.len());
     let mut wrong: Vec<(&str, Diagnostic)> = Vec::new();

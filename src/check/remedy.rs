@@ -1,13 +1,13 @@
-//! What to do about a file that is not there: make the image that the option describes.
+//! The hint for a file that does not exist: a command that makes the image, if one can.
 
 use super::files::{Image, Named};
 use super::subject::Subject;
 use std::path::Path;
 
-/// Formats that the image tool makes with nothing but a size.
+/// Formats that the image tool can make from a size alone.
 const MADE: [&str; 7] = ["qcow2", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallels"];
 
-/// What may have been meant, or what to make.
+/// The hint for a missing file: a likely mistake, or how to make the file.
 pub fn of(subject: &Subject, named: &Named, all: &[Named], path: &Path) -> Option<String> {
     match &named.path {
         _ if named.is_alone => Some(
@@ -25,13 +25,13 @@ pub fn of(subject: &Subject, named: &Named, all: &[Named], path: &Path) -> Optio
     }
 }
 
-/// The command that makes an image as the option says that it is.
+/// The command that makes an image in the format that the option names.
 fn create(subject: &Subject, image: &Image, path: &Path) -> Option<String> {
     let (usual, size) = match image.interface.as_str() {
         "floppy" => ("raw", "1440K"),
-        // A card's size has to be a power of two (QEMU, hw/sd/sd.c).
+        // The size of an SD card has to be a power of two (QEMU, hw/sd/sd.c).
         "sd" => ("raw", "8G"),
-        // It has to be as large as the board's chip.
+        // The image has to be as large as the board's chip.
         "mtd" => return None,
         _ => ("qcow2", "20G"),
     };
@@ -45,7 +45,7 @@ fn create(subject: &Subject, image: &Image, path: &Path) -> Option<String> {
     Some(format!("make an image: {} create -f {format} {path} {size}", subject.vm.img))
 }
 
-/// Flash has the size of its chip, so that only a copy will do; the first one has the code.
+/// A flash image has the size of its chip, so the user has to copy one. The first one has the code.
 fn firmware(subject: &Subject, image: &Image, all: &[Named], path: &Path) -> Option<String> {
     let is_flash = |other: &&Named| other.image.as_ref().is_some_and(|image| image.is_flash);
     let code = all.iter().find(is_flash).map(|code| subject.vm.config_dir.join(&code.path));

@@ -1,5 +1,5 @@
-//! Whether a VM that is about to be stopped can be started again: a restart that fails half-way has
-//! ended a guest for nothing.
+//! Checks before a restart that the VM can be started again: otherwise the restart would only stop
+//! the guest.
 
 use super::ask::Qemus;
 use super::finding::{Code, Finding, Severity};
@@ -15,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A VM that runs on, since it could not be started again.
+/// A restart that would fail to start the VM, so the VM was not stopped.
 #[derive(Debug, thiserror::Error)]
 #[error("VM `{vm}` runs on, since a start would fail: {}", summary(findings))]
 pub struct WouldFail {
@@ -51,8 +51,9 @@ fn summary(findings: &[Finding]) -> String {
     messages.join("; ")
 }
 
-/// Looks at a VM that runs as the config has it now, with these arguments or those that its start appended. QEMU is
-/// asked only about what is new: what it was started with, it knows.
+/// Checks a running VM against the current config, with the arguments `extra`, or else those that
+/// were appended at its start. QEMU accepted its present arguments, so only new ones are checked
+/// with QEMU.
 ///
 /// # Errors
 /// The config can't be resolved, or a start would fail.
@@ -82,7 +83,7 @@ pub async fn before_restart(
     }
 }
 
-/// The ports that the VM has, where the config does not want others.
+/// The VM's ports after a restart: its present ones where the config says `auto`.
 fn ports(config: &Config, instance: &Instance, launch: &Launch) -> Result<Ports, Error> {
     let wanted = config.wanted_ports(instance)?;
     let mut ports = vm::choose_ports(&wanted).map_err(|error| SystemError::Runtime { error })?;
@@ -97,8 +98,8 @@ fn ports(config: &Config, instance: &Instance, launch: &Launch) -> Result<Ports,
     Ok(ports)
 }
 
-/// The arguments that a finding is about, if it is one that QEMU would know better; files and ports
-/// may be gone since it was started.
+/// The arguments that a finding is about; none if it is about files or ports, which may have
+/// changed since QEMU was started.
 fn asked_args<'a>(vm: &'a Vm, finding: &Finding) -> impl Iterator<Item = &'a Arg> {
     let changes = [
         Code::FileMissing,
@@ -116,11 +117,12 @@ fn asked_args<'a>(vm: &'a Vm, finding: &Finding) -> impl Iterator<Item = &'a Arg
     vm.args.iter().filter(is_there)
 }
 
-/// That the binary is gone or can't be executed. One that does not answer may be slow.
+/// The error, if the binary does not exist or can't be executed. If it only does not answer, it may
+/// be slow.
 fn not_executable(config: &Config, vm: &Vm) -> Option<Finding> {
     let path = vm.env.iter().rev().find(|(name, _)| name == "PATH");
     let path = path.map(|(_, value)| value.into()).or_else(|| std::env::var_os("PATH"))?;
-    // A path with a slash is none of $PATH's.
+    // A path with a slash is not looked up in $PATH.
     let dirs: Vec<_> = match vm.bin.contains('/') {
         true => vec![PathBuf::new()],
         false => std::env::split_paths(&path).collect(),

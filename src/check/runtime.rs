@@ -1,4 +1,4 @@
-//! Whether VMs can have their directories, with sockets in them, where the config puts them.
+//! Checks that the runtime directory can have the VMs' directories, and sockets in them.
 
 use super::finding::{Code, Finding};
 use crate::Place;
@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with the runtime directory, which the VMs share.
+/// The fault of the runtime directory, once for all VMs.
 pub fn finding(config: &Config, instances: &[Instance]) -> Option<Finding> {
     let mut names = instances.iter().map(|instance| instance.name.clone());
     let vm = names.next()?;
@@ -25,7 +25,7 @@ pub fn finding(config: &Config, instances: &[Instance]) -> Option<Finding> {
     Some(Finding { vm, others: names.collect(), code, message, hint: Some(hint.to_owned()), place })
 }
 
-/// The part of the path that is in the way, and why.
+/// The part of the path that can't be used, and why.
 fn refused(runtime: &Path) -> Option<(PathBuf, String)> {
     let there = runtime.ancestors().find(|dir| dir.exists())?;
     let found = match try_socket(there) {
@@ -43,7 +43,7 @@ fn refused(runtime: &Path) -> Option<(PathBuf, String)> {
 
 /// Makes a socket in a directory, and removes it.
 fn try_socket(dir: &Path) -> io::Result<()> {
-    // Its path may be too long for a socket's.
+    // The directory's own path may be too long for a socket.
     let fd = std::fs::File::open(dir)?;
     let short = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let mut builder = tempfile::Builder::new();

@@ -1,4 +1,5 @@
-//! What several VMs want for themselves: a port of the host, a file that they write to.
+//! Warns of VMs that can't run at the same time: they use one port of the host, or write to one
+//! file.
 
 use super::files::local_files;
 use super::finding::{Code, Finding};
@@ -9,23 +10,23 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 
-/// Something that one VM at a time can have.
+/// A port or a file that only one VM at a time can use.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Thing {
     Port { is_udp: bool, port: u16 },
     File { device: u64, inode: u64 },
 }
 
-/// A VM's wish for it, and what to say if it is another VM's too.
+/// A VM's use of it, and the warning if another VM uses it too.
 pub struct Claim {
     thing: Thing,
-    /// Where a port is listened on.
+    /// The address of a port.
     address: Option<IpAddr>,
     finding: Finding,
 }
 
 impl Claim {
-    /// Whether nothing was found about it yet that says that it can't be had.
+    /// Whether no finding says that it is in use already.
     pub fn is_free(&self, findings: &[Finding]) -> bool {
         let place = |finding: &Finding| finding.place.as_ref().map(|place| place.span.clone());
         let taken =
@@ -39,7 +40,7 @@ impl Claim {
     }
 }
 
-/// What a VM wants for itself.
+/// The ports and files that a VM uses alone.
 pub fn claims(subject: &Subject, listens: &[Listen]) -> Vec<Claim> {
     let ports = listens.iter().filter_map(|listen| port(subject, listen));
     ports.chain(files(subject)).collect()
@@ -71,7 +72,7 @@ fn files(subject: &Subject) -> Vec<Claim> {
     for named in local_files(subject) {
         let Some(image) = named.image.as_ref().filter(|image| !image.read_only) else { continue };
         let path = subject.vm.config_dir.join(&named.path);
-        // A device is no image that could be copied.
+        // The hint is to copy the image, and a device can't be copied.
         let Some(file) = path.metadata().ok().filter(std::fs::Metadata::is_file) else { continue };
         let why = match image.is_flash {
             true => "the boot options of one VM become another's",
@@ -87,7 +88,7 @@ fn files(subject: &Subject) -> Vec<Claim> {
     claims
 }
 
-/// What more than one VM wants, with the first of them.
+/// A warning for each thing that several VMs use, at the first of these VMs.
 pub fn findings(claims: Vec<Claim>) -> Vec<Finding> {
     let mut shared: Vec<Claim> = Vec::new();
     let mut known: HashMap<Thing, Vec<usize>> = HashMap::new();

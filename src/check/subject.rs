@@ -30,7 +30,7 @@ impl Subject<'_> {
         Finding { vm, others: Vec::new(), code, message, hint: None, place: None }
     }
 
-    /// Something about the VM as a whole; the place is its name's.
+    /// A finding about the VM as a whole, at the place of its name.
     pub fn about_all(&self, code: Code, message: String) -> Finding {
         let definition = self.config.file.vm(&self.vm.instance.definition);
         let source = &self.config.file.source;
