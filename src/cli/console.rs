@@ -27,7 +27,7 @@ use tokio::net::UnixStream;
 /// The silence that ends a session without a terminal, if no other end is set.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// At most this much of the log is shown when attaching, in bytes.
+/// How much of the log is shown at most when attaching, in bytes.
 const MOST_SHOWN: u64 = 32 << 10;
 
 /// The result of a session, for `--json`.
@@ -88,7 +88,7 @@ struct Session {
     signals: Signals,
     timeout: Option<Duration>,
     escape: EscapeKey,
-    /// What the guest has written before.
+    /// The guest's last output before the session.
     screen: Vec<u8>,
 }
 
@@ -192,11 +192,11 @@ impl Session {
     }
 }
 
-/// The last lines that the guest has written, as many as fit below the line that we begin with.
+/// The guest's last lines, as many as fit below our first line.
 fn last_screen(instance: &Instance) -> Vec<u8> {
     let size = tcgetwinsize(io::stdout()).ok();
     let rows = size.map_or(24, |size| u64::from(size.ws_row));
-    // Who attaches wants the port; its past is a convenience.
+    // The session also works without the past output, so errors are ignored.
     let read = || -> Option<Vec<u8>> {
         let lines = Lines::Last(rows.saturating_sub(2));
         let mut log = logs::open(instance, Log::Serial, lines).ok()?;

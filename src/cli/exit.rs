@@ -13,7 +13,7 @@ pub const CODES: [(u8, &str); 6] = [
     (5, "timed out"),
 ];
 
-/// The verbs whose codes are others.
+/// The verbs with other codes, for help and manual.
 pub const PASSED_ON: &str = "`ssh`, `put`, `get` and `run` pass on the code of ssh, scp or the guest's \
                              command; there, qqmgr's own failure is 125.";
 

@@ -1,5 +1,5 @@
-//! How help is laid out: the verbs of `qqmgr` by what they are for, and a verb's own options before
-//! those that every verb takes.
+//! The layout of help: the verbs of `qqmgr`, grouped by purpose, and a verb's own options before
+//! the global ones.
 
 use clap::Command;
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up", &["init", "check", "schema", "completions", "man"]),
 ];
 
-/// The heading of the options that every verb takes.
+/// The heading of the options of every verb.
 pub const GLOBAL: &str = "Global options";
 
-/// The command as its help is shown; clap itself has no headings for verbs.
+/// The command with our layout of help; clap itself has no headings for verbs.
 pub fn laid_out(mut command: Command) -> Command {
     command.build();
     let header = *command.get_styles().get_header();
@@ -47,8 +47,8 @@ fn verbs(command: &Command) -> String {
     verbs
 }
 
-/// A verb whose `-h` and `--help` say the same, in the same columns as every other's: clap gives
-/// another layout to a command that has a longer description.
+/// A verb whose `-h` and `--help` print the same. By default, clap changes the layout if a command
+/// has a long description.
 fn one_layout(mut verb: Command) -> Command {
     if let Some(long) = verb.get_long_about().cloned() {
         verb = verb.about(long);

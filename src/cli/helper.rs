@@ -29,7 +29,7 @@ pub fn helper() -> Option<ExitCode> {
     Some(if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What a helper is there for.
+/// The task of a helper.
 enum Work {
     /// To end a VM in time.
     Lease,

@@ -1,5 +1,5 @@
-//! Ctrl-C, and SIGTERM: whoever ends a verb is told what it leaves running. It ends of the signal
-//! all the same, so that a shell's loop ends with it.
+//! Ctrl-C and SIGTERM: qqmgr prints which VMs are left running. Then the signal still kills it, so
+//! that a shell's loop ends too.
 
 use super::{Context, output, progress};
 use crate::config::Instance;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::pin::pin;
 use tokio::signal::unix::SignalKind;
 
-/// Does the work on these VMs, unless a signal ends us meanwhile.
+/// Does the work on these VMs, unless a signal ends qqmgr meanwhile.
 pub async fn unless_interrupted<T>(
     context: &Context,
     instances: &[Instance],
@@ -27,13 +27,13 @@ pub async fn unless_interrupted<T>(
         done = &mut work => return done,
     };
     progress::end();
-    // What is underway is neither gone on with nor undone: the signal would not have done that.
+    // The work is neither finished nor undone, as if the signal had killed qqmgr at once.
     tell(context, number, &running(instances).await);
     end_with(number);
     work.await
 }
 
-/// Those that run, with their pids.
+/// The VMs that are running, with their pids.
 async fn running(instances: &[Instance]) -> Vec<(&str, u32)> {
     let mut running = Vec::new();
     for instance in instances {
@@ -67,10 +67,10 @@ fn tell(context: &Context, number: i32, running: &[(&str, u32)]) {
     }
 }
 
-/// Has a signal that is caught end us, as if it were not.
+/// Ends this process by a signal that it has caught.
 fn end_with(number: i32) {
     let Ok(number) = signal::Signal::try_from(number) else { return };
-    // SAFETY: the default is no handler of ours; nobody else changes what is caught.
+    // SAFETY: the default action runs no handler of ours; no other code changes the handlers.
     let _ = unsafe { signal::signal(number, signal::SigHandler::SigDfl) };
     let _ = signal::raise(number);
 }

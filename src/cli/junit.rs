@@ -1,4 +1,4 @@
-//! The report of a run as CI systems read it: JUnit's XML, with one test case.
+//! Writes a run's report for CI systems: JUnit's XML, with one test case.
 
 use super::args::guest::RunArgs;
 use crate::Error;
@@ -10,10 +10,10 @@ use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// As much of the end of the command's output is in it, in bytes.
+/// How much of each stream's end is in the report, in bytes.
 const TAIL: usize = 64 << 10;
 
-/// A report that is to be written.
+/// A report that is not written yet.
 pub struct Junit {
     path: PathBuf,
     file: File,
@@ -21,12 +21,12 @@ pub struct Junit {
     name: String,
 }
 
-/// The end of what the command has written to its standard output and error.
+/// The end of the command's standard output and error.
 #[derive(Default)]
 pub struct Tail(pub [Vec<u8>; 2]);
 
 impl Tail {
-    /// Takes in more of one of the two.
+    /// Appends to one of the two, and drops the beginning if it is too long.
     pub fn push(&mut self, stream: usize, bytes: &[u8]) {
         let kept = &mut self.0[stream];
         kept.extend_from_slice(bytes);
@@ -35,10 +35,10 @@ impl Tail {
 }
 
 impl Junit {
-    /// Sees that it can be written, before anything is run.
+    /// Opens the file before anything runs.
     ///
     /// # Errors
-    /// It can't.
+    /// It can't be written.
     pub fn open(path: &Path, args: &RunArgs) -> Result<Junit, Error> {
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(cant("write", path))?;
@@ -51,7 +51,7 @@ impl Junit {
         Ok(Junit { path: path.to_owned(), file, vm: args.vm.clone(), name })
     }
 
-    /// Writes what came of the run.
+    /// Writes the result of the run.
     ///
     /// # Errors
     /// It can't be written.
@@ -81,7 +81,7 @@ impl Junit {
     }
 }
 
-/// A command that failed is a failure; whatever kept it from its end is an error.
+/// A command that failed is a failure; a run that ended for another reason is an error.
 fn status(ran: &Result<Ran, Error>) -> TestCaseStatus {
     let (kind, of, message) = match ran {
         Ok(Ran { exit_code: 0, .. }) => return TestCaseStatus::success(),

@@ -1,4 +1,4 @@
-//! `put --links` and `get --links`: several tools, one after the other, with one exit code.
+//! `put --links` and `get --links`: runs several tools, one after the other, for one exit code.
 
 use super::Context;
 use super::ssh::{self, meter};
@@ -17,13 +17,13 @@ use std::process::{Command, ExitCode, Stdio};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-/// What is copied, by the parts that have been.
+/// A copy in several parts, and its result so far.
 pub struct Copying<'a> {
     session: &'a Session,
     instance: &'a Instance,
     /// The code of the first tool that failed.
     code: u8,
-    /// What they say, with `--json`.
+    /// The tools' standard error, with `--json`.
     said: Option<File>,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Copying<'a> {
         self.end()
     }
 
-    /// Does a part, and goes on if that fails as a whole.
+    /// Copies one part. If its tool fails, the next parts are still copied.
     async fn part(&mut self, transfer: Transfer) -> Result<(), Error> {
         let Transfer { mut guest, here } = transfer;
         guest.stderr(self.stderr()?);
@@ -78,7 +78,7 @@ impl<'a> Copying<'a> {
         self.count(exit_code(status));
         let ended = match status.success() {
             true => here.wait().await,
-            // It ends with the pipe, unless somebody else has that.
+            // The local tar ends with its pipe, unless another process has the pipe open.
             false => timeout(GRACE, here.wait()).await.unwrap_or(Ok(status)),
         };
         self.count(exit_code(ended.map_err(system)?));
@@ -91,7 +91,7 @@ impl<'a> Copying<'a> {
         }
     }
 
-    /// The standard error of a tool.
+    /// The standard error for a tool.
     fn stderr(&self) -> Result<Stdio, Error> {
         match &self.said {
             Some(said) => Ok(said.try_clone().map_err(system)?.into()),

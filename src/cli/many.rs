@@ -27,10 +27,10 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The VMs of the config that are meant, to be started.
+    /// The VMs of the config that the user selected, to be started.
     ///
     /// # Errors
-    /// There is none for one of the names, or a directory can't be read.
+    /// A name or pattern matches no VM, or a directory can't be read.
     pub fn startable(config: &Config, vms: &Vms) -> Result<Targets, Error> {
         let registry = Registry::of(config);
         let mut instances = match vms.all {
@@ -44,7 +44,7 @@ impl Targets {
         }
     }
 
-    /// The VMs that are meant, whatever the config has to do with them.
+    /// The VMs that the user selected, even if the config does not define them.
     ///
     /// # Errors
     /// As [`Targets::startable`].
@@ -72,8 +72,8 @@ impl Targets {
         self.watched(context, tell(context, &self.names(), self.single, results, |_| 0)).await
     }
 
-    /// Does the work on each in the same way, and tells the results in the order of the VMs; `code`
-    /// is how to exit for one of them.
+    /// As [`Targets::each`], but prints the results in the order of the VMs; `code` is the exit code
+    /// for a result.
     pub async fn each_in_order<T: Serialize + Display>(
         &self,
         context: &Context,
@@ -88,7 +88,7 @@ impl Targets {
         self.instances.iter().map(|instance| instance.name.clone()).collect()
     }
 
-    /// Shows what is waited for, and what a signal leaves.
+    /// Shows the progress of the work, and after a signal the VMs that are left running.
     async fn watched<T>(&self, context: &Context, work: impl Future<Output = T>) -> T {
         unless_interrupted(context, &self.instances, progress::shown(context, work)).await
     }
@@ -188,7 +188,7 @@ async fn tell<T: Serialize + Display>(
     Ok(ExitCode::from(worst))
 }
 
-/// How many are worked on at once.
+/// How many VMs are worked on at once.
 fn at_once() -> usize {
     descriptors::at_once(DESCRIPTORS)
 }

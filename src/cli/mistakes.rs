@@ -1,10 +1,10 @@
-//! What to write instead, where the command line can't be understood.
+//! Tips for command lines that qqmgr does not understand: what to write instead.
 
 use crate::wait::Condition;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Words of other programs for what a verb does, and what to write here.
+/// Verbs of other programs, and what to write here.
 const ELSEWHERE: [(&[&str], &str); 18] = [
     (&["up", "boot", "launch"], "write `qqmgr start VM`"),
     (&["down", "halt", "shutdown", "poweroff"], "write `qqmgr stop VM`"),
@@ -29,7 +29,7 @@ const ELSEWHERE: [(&[&str], &str); 18] = [
     (&["images", "image"], "`qqmgr check` looks at a VM's images, which its `cmd` names"),
 ];
 
-/// The error with a tip that says how, where one is known.
+/// The error with a tip, if there is one for it.
 pub fn with_tip(command: &Command, mut error: clap::Error) -> clap::Error {
     let Some(tip) = tip(command, &error) else { return error };
     for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg] {
@@ -55,7 +55,7 @@ fn tip(command: &Command, error: &clap::Error) -> Option<String> {
             })
         }
         ErrorKind::MissingRequiredArgument if word.starts_with("--for ") => {
-            // It was taken for one more VM.
+            // clap took the condition for a VM's name.
             let words = std::env::args_os().filter_map(|arg| arg.into_string().ok());
             let said = words.into_iter().find(|word| word.parse::<Condition>().is_ok());
             Some(match said {

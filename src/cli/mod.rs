@@ -61,7 +61,7 @@ use std::process::ExitCode;
 /// # Errors
 /// It is invalid, or it asks for help or the version: the answer is already printed.
 pub fn parse() -> Result<Cli, ExitCode> {
-    // Help is laid out only for who will read it: it takes as long as all the rest.
+    // Only help and errors need the layout: it takes as long as everything else together.
     read(&mut Cli::command()).or_else(|_| {
         let mut command = help::laid_out(Cli::command());
         read(&mut command).map_err(|error| {
@@ -135,7 +135,7 @@ impl Cli {
         };
         let code = result.unwrap_or_else(|error| {
             output::error(&error, context.json);
-            // A command of the guest's, which `ssh` and `run` have, may mean something else by it.
+            // Only `put` and `get` exit with 2: a guest's command may mean something else by it.
             let is_usage = copies && error.get::<Usage>().is_some();
             exit::of_error(&error, passes_through && !is_usage)
         });

@@ -253,7 +253,7 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// How long, to the second.
+/// A duration for people, in whole seconds: `4s`, `3m 20s`.
 pub fn whole_seconds(whole: u64) -> String {
     match whole {
         0..60 => format!("{whole}s"),

@@ -1,15 +1,15 @@
-//! Streams that others have too. OpenSSH sets `O_NONBLOCK` on those that it is given, which is a flag
-//! of the open file: all processes that have the same pipe find it set.
+//! Streams that other processes share. OpenSSH sets `O_NONBLOCK` on its streams. That is a flag of
+//! the open file, so it also affects qqmgr if it has the same pipe.
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 
-/// A stream that is written to as if it blocked, whatever others have set on it.
+/// A stream whose writes block, even if another process has made it non-blocking.
 ///
-/// std::io::copy would splice, which sets the position in a file back to where it was before: others
-/// may have written there meanwhile.
+/// std::io::copy would splice. Splicing sets a file's position back to where it was before, and
+/// another process may have written there meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Patient<'a>(pub BorrowedFd<'a>);
 
@@ -29,10 +29,10 @@ impl Write for Patient<'_> {
     }
 }
 
-/// Waits until there is something to be read, or nothing will come any more.
+/// Waits until there is something to read, or the stream has ended.
 ///
 /// # Errors
-/// It can't be waited for.
+/// The stream can't be polled.
 pub fn readable(fd: BorrowedFd<'_>) -> io::Result<()> {
     wait(fd, PollFlags::IN)
 }

@@ -1,5 +1,5 @@
-//! What a verb waits for, for how long, and what the guest says meanwhile: one line on the terminal
-//! that is drawn again and again, and is gone when there is something to read.
+//! Shows on a terminal what a verb waits for, for how long, and the guest's last line. This is one
+//! line that is redrawn, and erased before any other output.
 
 use super::Context;
 use super::quiet::wants_progress;
@@ -17,23 +17,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often it is drawn.
+/// The interval between redraws.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// What has lasted no longer than this is not shown.
+/// A shorter wait is not shown.
 const MOMENT: Duration = Duration::from_millis(400);
 
-/// So much of the end of the serial log is looked at for its last line, in lines and bytes.
+/// How much of the serial log's end is searched for its last line, in lines and bytes.
 const LAST: u64 = 5;
 const LONGEST: u64 = 16 << 10;
 
 static SHOWN: Mutex<Shown> = Mutex::new(Shown { waits: Vec::new(), bar: None, is_named: false });
 
-/// What is awaited, the oldest first, and the line if there is one.
+/// The current waits, the oldest first, and the line if it is drawn.
 struct Shown {
     waits: Vec<Wait>,
     bar: Option<ProgressBar>,
-    /// Whether it was told what the throwaway instance is called.
+    /// Whether the name of the throwaway instance was printed.
     is_named: bool,
 }
 
@@ -43,12 +43,12 @@ struct Wait {
     began: Instant,
 }
 
-/// Does the work, and shows what it waits for, where there is somebody to see it.
+/// Does the work, and shows what it waits for, if standard error is a terminal.
 pub async fn shown<T>(context: &Context, work: impl Future<Output = T>) -> T {
     shown_by(context, observe, work).await
 }
 
-/// The same of a throwaway instance, which is named: nobody else knows what it is called.
+/// The same for a throwaway instance, whose name is printed first: the user can't know it.
 pub async fn shown_named<T>(context: &Context, work: impl Future<Output = T>) -> T {
     shown_by(context, observe_named, work).await
 }
@@ -75,26 +75,26 @@ async fn drawn() -> Infallible {
     }
 }
 
-/// Whether there is a terminal that is ours, and nothing against it.
+/// Whether the line may be drawn: on a terminal that we may write to, and without `--json`.
 pub fn is_welcome(context: &Context) -> bool {
-    // In a shell's background the terminal is the shell's.
+    // A job in the background leaves the terminal to the shell.
     let is_ours = || tcgetpgrp(io::stderr()).is_ok_and(|foreground| foreground == getpgrp());
     !context.json && wants_progress() && is_ours()
 }
 
-/// Nothing of this VM is awaited any more.
+/// Ends the wait for this VM.
 pub fn done(instance: &Instance) {
     observe(instance, "");
 }
 
-/// Takes the line away for good.
+/// Erases the line, and ends all waits.
 pub fn end() {
     let mut shown = lock();
     shown.waits.clear();
     shown.clear();
 }
 
-/// Writes what is to stay above the line.
+/// Writes other output, which stays above the line.
 pub fn aside<T>(write: impl FnOnce() -> T) -> T {
     match &lock().bar {
         Some(bar) => bar.suspend(write),
@@ -109,7 +109,7 @@ fn lock() -> MutexGuard<'static, Shown> {
 fn observe_named(instance: &Instance, what: &str) {
     if !std::mem::replace(&mut lock().is_named, true) {
         let name = &instance.name;
-        // Before there is any line.
+        // No line is drawn yet.
         let _ = writeln!(io::stderr(), "{name}: to watch it: qqmgr serial {name} -f");
     }
     observe(instance, what);
@@ -131,7 +131,7 @@ fn observe(instance: &Instance, what: &str) {
             }
         }
     }
-    // At once: something else may have the terminal next.
+    // At once: the next output may come from another program.
     if shown.waits.is_empty() {
         shown.clear();
     }
@@ -142,7 +142,7 @@ fn draw() {
     let Some(line) = shown.line() else { return };
     let bar = shown.bar.get_or_insert_with(|| {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        // What it does not understand it shows as it is.
+        // The template is valid; the default would show the message too.
         bar.with_style(
             ProgressStyle::with_template("{wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
@@ -175,7 +175,7 @@ impl Shown {
     }
 }
 
-/// The guest's latest words.
+/// The last line of the guest's output that is not blank.
 fn last_line(instance: &Instance) -> Option<String> {
     let log = logs::open(instance, Log::Serial, Lines::Last(LAST)).ok()?;
     let mut bytes = Vec::new();

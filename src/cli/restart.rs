@@ -25,7 +25,7 @@ impl fmt::Display for Reset {
 pub async fn run(context: &Context, args: RestartArgs) -> Result<ExitCode, Error> {
     let config = context.load()?;
     let conditions = if args.wait { vec![Condition::Ssh] } else { Vec::new() };
-    // None of them is not the same as nothing said about them.
+    // `--` alone means no arguments; without `--`, those of the last start are kept.
     let is_said = std::env::args_os().any(|arg| arg == "--");
     let extra = is_said.then_some(args.extra);
     let restart = Restart { extra, conditions, timeout: args.timeout };

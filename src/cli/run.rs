@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::{Receiver, channel};
 
-/// So many pieces of the command's output may be underway.
+/// How many pieces of the command's output can wait to be written.
 const UNDERWAY: usize = 16;
 
 pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
@@ -58,7 +58,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(ran.exit_code))
 }
 
-/// Where the serial log goes: `-` is standard error, where a terminal is shown what is harmless.
+/// The target of the serial log: `-` is standard error, sanitised if that is a terminal.
 fn serial(path: &Path) -> SerialTo {
     if path != "-" {
         return SerialTo::File(path.to_owned());
@@ -74,12 +74,12 @@ fn serial(path: &Path) -> SerialTo {
             }
             None => bytes,
         };
-        // Where this can't be told, nothing can.
+        // If this fails, there is no other place to report it.
         let _ = progress::aside(|| io::stderr().write_all(bytes));
     }))
 }
 
-/// Runs it and keeps the end of the command's output, which is passed on unless it is collected.
+/// Runs the job and keeps the end of the command's output; without `--json` also passes it on.
 async fn with_tail(
     context: &Context,
     config: &Config,
@@ -92,7 +92,7 @@ async fn with_tail(
     let work = async move {
         let ran = progress::shown_named(context, run::run(config, vm, &job)).await;
         match &ran {
-            // Nobody has to read on when a signal ends us.
+            // After a signal, the rest of the output is not awaited.
             Ok(Ran { ended_by: EndedBy::Signal, .. }) => Err(ran),
             _ => Ok(ran),
         }
@@ -116,7 +116,7 @@ async fn pass_on(mut said: Receiver<Said>, tail: &mut Tail) {
             }
             Said::Stderr(bytes) => {
                 tail.push(1, &bytes);
-                // Where this can't be told, nothing can.
+                // If this fails, there is no other place to report it.
                 let _ = tokio::io::stderr().write_all(&bytes).await;
             }
         }

@@ -1,4 +1,4 @@
-//! `qqmgr schema`.
+//! `qqmgr schema`: prints the JSON schema of the config file.
 
 use super::{Context, output};
 use crate::Error;

@@ -39,7 +39,7 @@ pub async fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Erro
     in_guest(context, session.ssh(args), &instance).await
 }
 
-/// Options of ssh before the VM's name, where ssh itself takes them.
+/// The error for ssh's options before the VM's name, where ssh itself accepts them.
 fn misplaced(context: &Context, words: &[OsString]) -> Usage {
     let config = context.load().ok();
     let registry = config.as_ref().map(Registry::of);
@@ -71,7 +71,7 @@ pub async fn open(
     Ok(session)
 }
 
-/// Tells that sessions of a VM share no connection, which is slower and nothing else.
+/// Prints why the sessions of a VM share no connection, which only makes them slower.
 pub fn unshared(vm: &str, reason: Option<&str>) {
     if let Some(reason) = reason {
         output::note(format_args!("note: sessions of VM `{vm}` share no connection: {reason}"));
@@ -93,7 +93,7 @@ pub async fn in_guest(
     report(status, &stdout, &stderr)
 }
 
-/// Runs a tool in the guest for what it writes to its standard output, and to a standard error that is
+/// Runs a tool in the guest and collects its standard output, and its standard error if that is
 /// piped.
 pub async fn collected(
     mut tool: Command,
@@ -119,7 +119,7 @@ pub async fn collected(
     Ok((status, stdout, stderr))
 }
 
-/// Where scp shows how far it is, which it does at a terminal.
+/// The standard output for scp, which shows its progress only if that is a terminal.
 pub fn meter() -> Stdio {
     if wants_progress() { io::stderr().into() } else { Stdio::null() }
 }
@@ -148,7 +148,7 @@ fn report(status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> Result<ExitCode, 
     tell(exit_code(status), stdout, stderr)
 }
 
-/// Tells what a tool, or several, came to.
+/// Prints the result of one or several tools.
 pub fn tell(exit_code: u8, stdout: &[u8], stderr: &[u8]) -> Result<ExitCode, Error> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     output::document(&Output { exit_code, stdout: text(stdout), stderr: text(stderr) });

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 impl fmt::Display for LeaseStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What has just begun has all its time left.
+        // Rounded up: a lease that has just begun has all its time left.
         let time = self.left.map(|left| left.as_secs_f64().ceil() as u64);
         let time = time.map(|left| format!("in {}", output::whole_seconds(left)));
         let owner = self.owner_pid.map(|pid| format!("with process {pid}"));

@@ -13,14 +13,14 @@ pub const RED: Style = AnsiColor::Red.on_default().bold();
 pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// Tells something beside the result, which is no error, on standard error.
+/// Prints a note on standard error, unless the user asked for quiet.
 pub fn note(text: impl Display) {
     if !is_quiet() {
         say(text);
     }
 }
 
-/// Tells something that has to be known.
+/// Prints a text on standard error in any case.
 pub fn say(text: impl Display) {
     // If this fails, there is no other place to report it.
     let mut stderr = Patient(rustix::stdio::stderr());

@@ -1,4 +1,4 @@
-//! Standard input, also where somebody who has the same pipe has made it non-blocking.
+//! Standard input that works even if another process has made the pipe non-blocking.
 
 use super::patient::readable;
 use std::io;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// Standard input; when there is nothing yet, that is waited for.
+/// Standard input; a read waits until there is input.
 pub struct Stdin {
     inner: tokio::io::Stdin,
     awaited: Option<JoinHandle<io::Result<()>>>,

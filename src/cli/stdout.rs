@@ -18,10 +18,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// The first write that failed.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
-/// A thread of its own writes: as long as nobody reads, for ever.
+/// Whether a thread is writing; it does not end as long as nothing reads.
 static UNDERWAY: AtomicBool = AtomicBool::new(false);
 
-/// Standard output as it is: nothing is kept back to be written later.
+/// Standard output without a buffer.
 pub fn stream() -> Patient<'static> {
     Patient(rustix::stdio::stdout())
 }
@@ -32,7 +32,7 @@ pub fn write(bytes: &[u8]) -> bool {
     if UNDERWAY.load(Ordering::Relaxed) {
         return give_up();
     }
-    // They may be of one terminal.
+    // The progress line may be on the same terminal.
     progress::aside(|| stream().write_all(bytes)).map_err(failed).is_ok()
 }
 
@@ -50,7 +50,7 @@ pub async fn write_in_time(bytes: &[u8]) -> bool {
     written.map_err(failed).is_ok()
 }
 
-/// Standard output that a thread writes to, so that others can go on.
+/// Standard output that another thread writes to, so that a full pipe does not block this one.
 #[derive(Default)]
 pub struct Waiting(Option<JoinHandle<io::Result<()>>>);
 

@@ -30,8 +30,8 @@ pub async fn run(context: &Context, args: StopArgs) -> Result<ExitCode, Error> {
     each(context, &args.vms, from, By::Stop).await
 }
 
-/// Stops the VMs that are meant. A config that is wrong is no reason not to: then
-/// runtime directory lists the VMs.
+/// Stops the VMs that the user selected. It works even if the config has errors: then the runtime
+/// directory lists the VMs.
 pub async fn each(context: &Context, vms: &Vms, from: From, by: By) -> Result<ExitCode, Error> {
     use config::Error::{Invalid, NoSuchVm, Unreadable};
     let (config, wrong) = match context.load() {

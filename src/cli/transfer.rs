@@ -48,8 +48,8 @@ pub async fn get(context: &Context, args: &GetArgs) -> Result<ExitCode, Error> {
     ssh::in_guest(context, tool, &instance).await
 }
 
-/// The config and the VM. Where that can't be right, files that are named as scp has it, `VM:PATH`, are
-/// explained.
+/// The config and the VM. If the arguments are wrong and one has scp's form `VM:PATH`, the error
+/// explains ours.
 fn find(
     context: &Context,
     verb: &str,
@@ -77,7 +77,7 @@ fn find(
     }
 }
 
-/// What to say to `VM:PATH` among these words.
+/// The error for words in scp's form `VM:PATH`, if there are any.
 fn scp_form(registry: Registry<'_>, verb: &str, words: &[&OsStr]) -> Option<Usage> {
     let parts = |word: &OsStr| {
         let (vm, path) = word.to_str()?.split_once(':')?;

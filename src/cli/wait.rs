@@ -35,7 +35,7 @@ pub async fn run(context: &Context, args: WaitArgs) -> Result<ExitCode, Error> {
     let told = !context.json && is_news(&plan.conditions);
     let wait = async |instance: &Instance| {
         tokio::select! {
-            // What is known at once needs no telling before.
+            // The result may be known at once: then no note is printed.
             biased;
             waited = wait::wait(&config, instance, &plan) => waited,
             never = tell_standstill(instance), if told => match never {},

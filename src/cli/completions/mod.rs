@@ -24,13 +24,12 @@ pub enum Shell {
     Fish,
 }
 
-/// Answers a shell that asks for completions, and exits then; else does nothing.
+/// Answers a shell that asks for completions, and exits; otherwise does nothing.
 pub fn complete() {
     CompleteEnv::with_factory(completed).var(VARIABLE).complete();
 }
 
-/// The command as it is completed: of options nothing is offered before a `-` is there, or nothing
-/// else can follow.
+/// The command for completions: it offers options only after a `-`, or if nothing else can follow.
 fn completed() -> Command {
     let mut command = Cli::command();
     let (_, current) = words();
@@ -49,8 +48,8 @@ fn without_options(command: Command) -> Command {
     })
 }
 
-/// The words of the command line before the one being completed, and that one if it is begun: a
-/// shell tells which one it is, or it is the last.
+/// The words before the one being completed, and that word if the user began it. The shell sends
+/// its index; otherwise it is the last word.
 fn words() -> (Vec<OsString>, Option<OsString>) {
     let mut words: Vec<_> = std::env::args_os().skip_while(|arg| arg != "--").skip(1).collect();
     let index = std::env::var("_CLAP_COMPLETE_INDEX").ok().and_then(|index| index.parse().ok());
@@ -95,8 +94,8 @@ pub fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What clap's script for zsh lacks: no space after a word that goes on (`port:`, `ssh=`), as bash's
-/// and fish's have it; and the first answer, where zsh reads the script as the function `_qqmgr`.
+/// Mends clap's script for zsh: no space after an unfinished word (`port:`, `ssh=`), as in bash and
+/// fish; and an answer to the first key, when zsh loads the script as the function `_qqmgr`.
 fn for_zsh(script: &str) -> String {
     let script = script.replace(
         "            if [[ \"$value\" == */ ]]; then",

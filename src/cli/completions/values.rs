@@ -1,4 +1,4 @@
-//! What the words of a command line can be, as far as that can be known at once.
+//! Completes the values of arguments, from what can be found without waiting.
 
 use crate::cli::{block_on, help};
 use crate::config::{Config, Instance};
@@ -31,7 +31,7 @@ pub fn pages() -> ArgValueCandidates {
     })
 }
 
-/// Completes what can be waited for.
+/// Completes the conditions of `wait`.
 pub fn conditions() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         if let Some(path) = current.to_str().and_then(|current| current.strip_prefix("file:")) {
@@ -66,7 +66,7 @@ pub fn behind_colon() -> ArgValueCompleter {
     })
 }
 
-/// Completes paths in the guest, and after the first of them those here.
+/// Completes paths in the guest, and after the first one also local paths.
 pub fn remote_then_local() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
         let paths = current.to_str().map(guest_paths).unwrap_or_default();
@@ -81,12 +81,12 @@ pub fn remote_then_local() -> ArgValueCompleter {
     })
 }
 
-/// The paths in the guest of the VM that the command line names, if it can be asked at once.
+/// Paths in the guest of the VM that the command line names, if the guest can be asked at once.
 fn guest_paths(begin: &str) -> Vec<String> {
     let Ok(config) = Config::load(named_config().as_deref()) else {
         return Vec::new();
     };
-    // After the program and the verb.
+    // The first two words are the program and the verb.
     let (before, _) = super::words();
     let vm = vm_of(&config, before.iter().skip(2));
     let paths = vm.map(|vm| block_on(ssh::guest_paths(&config, &vm, begin)));
@@ -107,7 +107,7 @@ fn beginning_with(
     words.map(CompletionCandidate::new).collect()
 }
 
-/// The config file that the command line being completed names, by any spelling of the option.
+/// The config file that the command line being completed names, in any form of the option.
 fn named_config() -> Option<PathBuf> {
     let mut args = std::env::args_os();
     while let Some(arg) = args.next() {

@@ -1,10 +1,10 @@
-//! Markdown as a manual page, so that the docs are written once.
+//! Turns Markdown into a manual page, so that the docs are written once.
 
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// A page with this title line, what it is about in a line, and the text. Lists before the first
-/// section are left out: tables of contents.
+/// A page with this title line, one line about its subject, and the text. A list before the first
+/// section is a table of contents and left out.
 pub fn page(title: [&str; 5], about: &str, text: &str) -> String {
     let mut page = Page::default();
     page.roff.control("TH", title);
@@ -19,11 +19,11 @@ pub fn page(title: [&str; 5], about: &str, text: &str) -> String {
 #[derive(Default)]
 struct Page<'a> {
     roff: Roff,
-    /// What is not yet in the page, up to the end of its block.
+    /// The text of the current block, which is not in the page yet.
     line: Vec<Inline>,
-    /// In which font text is, beside code's.
+    /// The style of the current text, if it is not code.
     style: Option<Tag<'a>>,
-    /// The lists that are open: the next number of each, or none for bullets.
+    /// The open lists: the next number of each, or `None` for bullets.
     lists: Vec<Option<u64>>,
     headers: Vec<String>,
     cells: Vec<Vec<Inline>>,
@@ -103,7 +103,7 @@ impl<'a> Page<'a> {
     fn heading(&mut self, level: HeadingLevel) {
         let text = plain(&std::mem::take(&mut self.line));
         match level {
-            // The page has its title already.
+            // The page already has a title.
             HeadingLevel::H1 => {}
             HeadingLevel::H2 => {
                 self.in_section = true;
@@ -121,7 +121,7 @@ impl<'a> Page<'a> {
         self.roff.control("fi", []).control("RE", []);
     }
 
-    /// A row as a term and its definition: a table as wide as the docs' fits no terminal.
+    /// Writes a row as a term and its definition: the docs' tables are too wide for a terminal.
     fn row(&mut self) {
         let mut cells = std::mem::take(&mut self.cells).into_iter();
         self.roff.control("TP", []).text(cells.next().unwrap_or_default());

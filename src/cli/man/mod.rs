@@ -1,4 +1,4 @@
-//! `qqmgr man`: the manual pages, from the same text as the help and the docs.
+//! `qqmgr man`: shows or writes manual pages, made from the texts of the help and the docs.
 
 mod markdown;
 mod page;
@@ -16,7 +16,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The page that is about the config; all others are about verbs.
+/// The page about the config; all others are about verbs.
 const CONFIG: &str = "qqmgr.toml";
 
 const CONFIG_TEXT: &str = include_str!("../../../docs/config.md");
@@ -55,7 +55,7 @@ pub fn run(context: &Context, args: ManArgs) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a page is about.
+/// The subject of a page.
 enum Page<'a> {
     Command(&'a Command),
     Config,
@@ -85,7 +85,7 @@ impl Page<'_> {
         Ok(roff)
     }
 
-    /// What is shown where nothing can read roff.
+    /// The page as plain text, for a system without man.
     fn plain(&self) -> String {
         match self {
             Page::Command(verb) => {
@@ -128,7 +128,7 @@ fn find<'a>(command: &'a Command, name: &str) -> Result<Page<'a>, Error> {
     Err(Usage { message, hint: Some(hint) }.into())
 }
 
-/// Writes all pages and tells their paths.
+/// Writes all pages and returns their paths.
 fn write_all(command: &Command, dir: &Path) -> io::Result<Vec<PathBuf>> {
     std::fs::create_dir_all(dir)?;
     let dir = dir.canonicalize()?;

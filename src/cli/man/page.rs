@@ -1,4 +1,4 @@
-//! The page of a command, out of what its help is made of.
+//! The manual page of a command, made from the texts of its help.
 
 use super::sections;
 use clap::{Arg, ArgAction, Command};
@@ -7,18 +7,18 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use regex::Regex;
 use std::io;
 
-/// The manual that the pages belong to.
+/// The name of the manual, for the pages' header.
 pub const MANUAL: &str = "Quick QEMU Manager";
 
-/// An empty argument, which has to be written.
+/// An empty argument in roff; without it, the next one would be the date.
 pub const NO_DATE: &str = "\"\"";
 
-/// What the pages belong to, with its version.
+/// The program and its version, for the pages' footer.
 pub fn source(root: &Command) -> String {
     format!("{} {}", root.get_name(), root.get_version().unwrap_or_default())
 }
 
-/// How the page is called.
+/// The name of the page.
 pub fn title(command: &Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
@@ -72,12 +72,12 @@ fn paragraphs(roff: &mut Roff, text: &str) {
     }
 }
 
-/// Somebody who reads the page needs no `--help`.
+/// The command without `--help`, which the reader of a page does not need.
 fn without_help(command: Command) -> Command {
     command.mut_args(|arg| if arg.get_id() == "help" { arg.hide(true) } else { arg })
 }
 
-/// What stands in backticks in the help is bold in a page.
+/// Makes words in backticks bold.
 fn with_bold_words(page: &str) -> String {
     match Regex::new("`([^`\n]+)`") {
         Ok(words) => words.replace_all(page, r"\fB$1\fR").into_owned(),
@@ -85,7 +85,7 @@ fn with_bold_words(page: &str) -> String {
     }
 }
 
-/// Every option with its value; clap_mangen leaves the values out, and that a word can be repeated.
+/// Every option with its value, and `...` if it can be repeated: clap_mangen leaves both out.
 fn synopsis(roff: &mut Roff, command: &Command) {
     roff.control("SH", ["SYNOPSIS"]);
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());

@@ -1,10 +1,10 @@
-//! What manual pages tell besides their verb: files, variables, exit codes, other pages.
+//! The sections that verbs' pages share: files, variables, exit codes, other pages.
 
 use crate::cli::{exit, help};
 use clap::Command;
 use clap_mangen::roff::{Roff, bold, roman};
 
-/// A file or variable, and the verbs whose pages tell of it: all where none is named.
+/// A file or variable, its text, and the verbs whose pages have it; if none is named, all pages.
 type Entry = (&'static str, &'static str, &'static [&'static str]);
 
 const FILES: [Entry; 8] = [
@@ -48,7 +48,7 @@ const ENVIRONMENT: [Entry; 7] = [
     ),
 ];
 
-/// Pages of other programs.
+/// Pages of other programs, by the verb that refers to them.
 const ELSEWHERE: [(&str, &[&str]); 7] = [
     ("qqmgr", &["qemu-system-x86_64(1)", "qemu-img(1)", "ssh(1)"]),
     ("start", &["qemu-system-x86_64(1)"]),

@@ -1,4 +1,4 @@
-//! A page on a terminal: by man, else as plain text by the user's pager.
+//! Shows a page on a terminal: with man, or else as plain text in the user's pager.
 
 use crate::Error;
 use crate::cli::output;
@@ -9,12 +9,12 @@ use std::io::{self, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Becomes the program that shows the page; where there is none, prints the text.
+/// Replaces this process with a program that shows the page; if there is none, prints the text.
 pub fn on_terminal(roff: &str, plain: &str) -> Result<(), Error> {
     let mut man = Command::new("man");
     man.args(["-l", "-"]);
     unless_missing(man, roff)?;
-    // A pager may be a line with options, as in $MANPAGER and for git.
+    // $PAGER may be a command line with options.
     let pager = std::env::var_os("PAGER").filter(|pager| !pager.is_empty());
     if let Some(pager) = pager {
         let mut shell = Command::new("sh");
@@ -26,7 +26,7 @@ pub fn on_terminal(roff: &str, plain: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Becomes the program, with the text as its input, if there is one of that name.
+/// Replaces this process with the program, with the text as its input, if the program exists.
 fn unless_missing(mut program: Command, text: &str) -> Result<(), Error> {
     let input = input(text).map_err(|error| SystemError::Runtime { error })?;
     let error = program.stdin(input).exec();
@@ -37,7 +37,7 @@ fn unless_missing(mut program: Command, text: &str) -> Result<(), Error> {
     Err(SystemError::Spawn { program, error, place: None }.into())
 }
 
-/// The text as a file without a name: nobody would be left to remove one.
+/// The text in a file without a name: after the exec, this process could not remove a named one.
 fn input(text: &str) -> io::Result<File> {
     let mut file = File::from(memfd_create("page", MemfdFlags::CLOEXEC)?);
     file.write_all(text.as_bytes())?;
