@@ -285,7 +285,7 @@ pub(crate) fn cant(action: &'static str, path: &Path) -> impl Fn(io::Error) -> E
     move |error| SystemError::File { action, path: path.to_owned(), error }.into()
 }
 
-/// A message without the numbers that Rust adds to the system's reasons, such as ` (os error 2)`.
+/// A message without the numbers that Rust adds to system errors, such as ` (os error 2)`.
 pub(crate) fn plain(message: impl fmt::Display) -> String {
     let message = message.to_string();
     let mut parts = message.split(" (os error ");

@@ -72,8 +72,8 @@ impl Targets {
         self.watched(context, tell(context, &self.names(), self.single, results, |_| 0)).await
     }
 
-    /// As [`Targets::each`], but prints the results in the order of the VMs; `code` is the exit code
-    /// for a result.
+    /// As [`Targets::each`], but prints the results in the order of the VMs; `code` returns a
+    /// result's exit code.
     pub async fn each_in_order<T: Serialize + Display>(
         &self,
         context: &Context,

@@ -37,10 +37,10 @@ pub enum Error {
         #[source]
         error: std::io::Error,
     },
-    /// `$QQMGR_RUNTIME_DIR` names no directory that is the same everywhere.
+    /// `$QQMGR_RUNTIME_DIR` is relative, or not UTF-8.
     #[error("$QQMGR_RUNTIME_DIR must be an absolute path in UTF-8, not {path:?}")]
     RuntimeDir {
-        /// What it names.
+        /// Its value.
         path: PathBuf,
     },
     /// The file contains errors.
@@ -111,7 +111,7 @@ fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
 });
 
 impl Error {
-    /// The error for a file of which this is wrong.
+    /// The error for a file with these errors in it.
     pub(super) fn invalid(source: &Arc<Source>) -> impl Fn(Vec<Diagnostic>) -> Error {
         |diagnostics| Error::Invalid { source_file: source.clone(), diagnostics }
     }

@@ -63,7 +63,7 @@ impl<'a> Expander<'a> {
         self.join(text, &pieces)
     }
 
-    /// The same, with what each variable puts in as `put_in` has it.
+    /// The same, but passes each variable's value through `put_in`.
     pub fn text_with(&mut self, text: &Text, mut put_in: impl FnMut(&str) -> String) -> String {
         let (pieces, errors) = template::scan(&text.value);
         errors.into_iter().for_each(|error| self.bad_syntax(text, error));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct File {
     /// The text that it was read from.
     pub source: Arc<Source>,
-    /// `runtime_dir`, where its VMs have their directories.
+    /// `runtime_dir`: the parent of the VMs' directories.
     pub runtime_dir: Option<Text>,
     /// `[qemu]`: the programs.
     pub qemu: Qemu,
@@ -44,7 +44,7 @@ pub struct Definition {
     pub bin: Option<Text>,
     /// `env`: variables for QEMU's environment.
     pub env: Vec<(String, Text)>,
-    /// `serial_limit`: as much of the serial log is kept, in bytes.
+    /// `serial_limit`: how much of the serial log is kept, in bytes.
     pub serial_limit: Option<u64>,
     /// `[vm.NAME.vars]`.
     pub vars: Vars,

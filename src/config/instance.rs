@@ -94,7 +94,7 @@ impl Config {
         self.identity(name, Port::Auto, Kind::Stray)
     }
 
-    /// The same VM where an earlier qqmgr would have its directory, if that is another place.
+    /// The same VM, with its directory where an earlier qqmgr would put it, if that differs.
     pub(crate) fn earlier(&self, instance: &Instance) -> Option<Instance> {
         let dir = self.earlier.as_ref()?.join(instance.dir.strip_prefix(&self.runtime).ok()?);
         Some(Instance { dir, ..instance.clone() })

@@ -57,7 +57,7 @@ fn trust(path: &Path) -> Result<(), Error> {
     Err(Error::Foreign { path: path.to_owned(), reason })
 }
 
-/// The user's own config file, which is used where the search finds no other.
+/// The user's own config file, which is used if the search finds no other.
 pub(super) fn user_file() -> Option<PathBuf> {
     let absolute =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -45,7 +45,7 @@ pub struct Config {
     pub dir: PathBuf,
     /// The runtime directory, where each VM has its own.
     pub runtime: PathBuf,
-    /// Where an earlier qqmgr had it, if that is another place: VMs may run there.
+    /// Where an earlier qqmgr would put it, if that is another place: VMs may still run there.
     pub(crate) earlier: Option<PathBuf>,
 }
 
@@ -58,11 +58,11 @@ impl Config {
         Config::of(load::read(&load::find(explicit)?)?)
     }
 
-    /// The config as if its file described no VMs: what can be told of them by the runtime
-    /// file has errors.
+    /// A config without the file's VMs: while the file has errors, only the runtime directory shows
+    /// them.
     ///
     /// # Errors
-    /// There is no file, or its `runtime_dir` can't be told.
+    /// There is no file, or its `runtime_dir` is wrong.
     pub fn unread(explicit: Option<&Path>) -> Result<Config, Error> {
         let path = load::find(explicit)?;
         let found = path.canonicalize();

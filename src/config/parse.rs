@@ -14,7 +14,7 @@ pub(super) const QEMU_KEYS: [&str; 2] = ["bin", "img"];
 pub(super) const RESERVED: [&str; 4] = ["vm", "env", "img", "config_dir"];
 pub(super) const RESERVED_IN_VM: [&str; 4] = ["name", "dir", "ssh", "ports"];
 
-/// What is less is no log, in bytes.
+/// The smallest `serial_limit`, in bytes: less would be no useful log.
 const SMALLEST_LIMIT: u64 = 64 << 10;
 
 const LONGEST_NAME: usize = 64;
@@ -52,7 +52,7 @@ pub fn file(source: Arc<Source>) -> Result<File, Vec<Diagnostic>> {
     }
 }
 
-/// The `runtime_dir` of a file that may be wrong elsewhere.
+/// The `runtime_dir` of a file that may have errors elsewhere.
 pub fn runtime_dir(source: &Source) -> Option<Text> {
     let (document, _) = DeTable::parse_recoverable(&source.text);
     let value = document.get_ref().get("runtime_dir")?;
@@ -116,7 +116,7 @@ fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
     Qemu { bin: program("bin", "qemu-system-x86_64"), img: program("img", "qemu-img") }
 }
 
-/// A string that is not empty.
+/// Reads a string that is not empty.
 fn filled(reader: &mut Reader, what: &str, value: &Value) -> Option<Text> {
     let text = reader.string(what, value)?;
     if text.value.is_empty() {
@@ -215,7 +215,7 @@ fn definition(reader: &mut Reader, section: &Section, name: &str) -> Option<Defi
     Some(Definition { name, span, cmd, bin, env, serial_limit, vars, ports, ssh })
 }
 
-/// A size as QEMU has them: `512K`, `64M` or `1G`.
+/// Reads a size in QEMU's form: `512K`, `64M` or `1G`.
 fn size(reader: &mut Reader, what: &str, value: &Value) -> Option<u64> {
     let text = reader.string(what, value)?.value;
     let number = text.trim_end_matches(['K', 'M', 'G']);
@@ -302,7 +302,8 @@ fn is_our_keyword(key: &str) -> bool {
     OUR_KEYWORDS.iter().any(|ours| key.eq_ignore_ascii_case(ours))
 }
 
-/// Which of ours a key is, in any case, or is a misspelling of; no keyword of OpenSSH's is near.
+/// The keyword of ours that a key is, in any case, or misspells. No keyword of OpenSSH is similar
+/// to one of ours.
 fn near_ours(key: &str) -> Option<&'static str> {
     suggest::nearest(key, OUR_KEYWORDS)
 }

@@ -20,12 +20,12 @@ pub struct WantedPorts {
     named: BTreeMap<String, Port>,
 }
 
-/// The ports of the host that a VM has.
+/// The ports of the host that a VM uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
     /// The port for SSH.
     pub ssh: u16,
-    /// Those of `[vm.NAME.ports]`.
+    /// The ports of `[vm.NAME.ports]`.
     pub named: BTreeMap<String, u16>,
 }
 

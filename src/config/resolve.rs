@@ -27,9 +27,9 @@ pub struct Vm {
     pub env: Vec<(String, String)>,
     /// The user's arguments.
     pub args: Vec<Arg>,
-    /// As much of its serial log is kept, in bytes.
+    /// How much of its serial log is kept, in bytes.
     pub serial_limit: Option<u64>,
-    /// Its ports on the host that have a name.
+    /// Its named ports on the host.
     pub ports: BTreeMap<String, u16>,
     /// How to reach it.
     pub ssh: Ssh,
@@ -57,13 +57,13 @@ pub struct Ssh {
 const ELSEWHERE: [&str; 3] = ["HostName", "ProxyCommand", "ProxyJump"];
 
 impl Ssh {
-    /// The values of an option; none, if it is not given.
+    /// The values of an option; none if the option is not set.
     pub fn values(&self, keyword: &str) -> &[String] {
         let option = self.options.iter().find(|(own, _)| own.eq_ignore_ascii_case(keyword));
         option.map_or(&[], |(_, values)| values)
     }
 
-    /// The value of an option that has one: ssh takes the first.
+    /// The value of an option that has only one: ssh uses the first.
     pub fn value(&self, keyword: &str) -> Option<&str> {
         self.values(keyword).first().map(String::as_str)
     }
@@ -101,7 +101,7 @@ pub fn reserved_option(arg: &str) -> Option<&'static str> {
     OURS.iter().find(|(option, _)| *option == name).map(|(_, hint)| *hint)
 }
 
-/// Whether a word names a program of QEMU's, by a path or without one.
+/// Whether a word names a program of QEMU, with or without a path.
 fn is_qemu(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);
     name.strip_prefix("qemu-system-").is_some_and(|arch| !arch.contains('.')) || name == "qemu-kvm"
@@ -210,7 +210,7 @@ impl Resolver<'_> {
         args
     }
 
-    /// A whole command line where its options belong: QEMU takes its own name for a disk image.
+    /// Refuses the program's name in `cmd`: QEMU would take it for a disk image.
     fn refuse_program(&mut self, args: &[Arg], vm: &str) {
         let mut words = args.iter().take_while(|arg| !arg.text.starts_with('-'));
         let Some(Arg { text, span }) = words.find(|arg| is_qemu(&arg.text)) else { return };
@@ -242,7 +242,8 @@ impl Resolver<'_> {
         Ssh { port, vm_port: definition.ssh.vm_port, options }
     }
 
-    /// What variables put in is text to ssh, too, and a relative path begins where QEMU's do.
+    /// Expands the value of an SSH option. ssh reads a variable's value as plain text, and relative
+    /// paths begin at the config's directory, as QEMU's do.
     fn ssh_value(&mut self, keyword: &str, value: &Text) -> String {
         let mut is_expanded = false;
         let mut known = |text: Option<String>| {

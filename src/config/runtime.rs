@@ -1,4 +1,4 @@
-//! Where the VMs of a config file have what they need while they run.
+//! Finds the runtime directory of a config file: the parent of its VMs' directories.
 
 use super::file::File;
 use super::load::{FILE_NAME, user_file};
@@ -10,25 +10,26 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the runtime directory beside a config file is called.
+/// The name of the runtime directory beside a config file.
 pub const RUNTIME_DIR: &str = ".qqmgr";
 
-/// The environment variable that says where it is instead.
+/// The environment variable that names another runtime directory.
 pub const VARIABLE: &str = "QQMGR_RUNTIME_DIR";
 
-/// The directories that follow from a config file.
+/// The runtime directory, now and in earlier versions.
 pub(super) struct Runtime {
-    /// Where its VMs have their directories.
+    /// The parent of the VMs' directories.
     pub dir: PathBuf,
-    /// Where an earlier qqmgr had them, if that is another place.
+    /// Where an earlier qqmgr would put them, if that is another place.
     pub earlier: Option<PathBuf>,
 }
 
-/// The runtime directory of a config file that lies in `dir`: the one that the environment names, else
-/// the file's key, else a function of the file's canonical path alone, so that a VM has one identity.
+/// The runtime directory of a config file in `dir`: the one that the environment names, else that
+/// of the file's key. Otherwise it follows from the file's canonical path alone, so a VM has one
+/// identity.
 ///
 /// # Errors
-/// It can't be told.
+/// The variable or the key has no valid path.
 pub(super) fn of(file: &File, dir: &Path) -> Result<Runtime, Error> {
     let given = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(given) = given {
@@ -49,15 +50,14 @@ pub(super) fn of(file: &File, dir: &Path) -> Result<Runtime, Error> {
     Ok(Runtime { dir: new, earlier })
 }
 
-/// The directory of the user's own config file, if that is the one at `path`, which it may be a
-/// link to.
+/// The directory of the user's own config file, if `path` is that file or the target of its link.
 fn users_dir(path: &Path) -> Option<PathBuf> {
     let users = user_file()?;
     let is_it = users.canonicalize().is_ok_and(|users| users == path);
     users.parent().filter(|_| is_it)?.canonicalize().ok()
 }
 
-/// Puts the variables of `runtime_dir` in: there is no VM yet that could have others.
+/// Expands the variables of `runtime_dir`. It belongs to no VM, so only two kinds are possible.
 fn expand(source: &Arc<Source>, text: &Text, dir: &Path) -> Result<String, Error> {
     let (pieces, errors) = template::scan(&text.value);
     let complain = |range: &Range<usize>, message, hint| Diagnostic {

@@ -1,5 +1,5 @@
-//! What variables and the config's directory put into options of OpenSSH, written so that ssh reads
-//! it as the text that it is: ssh expands `%` and `${`, and has quotes of its own.
+//! Escapes the values of variables and the config's directory in OpenSSH's options. ssh must read
+//! them as plain text, but it expands `%` and `${`, and has its own quotes.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ const ENVIRONMENT: [&str; 8] = [
     "UserKnownHostsFile",
 ];
 
-/// Options whose one value is a path.
+/// Options with one value, which is a path.
 const PATHS: [&str; 6] = [
     "CertificateFile",
     "ControlPath",
@@ -42,10 +42,10 @@ const PATHS: [&str; 6] = [
     "XAuthLocation",
 ];
 
-/// Options whose values are paths, several on a line.
+/// Options with several paths on a line.
 const PATH_LISTS: [&str; 2] = ["GlobalKnownHostsFile", "UserKnownHostsFile"];
 
-/// Paths that stand for something else.
+/// Values of path options that are no paths.
 const NO_PATHS: [&str; 2] = ["none", "SSH_AUTH_SOCK"];
 
 fn is_among(keywords: &[&str], keyword: &str) -> bool {
@@ -57,8 +57,8 @@ pub fn is_path(keyword: &str) -> bool {
     is_among(&PATHS, keyword)
 }
 
-/// Text for the value of an option, with nothing in it for ssh to expand or to take for a quote.
-/// ssh can't be kept from expanding `${`: `None`.
+/// Escapes text for the value of an option, so that ssh expands nothing in it and sees no quotes.
+/// `None` if ssh would expand a `${` in it, which can't be escaped.
 pub fn literal(keyword: &str, text: &str) -> Option<String> {
     if is_among(&ENVIRONMENT, keyword) && text.contains("${") {
         return None;
@@ -75,14 +75,14 @@ pub fn literal(keyword: &str, text: &str) -> Option<String> {
     Some(literal)
 }
 
-/// Whether a value is a path that begins where ssh is run.
+/// Whether a value is a path relative to ssh's working directory.
 pub fn is_relative(keyword: &str, value: &str) -> bool {
     let path = value.trim_matches('"');
     let is_absolute = path.starts_with(['/', '~', '$']) || path.starts_with("%d");
     is_path(keyword) && !path.is_empty() && !is_absolute && !is_among(&NO_PATHS, path)
 }
 
-/// A relative path of an option from a directory, inside of quotes that it may have.
+/// Makes a relative path absolute: it begins at `dir`. If it is in quotes, it stays in them.
 pub fn absolute(keyword: &str, value: &str, dir: &Path) -> Option<String> {
     let dir = literal(keyword, &dir.display().to_string())?;
     let (quote, path) = value.split_at(value.len() - value.trim_start_matches('"').len());

@@ -310,7 +310,7 @@ fn named_ports_are_variables() {
         vm.args.into_iter().map(|arg| arg.text).collect()
     };
     assert_eq!(args(&instance), ["100", "9"]);
-    // A throwaway instance has ports of its own.
+    // A throwaway instance picks its own ports.
     assert_eq!(args(&instance.run("x")), ["102", "101"]);
 
     for (cmd, complaint) in [
@@ -332,7 +332,7 @@ fn named_ports_are_variables() {
     );
 }
 
-/// Keys alone, here; what they may hold is compared by tests of the built binary.
+/// Compares only the keys; tests of the built binary compare the values.
 #[test]
 fn the_schema_has_the_keys_that_are_parsed() {
     let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();

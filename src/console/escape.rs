@@ -1,21 +1,21 @@
-//! The key that a session at a terminal keeps for itself, and what the key after it means.
+//! Reads the escape key of a session at a terminal, and the key after it.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Ctrl-], as telnet and virsh have it.
+/// Ctrl-], as in telnet and virsh.
 const DEFAULT: u8 = 0x1d;
 
-/// How long the key after it may take. Without one the session ends.
+/// How long the session waits for the key after the escape key. If none comes, the session ends.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The key that leaves a session, if any does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EscapeKey(Option<u8>);
 
-/// What the user wants besides typing.
+/// An order of the user to the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// To leave.
@@ -24,11 +24,11 @@ pub(super) enum Wish {
     Break,
 }
 
-/// The keys of a session as they come.
+/// Separates the user's orders from the input for the guest.
 #[derive(Debug)]
 pub(super) struct Keys {
     escape: EscapeKey,
-    /// When the key after the escape key has to have come.
+    /// Until when the key after the escape key can come.
     pub deadline: Option<Instant>,
 }
 
@@ -66,7 +66,7 @@ impl Keys {
         Keys { escape, deadline: None }
     }
 
-    /// Appends to `out` what goes to the guest. At a wish it stops, and leaves the rest in `typed`.
+    /// Appends the guest's input to `out`. At an order it stops, and leaves the rest in `typed`.
     pub fn take(&mut self, typed: &mut Vec<u8>, out: &mut Vec<u8>) -> Option<Wish> {
         let mut keys = std::mem::take(typed).into_iter();
         while let Some(key) = keys.next() {

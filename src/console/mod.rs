@@ -55,11 +55,11 @@ impl Hold {
         self.claim.successor()
     }
 
-    /// Sends a break to the guest, for which Linux has its SysRq keys (QEMU QMP Reference,
+    /// Sends a break to the guest; Linux then reads a SysRq key (QEMU QMP Reference,
     /// `chardev-send-break`).
     ///
     /// # Errors
-    /// QEMU does not.
+    /// QEMU can't send it.
     pub async fn send_break(&self) -> Result<(), Error> {
         let send = async |client: &mut Client| {
             client.execute("chardev-send-break", Some(json!({ "id": vm::SERIAL_CHARDEV }))).await

@@ -37,7 +37,7 @@ pub struct Ends {
 pub enum EndedBy {
     /// The user left.
     User,
-    /// The user wants a break to be sent: the relay goes on when it's run again.
+    /// The user asked for a break. After sending it, the caller runs the relay again.
     Break,
     /// The awaited output came.
     Until,
@@ -62,15 +62,15 @@ pub enum Failed {
 pub struct Relay<I, O> {
     input: I,
     output: O,
-    /// Of a person at a terminal: the escape key and the end of input end it. Without, what else
-    /// ends it counts only when all input has been delivered.
+    /// For a person at a terminal, who ends the relay with the escape key or the end of input.
+    /// Otherwise the relay ends only after all input has been delivered.
     keys: Option<Keys>,
-    /// What was typed, and not looked at yet.
+    /// Input in which no escape key was looked for yet.
     typed: Vec<u8>,
     /// For output to a terminal that can't answer the guest.
     sanitizer: Option<Sanitizer>,
     ends: Ends,
-    /// When its time is over, since it began.
+    /// When its time is over; set by the first run.
     deadline: Option<Option<Instant>>,
     to_guest: Vec<u8>,
     to_user: Vec<u8>,
@@ -85,7 +85,7 @@ pub struct Relay<I, O> {
 }
 
 impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
-    /// A relay that is about to begin; for a person at a terminal with an escape key.
+    /// A new relay, with an escape key for a person at a terminal; [`Relay::run`] runs it.
     pub fn new(input: I, output: O, escape: Option<EscapeKey>, ends: Ends) -> Relay<I, O> {
         Relay {
             input,
@@ -140,7 +140,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.quiet_since = Instant::now();
         loop {
             if let Some(wish) = self.wish() {
-                // What was typed before it still counts, if the guest takes it at once.
+                // Input before the escape key still counts, if the guest accepts it at once.
                 let sent = writer.try_write(&self.to_guest).unwrap_or(0);
                 self.to_guest.drain(..sent);
                 return match wish {
@@ -196,7 +196,7 @@ impl<I: AsyncRead + Unpin, O: AsyncWrite + Unpin> Relay<I, O> {
         self.keys.is_some() || self.delivered()
     }
 
-    /// Takes what was typed; what the user wants besides.
+    /// Takes the user's input, and returns an order in it.
     fn wish(&mut self) -> Option<Wish> {
         match &mut self.keys {
             Some(keys) => {

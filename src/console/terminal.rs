@@ -11,7 +11,7 @@ use std::sync::Mutex;
 static KEPT: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Resets what a guest may have left on: colours, a hidden cursor, bracketed paste, mouse reports
-/// reports (xterm, "Control Sequences"); and a line of our own, with nothing of the guest's below.
+/// (xterm, "Control Sequences"). Then ends the line, and erases the screen below it.
 const UNDO: &[u8] =
     b"\x1b[0m\x1b[?25h\x1b[?2004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\r\n\x1b[J";
 

@@ -154,7 +154,7 @@ fn hold(dir: &VmDir) -> Result<OwnedFd, Error> {
     process::hold(&path).map_err(cant("lock", &path))
 }
 
-/// Takes the lease off a VM, which no keeper ends from then on.
+/// Removes the lease of a VM; its keeper then no longer stops it.
 ///
 /// # Errors
 /// Its directory can't be used, or the record can't be removed.
@@ -162,9 +162,9 @@ pub async fn take_off(instance: &Instance) -> Result<(), Error> {
     let Some(dir) = VmDir::open(instance)? else {
         return Ok(());
     };
-    // Under it no keeper is stopping the VM.
+    // While this process has the lock, no keeper stops the VM.
     let _lock = dir.lock(&instance.name, Instant::now() + PATIENCE).await?;
-    // Before its keeper ends: one without a record only watches the VM.
+    // The record goes before the keeper ends: a keeper without a record only watches the VM.
     let record = dir.file(files::LEASE);
     match std::fs::remove_file(&record) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -23,7 +23,8 @@ pub struct Keeper {
 /// Starts a VM with `start`, and has its lease kept; `started` finds the report in the result.
 ///
 /// The lease is kept even if this process is killed meanwhile. It replaces an earlier lease of the
-/// had before is replaced, by an empty one taken off. A VM that can't be kept is not left running, unless it was before.
+/// VM's process; an empty lease removes that one. If the lease can't be kept, the VM is stopped,
+/// unless it was already running.
 ///
 /// # Errors
 /// Those of `start`, or the lease can't be kept.

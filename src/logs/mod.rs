@@ -79,8 +79,8 @@ fn at_last_lines(mut file: File, lines: Lines) -> io::Result<File> {
     Ok(file)
 }
 
-/// The offset of the first line that is whole from `start` on, which may be in the middle of one that
-/// has lost its beginning.
+/// The offset of the first whole line from `start` on. The line at `start` may have lost its
+/// beginning.
 fn whole_line_from(file: &File, start: u64) -> io::Result<u64> {
     if start == 0 {
         return Ok(0);

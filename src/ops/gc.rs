@@ -20,7 +20,7 @@ pub struct Collected {
     pub removed: Vec<String>,
     /// VMs that are running though the config no longer defines them.
     pub unconfigured: Vec<String>,
-    /// VMs that run where an earlier qqmgr has put them, and that place.
+    /// The directory in which an earlier qqmgr started VMs, and the VMs that still run there.
     pub earlier: Option<(PathBuf, Vec<String>)>,
     /// VMs for which this failed.
     pub failed: Vec<(String, Error)>,
@@ -35,7 +35,7 @@ pub async fn gc(config: &Config) -> Result<Collected, Error> {
     let registry = Registry::of(config);
     for instance in registry.all()? {
         match collect(&instance, &mut done).await {
-            // It is for the other config file to end it.
+            // Only a gc with the other config file ends it.
             Err(error) if matches!(error.get(), Some(VmError::Foreign { .. })) => {}
             Err(error) => done.failed.push((instance.name, error)),
             Ok(()) => {}

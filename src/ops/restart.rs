@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// How to restart a VM.
 #[derive(Clone, Debug)]
 pub struct Restart {
-    /// Arguments for QEMU in place of those that the last start was given, which else are kept.
+    /// Arguments to append for QEMU; `None` keeps those of the last start.
     pub extra: Option<Vec<String>>,
     /// The conditions to wait for.
     pub conditions: Vec<Condition>,
@@ -35,13 +35,12 @@ pub struct Reset {
     pub seconds: f64,
 }
 
-/// Stops a VM, if it runs, and starts it again with the lease that it had;
-/// then calls `on_started`.
+/// Stops a VM, if it is running, and starts it again with the same lease; then calls `on_started`.
 ///
 /// # Errors
-/// The config, the binary, a file or a port says that the start would fail: the VM runs on then. Or as
-/// stopping, starting and waiting; what is known of a VM that does not come up goes into a
-/// about it.
+/// The start would fail because of the config, the binary, a file or a port: then the VM keeps
+/// running. Or as stopping, starting and waiting. If the VM does not come up, a bundle keeps what
+/// is known about it.
 pub async fn restart(
     config: &Config,
     instance: &Instance,

@@ -16,8 +16,7 @@ pub struct Up {
     pub options: StartOptions,
     /// The conditions to wait for, within the time that QEMU has to answer.
     pub conditions: Vec<Condition>,
-    /// When it is to end by itself: an empty lease is none, also of a VM that has one; without, it
-    /// keeps what it has.
+    /// The lease that it gets. An empty lease removes the one that the VM has; `None` keeps it.
     pub lease: Option<Lease>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::forwards::Forward;
 
-/// A row: `TCP[STATE]  FD  SOURCE PORT  DESTINATION PORT  RECVQ SENDQ`.
+/// A row of the table: `TCP[STATE]  FD  SOURCE PORT  DESTINATION PORT  RECVQ SENDQ`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Connection<'a> {
     /// Protocol and state, such as `TCP[HOST_FORWARD]`.

@@ -61,20 +61,20 @@ pub struct Job {
     pub command: Vec<OsString>,
     /// Whether to collect the command's output instead of passing it on.
     pub capture: bool,
-    /// Whether standard error is a terminal on which scp is to show how far it is.
+    /// Whether scp shows its progress on standard error, a terminal.
     pub progress: bool,
-    /// Who passes the command's output on, if it is neither collected nor passed on as it is.
+    /// Receives the command's output, which then goes neither to the result nor to our streams.
     pub output: Option<Sender<Said>>,
     /// What to keep of the instance, whatever ends the run.
     pub keep: Keep,
 }
 
-/// What the command has written.
+/// A piece of the command's output.
 #[derive(Clone, Debug)]
 pub enum Said {
-    /// To its standard output.
+    /// From its standard output.
     Stdout(Vec<u8>),
-    /// To its standard error.
+    /// From its standard error.
     Stderr(Vec<u8>),
 }
 

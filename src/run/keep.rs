@@ -1,4 +1,4 @@
-//! What is kept of a throwaway instance, whatever ends it: its logs and its screen.
+//! Keeps logs and the screen of a throwaway instance, in whatever way the run ends.
 
 use crate::config::Instance;
 use crate::error::cant;
@@ -13,32 +13,32 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The screenshot in the instance's own directory: QEMU may run elsewhere than we do.
+/// The screenshot's name in the instance's directory: QEMU has another working directory than we.
 const SCREEN: &str = "screen.png";
 
-/// One read takes this much, in bytes.
+/// The size of a read, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// What is to be kept, and where.
+/// What to keep, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Keep {
     /// The serial log.
     pub serial: Option<SerialTo>,
-    /// The QMP events of its life, a JSON document a line.
+    /// The QMP events of its life, one JSON document per line.
     pub events: Option<PathBuf>,
     /// The screen at the end, as PNG.
     pub screenshot: Option<PathBuf>,
 }
 
-/// Takes bytes.
+/// A function that receives the log's bytes.
 pub type Taker = dyn Fn(&[u8]) + Send + Sync;
 
-/// Where the serial log goes.
+/// The target of the serial log.
 #[derive(Clone)]
 pub enum SerialTo {
-    /// To a file.
+    /// A file.
     File(PathBuf),
-    /// To whoever takes it, in pieces.
+    /// A function of the caller, which gets the log in pieces.
     Caller(Arc<Taker>),
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for SerialTo {
 }
 
 impl Keep {
-    /// Looks at where it all goes, before anything is run.
+    /// Checks that all files can be written, before anything runs.
     pub(super) fn prepare(&self) -> Result<(), Error> {
         let serial = match &self.serial {
             Some(SerialTo::File(path)) => Some(path),
@@ -68,7 +68,7 @@ impl Keep {
         Ok(())
     }
 
-    /// Keeps it; what could not be kept.
+    /// Writes everything; returns what failed.
     pub(super) async fn save(&self, instance: &Instance) -> Vec<Error> {
         let serial = self.serial.as_ref().map(|to| serial(instance, to));
         let events = self.events.as_ref().map(|path| events(instance, path));
@@ -80,7 +80,7 @@ impl Keep {
     }
 }
 
-/// Of an instance that has not come so far the log is empty.
+/// Copies the serial log; an instance that was never started has an empty one.
 fn serial(instance: &Instance, to: &SerialTo) -> Result<(), Error> {
     let log = match logs::open(instance, Log::Serial, Lines::All) {
         Ok(log) => Some(log),

@@ -126,7 +126,7 @@ impl End {
     }
 }
 
-/// What went wrong, with what could not be kept.
+/// The message, and an error for each file that could not be kept.
 fn joined(message: Option<String>, unkept: &[Error]) -> Option<String> {
     let all: Vec<_> = message.into_iter().chain(unkept.iter().map(Error::to_string)).collect();
     (!all.is_empty()).then(|| all.join("\n"))

@@ -9,8 +9,8 @@ use std::convert::Infallible;
 /// The port for SSH in a config that is only checked.
 const ANY_PORT: u16 = 1;
 
-/// Looks at a definition before anything is run, and tells the port by which SSH reaches an instance: one
-/// of its own, or where the guest is found elsewhere, the definition's.
+/// Checks a definition before anything runs, and returns the port by which SSH reaches an instance:
+/// its own, or if SSH reaches the guest at another address, the definition's.
 ///
 /// # Errors
 /// The lines that prevent a throwaway instance.

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::sync::mpsc::Sender;
 
-/// How long what a command has written may take to come, once it has ended.
+/// How long the rest of a command's output may take to arrive after the command has ended.
 const REST: Duration = Duration::from_secs(1);
 
 /// The progress of a job.
@@ -98,7 +98,7 @@ pub async fn steps(subject: &Subject<'_>, job: &Job, progress: &Progress) -> Res
         copied(instance, job, copy, ssh::put(&session, &copy.paths())?).await?;
     }
     *progress.step.lock() = Step::Command;
-    // The terminal is the command's.
+    // While the command runs, it has the terminal.
     awaited::tell(instance, "");
     let status = command(&session, job, progress).await?;
     if status.code() == Some(255) && subject.is_ending().await {
@@ -131,7 +131,7 @@ async fn command(session: &Session, job: &Job, progress: &Progress) -> Result<Ex
     }
 }
 
-/// Runs a command whose output somebody else passes on.
+/// Runs a command and sends its output to the caller.
 async fn told(mut command: Command, output: &Sender<Said>) -> io::Result<ExitStatus> {
     let mut ssh = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (stdout, stderr) = (ssh.stdout.take(), ssh.stderr.take());
@@ -140,7 +140,7 @@ async fn told(mut command: Command, output: &Sender<Said>) -> io::Result<ExitSta
     };
     let ended = async {
         let status = ssh.wait().await;
-        // The process of a shared connection may have the pipes and never close them.
+        // The process of a shared connection may have the pipes too, and never close them.
         tokio::time::sleep(REST).await;
         status
     };
@@ -151,7 +151,7 @@ async fn told(mut command: Command, output: &Sender<Said>) -> io::Result<ExitSta
     ssh.wait().await
 }
 
-/// Tells what comes on a stream.
+/// Sends a stream's output, piece by piece.
 async fn tell(
     stream: Option<impl AsyncRead + Unpin>,
     output: &Sender<Said>,
@@ -164,7 +164,7 @@ async fn tell(
     {}
 }
 
-/// Runs scp, and keeps what it says for an error.
+/// Runs scp; if it fails, its standard error is in the error.
 async fn copied(
     instance: &Instance,
     job: &Job,

@@ -1,4 +1,4 @@
-//! What a new VM boots: what the user names, or else what lies beside the config.
+//! Finds what a new VM boots: files that the user names, or else files beside the config.
 
 use crate::Error;
 use crate::error::{Usage, cant};
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// What a new VM is to boot, as the user names it.
+/// The files that a new VM boots.
 #[derive(Clone, Debug, Default)]
 pub struct Boot {
     /// A disk image.
@@ -19,7 +19,7 @@ pub struct Boot {
     pub append: Option<String>,
 }
 
-/// Where the build of a kernel leaves it, by the host's architecture.
+/// The path of a kernel in its build tree, by the host's architecture.
 const BUILT: [(&str, &str); 4] = [
     ("x86_64", "arch/x86/boot/bzImage"),
     ("x86", "arch/x86/boot/bzImage"),
@@ -27,8 +27,8 @@ const BUILT: [(&str, &str); 4] = [
     ("riscv64", "arch/riscv/boot/Image"),
 ];
 
-/// What begins a disk image, where, and its format; of raw ones a partition table, or the file
-/// systems that are put on a whole disk.
+/// The magic bytes of disk images: their offset, the bytes, the format. Raw images have those of a
+/// partition table, or of a file system that can fill a whole disk.
 const MAGIC: [(u64, &[u8], &str); 7] = [
     (0, b"QFI\xfb", "qcow2"),
     (0, b"KDMV", "vmdk"),
@@ -40,7 +40,7 @@ const MAGIC: [(u64, &[u8], &str); 7] = [
 ];
 
 impl Boot {
-    /// The files by their absolute paths, all there.
+    /// The same files with absolute paths; all of them exist.
     ///
     /// # Errors
     /// One can't be read.
@@ -60,7 +60,7 @@ impl Boot {
         })
     }
 
-    /// What lies in a directory, and what else it could have been.
+    /// Files in a directory that a VM can boot, and the names of the alternatives.
     pub fn found(dir: &Path, vm: &str) -> (Boot, Vec<String>) {
         let names = names(dir);
         let is_image = |name: &&String| {
@@ -71,12 +71,12 @@ impl Boot {
         };
         let (mut images, mut kernels) = (Vec::new(), Vec::new());
         images.extend(names.iter().filter(is_image).cloned());
-        // The one with the VM's name comes first.
+        // The image with the VM's name comes first.
         images.sort_by_key(|name| Path::new(name).file_stem().is_none_or(|stem| stem != vm));
         let built = BUILT.iter().find(|(arch, _)| *arch == std::env::consts::ARCH);
         kernels.extend(built.map(|(_, path)| (*path).to_owned()));
         kernels.extend(["bzImage", "vmlinuz"].map(str::to_owned));
-        // Of several versions the last.
+        // The last version comes first.
         kernels.extend(names.iter().rev().filter(|name| name.starts_with("vmlinuz-")).cloned());
         kernels.retain(|name| dir.join(name).is_file());
         let kernel = kernels.first();
@@ -91,15 +91,15 @@ impl Boot {
         (boot, others)
     }
 
-    /// Whether there is nothing at all.
+    /// Whether there is nothing to boot.
     pub fn is_empty(&self) -> bool {
         self.image.is_none() && self.kernel.is_none()
     }
 
-    /// Options that make no sense without another one.
+    /// Checks that there is a kernel for an initrd or a kernel's command line.
     ///
     /// # Errors
-    /// There is such an option.
+    /// There is none.
     pub fn validate(&self) -> Result<(), Error> {
         if self.kernel.is_none() && (self.initrd.is_some() || self.append.is_some()) {
             let message = "--initrd and --append belong to a kernel".to_owned();
@@ -110,7 +110,7 @@ impl Boot {
     }
 }
 
-/// The names of the files in a directory, in order.
+/// The names of the files in a directory, sorted.
 fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.path().is_file());
@@ -124,7 +124,7 @@ fn is_initrd(name: &str) -> bool {
     name.starts_with("initrd") || name.starts_with("initramfs")
 }
 
-/// The initrd of a kernel: the one of its version, or one without any.
+/// The initrd of a kernel: the one with its version, or one without a version.
 fn initrd<'a>(names: &'a [String], kernel: &str) -> Option<&'a String> {
     let version = kernel.split_once('-').map(|(_, version)| version);
     let has_version = |name: &&String| version.is_some_and(|version| name.contains(version));
@@ -133,9 +133,9 @@ fn initrd<'a>(names: &'a [String], kernel: &str) -> Option<&'a String> {
     all.clone().find(has_version).or_else(|| all.find(plain))
 }
 
-/// The format of a disk image, if it is one.
+/// The format of a disk image; `None` if the file is none.
 pub fn format(path: &Path) -> Option<&'static str> {
-    // A pipe would keep us waiting.
+    // Reading a pipe would block.
     let file = File::open(path).ok().filter(|_| path.is_file())?;
     let is = |(at, magic, format): &(u64, &[u8], &'static str)| {
         let mut bytes = vec![0; magic.len()];

@@ -1,13 +1,13 @@
-//! The machine that runs well on this host: its QEMU, and whether that comes up with KVM.
+//! Chooses the machine for this host: the QEMU binary, and KVM if QEMU comes up with it.
 
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
-/// With QEMU's own emulation behind it.
+/// KVM, with a fallback to QEMU's own emulation.
 const KVM: &str = "accel=kvm:tcg";
 
-/// QEMU comes up within a fraction of this, if it does.
+/// How long QEMU may take; if it comes up at all, it needs only a fraction of this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The accelerator to write, and why.
@@ -20,7 +20,7 @@ pub fn accelerator(kvm_works: bool) -> (&'static str, &'static str) {
     }
 }
 
-/// What runs well here.
+/// The machine for this host.
 pub struct Machine {
     pub bin: String,
     pub machine: &'static str,
@@ -39,15 +39,15 @@ impl Machine {
         Machine { bin: format!("qemu-system-{arch}"), machine, console }
     }
 
-    /// Whether QEMU comes up with KVM or falls back: where KVM is there but broken, as inside of
-    /// some virtual machines, it does neither.
+    /// Whether QEMU comes up with KVM, or with the fallback. If KVM exists but is broken, as in
+    /// some virtual machines, QEMU does neither.
     pub async fn kvm_works(&self) -> bool {
         let mut command = tokio::process::Command::new(&self.bin);
         let machine = format!("{},{KVM}", self.machine);
         command.args(["-nodefaults", "-S", "-display", "none", "-m", "64", "-monitor", "stdio"]);
         command.args(["-machine", &machine, "-cpu", "max"]).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Without QEMU, nothing speaks against it.
+        // If QEMU is not installed yet, KVM is assumed to work.
         let Ok(mut qemu) = command.spawn() else { return true };
         let quit = async {
             let mut monitor = qemu.stdin.take()?;

@@ -1,4 +1,4 @@
-//! A config file to start from, with a VM that boots what there is.
+//! Writes a first config file, whose VM boots what the user names or what exists beside the file.
 
 mod boot;
 mod machine;
@@ -36,18 +36,18 @@ fn hint(&self) -> Option<String> {
 pub struct Written {
     /// Its absolute path.
     pub file: PathBuf,
-    /// What its VM boots.
+    /// The files that its VM boots.
     pub boot: Boot,
-    /// What was found too, and could be booted instead: names of files.
+    /// The names of other files that were found, which the VM could boot instead.
     pub others: Vec<String>,
 }
 
-/// Writes a config file with one VM where there is none yet, in a directory that is made if it is
-/// missing. The VM boots what is named, or else what is found beside the file.
+/// Writes a new config file with one VM, and creates its directory if that is missing. The VM boots
+/// the files in `boot`, or else files that are found beside the config.
 ///
 /// # Errors
-/// The name can't be a VM's, a named file can't be read, the config is there already or can't be
-/// written.
+/// The name is not valid for a VM, a named file can't be read, or the config already exists or
+/// can't be written.
 pub async fn write(path: &Path, vm: &str, boot: Boot) -> Result<Written, Error> {
     if !config::is_vm_name(vm) {
         let message = format!("`{vm}` can't be a VM's name");
@@ -66,7 +66,7 @@ pub async fn write(path: &Path, vm: &str, boot: Boot) -> Result<Written, Error> 
     };
     let text = text(vm, &host, works, &boot, &dir);
     let write = || -> io::Result<PathBuf> {
-        // In its place when it is whole: half of one, on a full disk, would be in the way.
+        // The file appears only when it is complete: half of it would block the next `init`.
         let mode = Permissions::from_mode(0o666);
         let mut file =
             tempfile::Builder::new().prefix(".qqmgr").permissions(mode).tempfile_in(&dir)?;
@@ -81,10 +81,10 @@ pub async fn write(path: &Path, vm: &str, boot: Boot) -> Result<Written, Error> 
     Ok(Written { file, boot, others })
 }
 
-/// The file's text: the template with what is known of the host and of what there is to boot.
+/// The file's text: the template with the values for this host and these files.
 fn text(vm: &str, host: &Machine, kvm_works: bool, boot: &Boot, dir: &Path) -> String {
     let (accel, why) = machine::accelerator(kvm_works);
-    // A name with a dot in it would be two keys.
+    // Without quotes, a name with a dot would be two keys.
     let key = if vm.contains('.') { format!("\"{vm}\"") } else { vm.to_owned() };
     let usual = |name: &str| dir.join(name);
     let image = boot.image.clone().unwrap_or_else(|| usual(&format!("{vm}.qcow2")));
@@ -96,7 +96,7 @@ fn text(vm: &str, host: &Machine, kvm_works: bool, boot: &Boot, dir: &Path) -> S
     };
     let append = format!("console={}{root}", host.console);
     let only_if = |wanted: bool| if wanted { "" } else { "# " };
-    // QEMU takes a comma in the properties of `-drive` for the end of one.
+    // In the properties of `-drive`, QEMU reads `,,` as a comma.
     let disk = quoted(&variable(&image, dir, ",,"));
     let values = [
         ("vm", vm),
@@ -122,11 +122,11 @@ fn text(vm: &str, host: &Machine, kvm_works: bool, boot: &Boot, dir: &Path) -> S
         .fold(TEMPLATE.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
 }
 
-/// A path for a variable: relative to the config's directory, so that both can be moved.
+/// A path as the config writes it: relative to its directory if possible, so that both can move.
 fn variable(path: &Path, dir: &Path, comma: &str) -> String {
     let escaped = |path: &Path| path.display().to_string().replace(',', comma);
     match path.strip_prefix(dir) {
-        // The comma of a directory can't be written twice in a variable.
+        // A comma in the value of `config_dir` can't be doubled.
         Ok(below) if comma == "," || !dir.display().to_string().contains(',') => {
             format!("{{{{.config_dir}}}}/{}", escaped(below))
         }
@@ -134,7 +134,7 @@ fn variable(path: &Path, dir: &Path, comma: &str) -> String {
     }
 }
 
-/// A string of TOML, whose basic strings have all the escapes of JSON's.
+/// A TOML string; its escapes include those of JSON.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
