@@ -1,4 +1,4 @@
-//! The keys that ssh may have from elsewhere than from files: what its agent holds.
+//! Asks ssh's agent which keys it has.
 
 use super::path::path;
 use crate::config::Ssh;
@@ -7,20 +7,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How long an agent may take to tell its keys.
+/// How long an agent may take to list its keys.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the agent that ssh would ask has to offer.
+/// The keys of the agent that ssh would ask.
 #[derive(Clone, Debug)]
 pub enum Agent {
-    /// Nobody can tell.
+    /// Not known.
     Unknown,
-    /// Keys with these fingerprints; none, if there is no agent.
+    /// Keys with these fingerprints; none if there is no agent.
     Holds(Vec<String>),
 }
 
 impl Agent {
-    /// Asks the agent of these options.
+    /// Asks the agent that these options name.
     pub async fn of(ssh: &Ssh) -> Agent {
         if ssh.value("PKCS11Provider").is_some_and(|value| value != "none") {
             return Agent::Unknown;
@@ -29,7 +29,7 @@ impl Agent {
         match ssh.value("IdentityAgent") {
             None | Some("SSH_AUTH_SOCK") => {}
             Some("none") => return Agent::Holds(Vec::new()),
-            // Here, and only here, ssh looks `$NAME` up.
+            // ssh expands `$NAME` in no other option.
             Some(variable) if variable.starts_with('$') => return Agent::Unknown,
             Some(socket) => match path(socket) {
                 Some(socket) => _ = command.env("SSH_AUTH_SOCK", socket),
@@ -43,12 +43,12 @@ impl Agent {
         }
     }
 
-    /// Whether it certainly has no key at all.
+    /// Whether it certainly has no key.
     pub fn is_empty(&self) -> bool {
         matches!(self, Agent::Holds(held) if held.is_empty())
     }
 
-    /// Whether it certainly lacks the key of this file.
+    /// Whether it certainly does not have the key in this file.
     pub async fn lacks(&self, path: &Path) -> bool {
         match self {
             Agent::Unknown => false,
@@ -63,8 +63,8 @@ impl Agent {
     }
 }
 
-/// The second words of what a program prints, `256 SHA256:... COMMENT (ED25519)`, none if it finds
-/// nothing; `None` if it can't be run, or does not end.
+/// The fingerprints in a program's output, `256 SHA256:... COMMENT (ED25519)`; none if it fails.
+/// `None` if it can't be run or does not end.
 async fn fingerprints(command: Command) -> Option<Vec<String>> {
     let mut command = tokio::process::Command::from(ending_with_us(command));
     command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);

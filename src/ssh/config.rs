@@ -14,9 +14,9 @@ pub const FILE: &str = "ssh.conf";
 
 /// How a VM is reached.
 pub struct Way {
-    /// All options but where the shared connection is.
+    /// All options except the path of the shared connection.
     options: String,
-    /// How the path begins of the shared connection's socket; `None` where the user says it.
+    /// The beginning of the path of the shared connection's socket; `None` if the user sets it.
     control_path: Result<Option<PathBuf>, Error>,
 }
 
@@ -26,23 +26,23 @@ impl Way {
         let options = render(vm, ssh, &dir.file(files::KNOWN_HOSTS));
         let control_path = match ssh.value("ControlPath") {
             Some(_) => Ok(None),
-            // Another config is another way in.
+            // Other options need another connection.
             None => short_socket::path_for(&dir.file(""), &options).map(Some),
         };
         Way { options, control_path }
     }
 
-    /// Whether sessions share a connection of our own.
+    /// Whether sessions share a connection that qqmgr makes.
     pub fn shares(&self) -> bool {
         matches!(self.control_path, Ok(Some(_)))
     }
 
-    /// Why they can't: there is no private place for its socket.
+    /// Why they can't: there is no private directory for its socket.
     pub fn obstacle(&self) -> Option<String> {
         self.control_path.as_ref().err().map(Error::to_string)
     }
 
-    /// Writes the VM's `ssh.conf`, unless it says the same already.
+    /// Writes the VM's `ssh.conf`, unless it is already up to date.
     ///
     /// # Errors
     /// It can't be written.
@@ -57,8 +57,8 @@ impl Way {
         dir.write(FILE, text.as_bytes())
     }
 
-    /// A block for a file that stays: the shared connection's directory may be gone by the time that
-    /// it is used, and another user may have made one in its place.
+    /// A block for the user's own file. When ssh reads it, the shared connection's directory may be
+    /// gone, or another user may have made one with its name.
     pub fn block(&self, vm: &str) -> String {
         let mut text = self.options.clone();
         let socket = self.control_path.as_ref().ok().and_then(Option::as_ref);
@@ -77,7 +77,7 @@ impl Way {
 
     fn control_path(&self) -> Option<String> {
         let path = escape(self.control_path.as_ref().ok()?.as_ref()?);
-        // The user may be another one on ssh's own command line.
+        // ssh's own command line may name another user.
         Some(format!("ControlPath {}", quote(&format!("{path}-%r"))))
     }
 }
@@ -96,7 +96,7 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
         }
     }
     if key::is_named(ssh) {
-        // An agent with many keys would use up the server's patience first (`MaxAuthTries`).
+        // An agent may have so many keys that the server refuses more tries (`MaxAuthTries`).
         line("IdentitiesOnly", "yes");
     }
     line("HostName", "127.0.0.1");
@@ -115,7 +115,7 @@ fn render(vm: &str, ssh: &Ssh, known_hosts: &Path) -> String {
     text
 }
 
-/// A value as it is, except that a path with spaces in it is one argument.
+/// A value unchanged, except that a path with spaces is quoted to stay one argument.
 pub fn argument(keyword: &str, value: &str) -> String {
     let has_quotes = value.starts_with('"') || value.replace("\\\"", "").contains('"');
     match is_path(keyword) && value.contains([' ', '\t', '#']) && !has_quotes {

@@ -16,7 +16,7 @@ pub const STREAM: &str = "-";
 /// The command that copies `paths`, all local but the last, to the last one, in the guest.
 ///
 /// # Errors
-/// There are fewer than two paths, standard input is one of several or the target, or a source can't
+/// There are fewer than two paths, `-` is one of several sources or the target, or a source can't
 /// be read.
 pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
@@ -39,8 +39,7 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 /// The command that copies `paths`, all in the guest but the last, to the last, local one.
 ///
 /// # Errors
-/// There are fewer than two paths, standard output is a source, or nothing can be written to the
-/// target.
+/// There are fewer than two paths, `-` is a source, or the target can't be written.
 pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     if sources.iter().any(|source| source == STREAM) {
@@ -56,7 +55,7 @@ pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     Ok(command)
 }
 
-/// Sees that something can be copied from a local path.
+/// Checks that a local source can be read.
 ///
 /// # Errors
 /// It can't.
@@ -64,10 +63,10 @@ pub fn gives(path: &OsStr) -> Result<(), Error> {
     access(path, Access::READ_OK).map_err(|error| cant("copy", Path::new(path))(error.into()))
 }
 
-/// Sees that something can be copied to a local path, or into it if that `has_to_be_dir`.
+/// Checks that a local target can be written.
 ///
 /// # Errors
-/// It can't.
+/// It can't, or is no directory although it `has_to_be_dir`.
 pub fn takes(path: &OsStr, has_to_be_dir: bool) -> Result<(), Error> {
     let has_to_be_dir = has_to_be_dir || path.as_bytes().ends_with(b"/.");
     destination::writable(Path::new(path), has_to_be_dir).map_err(cant("copy to", Path::new(path)))
@@ -118,9 +117,9 @@ fn destination(sources: &[OsString], target: &OsStr) -> OsString {
     }
 }
 
-/// The name of a directory with which it has to be there.
+/// A directory's path in a form with which scp fails if the directory does not exist.
 pub(super) fn inside(target: &OsStr) -> OsString {
-    // No name at all is that of the home directory.
+    // An empty name means the home directory.
     let directory = if target.is_empty() { OsStr::new(".") } else { target };
     concat([directory, OsStr::new("/.")])
 }
@@ -131,7 +130,7 @@ fn cat(redirection: &str, paths: &[impl AsRef<OsStr>]) -> OsString {
     line(&format!("cat {redirection}"), words)
 }
 
-/// A line for the guest's shell.
+/// A command line for the guest's shell.
 pub(super) fn line(start: &str, words: impl IntoIterator<Item = OsString>) -> OsString {
     let words: Vec<_> = words.into_iter().map(OsString::into_vec).collect();
     OsString::from_vec([start.as_bytes(), &words.join(&b' ')].concat())
@@ -143,7 +142,7 @@ pub(super) fn word_of(path: &OsStr) -> OsString {
     OsString::from_vec(word(path.as_bytes()))
 }
 
-/// A pattern of scp's as a word for the guest's shell, which is to expand `~`, `*`, `?` and `[...]`.
+/// scp's pattern as a word for the guest's shell, which expands `~`, `*`, `?` and `[...]` in it.
 pub(super) fn pattern(path: &OsStr) -> OsString {
     let (start, rest) = match path.as_bytes() {
         b"~" => return path.to_owned(),
@@ -164,7 +163,7 @@ pub(super) fn pattern(path: &OsStr) -> OsString {
     if word.is_empty() { ".".into() } else { OsString::from_vec(word) }
 }
 
-/// A byte as a shell takes it for itself.
+/// A byte, escaped so that a shell reads it as that byte.
 fn single(byte: u8) -> Vec<u8> {
     match byte {
         b'\'' => br"\'".into(),
@@ -172,7 +171,7 @@ fn single(byte: u8) -> Vec<u8> {
     }
 }
 
-/// The pattern of scp's that means this path alone.
+/// scp's pattern that matches only this path.
 pub(super) fn literal(path: &OsStr) -> OsString {
     let escaped = |byte: &u8| match byte {
         b'*' | b'?' | b'[' | b']' | b'\\' => vec![b'\\', *byte],
@@ -181,7 +180,7 @@ pub(super) fn literal(path: &OsStr) -> OsString {
     OsString::from_vec(path.as_bytes().iter().flat_map(escaped).collect())
 }
 
-/// A path that is no option.
+/// A path that is not read as an option.
 pub(super) fn no_option(path: &OsStr) -> OsString {
     match path.as_bytes() {
         [b'-', ..] => concat([OsStr::new("./"), path]),

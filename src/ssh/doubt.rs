@@ -24,22 +24,22 @@ pub struct Doubts {
     pub refused: Vec<Diagnostic>,
     /// Keys that ssh can't use, and why.
     pub keys: Vec<(KeyFault, Diagnostic)>,
-    /// Whether those are all that are named, and no agent can have another.
+    /// Whether ssh can use none of the named keys, and no agent can have another key.
     pub keyless: bool,
 }
 
-/// What ssh and its agent answered when they were shown options.
+/// The answers of ssh and its agent about a VM's options.
 #[derive(Clone, Debug, Default)]
 pub struct Opinion {
     said: String,
-    /// What is wrong with each value of `IdentityFile`.
+    /// The fault of each value of `IdentityFile`.
     keys: Vec<Option<Fault>>,
-    /// Whether an agent may offer another key than those of the files.
+    /// Whether an agent may offer a key that is in none of the files.
     has_others: bool,
 }
 
 impl Opinion {
-    /// Asks what is wrong with options; nothing, if nobody can be asked.
+    /// Asks ssh and the agent about options; without an answer there is no fault.
     pub async fn of(ssh: &Ssh) -> Opinion {
         let asked =
             tokio::time::timeout(PATIENCE, async { tokio::join!(ask(ssh), Agent::of(ssh)) });
@@ -58,7 +58,7 @@ impl Opinion {
         Opinion { said, keys, has_others: !only_named && !agent.is_empty() }
     }
 
-    /// What that means for a VM with these options.
+    /// The faults of a VM with these options.
     pub fn doubts(&self, config: &Config, definition: &Definition, ssh: &Ssh) -> Doubts {
         let at = |keyword, index, message| {
             Diagnostic::new(place(config, definition, keyword, index), message)
@@ -108,7 +108,7 @@ fn values(ssh: &Ssh) -> impl Iterator<Item = (&str, usize, &str)> {
     })
 }
 
-/// Has ssh read the options.
+/// Makes ssh read the options.
 async fn ask(ssh: &Ssh) -> std::io::Result<Output> {
     let mut text = "Host vm\n".to_owned();
     for (keyword, _, value) in values(ssh) {

@@ -12,13 +12,13 @@ pub enum SshError {
         /// The VM.
         vm: String,
     },
-    /// The guest has an address of its own, which neither its agent nor the host tells.
+    /// The guest has its own address, and neither its agent nor the host's table has it.
     #[error("VM `{vm}`: the guest's address is not known yet")]
     AddressUnknown {
         /// The VM.
         vm: String,
     },
-    /// Directories are copied with their links by tar, and the guest has none.
+    /// The guest has no tar, which copies directories with their links.
     #[error("VM `{vm}`: the guest has no `tar`, by which --links copies directories")]
     NoTar {
         /// The VM.

@@ -1,4 +1,4 @@
-//! Paths in the guest, for a shell that completes them.
+//! Lists paths in the guest, for a shell that completes them.
 
 use super::{Session, copy, master};
 use crate::Error;
@@ -8,11 +8,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// Somebody has pressed a key and waits.
+/// How long the guest may take: the user has pressed a key and waits.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The paths that begin so, directories with a slash at their end. None where no connection is
-/// shared: a login would take too long, and may ask for a passphrase.
+/// The paths with this beginning; directories end with a slash. None if there is no shared
+/// connection yet: a login would take too long, and may ask for a passphrase.
 ///
 /// # Errors
 /// The VM is not running, or its SSH options can't be resolved.

@@ -7,7 +7,7 @@ use crate::ssh::SshError;
 use crate::vm::{self, Launch, Running, VmDir};
 use serde::Serialize;
 
-/// The option that leads to another address than this host's.
+/// The option that names another address than this host's.
 pub const HOST_NAME: &str = "HostName";
 
 /// How plain OpenSSH reaches a VM.
@@ -21,7 +21,7 @@ pub struct Host {
     pub port: u16,
     /// The block for `~/.ssh/config`.
     pub config: String,
-    /// Why its sessions share no connection, if they should.
+    /// Why its sessions can't share a connection, if they should.
     #[serde(skip)]
     pub unshared: Option<String>,
 }
@@ -30,8 +30,8 @@ impl Host {
     /// The VM's block; a port `auto` is only known while the VM is running.
     ///
     /// # Errors
-    /// The port or the address is not known, its SSH options can't be resolved or the VM's directory
-    /// is refused.
+    /// The port or the address is not known, the SSH options can't be resolved or the VM's
+    /// directory is refused.
     pub async fn of(config: &Config, instance: &Instance) -> Result<Host, Error> {
         let name = instance.name.clone();
         let (dir, ssh) = match vm::find_running(instance)? {
@@ -56,19 +56,19 @@ impl Host {
     }
 }
 
-/// How SSH reaches a VM that runs, as it was configured.
+/// How SSH reaches a running VM, by its config.
 ///
 /// # Errors
-/// The port is not known, or its SSH options can't be resolved.
+/// The port is not known, or the SSH options can't be resolved.
 pub fn configured(config: &Config, instance: &Instance, vm: &Running) -> Result<Ssh, Error> {
     let ports = ports(instance, &vm.dir)?.ok_or_else(|| vm::not_running(instance))?;
     way(config, instance, &ports, &vm.dir)
 }
 
-/// How SSH reaches a VM that runs, with the address of a guest that is to be looked for.
+/// How SSH reaches a running VM; finds the guest's address if the config says `guest`.
 ///
 /// # Errors
-/// The port or the address is not known, or its SSH options can't be resolved.
+/// The port or the address is not known, or the SSH options can't be resolved.
 pub async fn reach(config: &Config, instance: &Instance, vm: &Running) -> Result<Ssh, Error> {
     let mut ssh = configured(config, instance, vm)?;
     let is_host_name = |keyword: &str| keyword.eq_ignore_ascii_case(HOST_NAME);

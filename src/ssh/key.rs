@@ -1,5 +1,5 @@
-//! Private keys: those that ssh will not use, whatever the guest says, and those that tell it which
-//! of an agent's it is to offer.
+//! Reads private keys: which of them ssh refuses to use, whatever the guest accepts, and which
+//! select one of an agent's keys.
 
 use super::agent::Agent;
 use super::path::path;
@@ -21,11 +21,11 @@ pub enum KeyFault {
     Open,
     /// It can't be read.
     Unreadable,
-    /// It has a passphrase, and no agent has it without.
+    /// It has a passphrase, and no agent has the key.
     Locked,
 }
 
-/// What is wrong with a key, in words, and what to do about it.
+/// The fault of a key, in words, and a hint.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub kind: KeyFault,
@@ -36,12 +36,13 @@ pub struct Fault {
 /// The beginning of a private key's file (RFC 7468; PROTOCOL.key of OpenSSH).
 const PRIVATE: &[u8] = b"-----BEGIN ";
 
-/// The same of OpenSSH's own format, which has the public half in it, and of such a key without a
-/// passphrase: `openssh-key-v1`, the cipher `none` and the key derivation `none`, in base64.
+/// The beginning in OpenSSH's own format, which contains the public half. A key without a
+/// passphrase continues with `openssh-key-v1`, the cipher `none` and the key derivation `none`, in
+/// base64.
 const OPENSSH: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const UNLOCKED: &str = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ";
 
-/// How much of a key's file tells what it is, in bytes.
+/// How much of a key's file has to be read to know its kind, in bytes.
 const START: u64 = 256;
 
 /// The start of a key's file.
@@ -50,7 +51,7 @@ struct Start {
     is_open: bool,
 }
 
-/// What is certainly wrong with the key that an option names.
+/// The fault of the key that an option names, if ssh certainly can't use the key.
 pub async fn fault(value: &str, agent: &Agent) -> Option<Fault> {
     let path = path(value)?;
     let fault = |kind, what: String, remedy: Option<&str>| {
@@ -79,7 +80,7 @@ pub async fn fault(value: &str, agent: &Agent) -> Option<Fault> {
     }
 }
 
-/// What to write for a variable that neither qqmgr nor ssh expands.
+/// The hint for a variable that neither qqmgr nor ssh expands.
 fn unexpanded(key: &str) -> Option<String> {
     let (_, rest) = key.split_once('$')?;
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
@@ -89,7 +90,7 @@ fn unexpanded(key: &str) -> Option<String> {
     })
 }
 
-/// Which home directory it is that ssh looks in, where that may surprise.
+/// Names the home directory that ssh uses, if `$HOME` is another one.
 fn other_home(value: &str) -> String {
     match (home(), std::env::var_os("HOME").map(PathBuf::from)) {
         (Some(home), Some(own)) if value.starts_with("~/") && home != own => {
@@ -100,8 +101,8 @@ fn other_home(value: &str) -> String {
     }
 }
 
-/// Whether the options name a key that is there, and of which ssh knows the public half: it can then
-/// offer that one alone, whatever else its agent has.
+/// Whether the options name a key whose public half ssh can read. Then ssh can offer this key
+/// alone, whatever other keys its agent has.
 pub fn is_named(ssh: &Ssh) -> bool {
     let is_known = |value: &String| match path(value) {
         Some(path) => {
@@ -119,12 +120,12 @@ fn public(path: &Path) -> PathBuf {
 }
 
 impl Start {
-    /// Reads the start of a key. A private key of the user's own may be too open to others (OpenSSH,
-    /// authfile.c, `sshkey_perm_ok`); a public key, which an agent has the other half of, may be
-    /// open to all.
+    /// Reads the start of a key. Others must not have access to a private key that the user owns
+    /// (OpenSSH, authfile.c, `sshkey_perm_ok`). A public key may be readable by all: an agent has
+    /// its private half.
     fn of(path: &Path) -> io::Result<Start> {
         let mut options = File::options();
-        // A pipe must not keep us waiting.
+        // Opening a pipe must not block.
         options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         let file = options.open(path)?;
         let metadata = file.metadata()?;

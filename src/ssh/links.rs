@@ -1,4 +1,4 @@
-//! Copying that keeps the links in directories: those go by tar, at both ends, and all else by scp.
+//! Copies directories with their symbolic links: tar at both ends copies them, scp all other files.
 
 use super::copy::{self, STREAM};
 use super::{Session, SshError};
@@ -15,11 +15,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// How a shell says that there is no such program, and our scripts that there is no tar.
+/// The exit code of a shell for a missing program, and of our scripts for a missing tar.
 const NOT_FOUND: i32 = 127;
 
-/// Takes what is in a directory: `$1` is where to, `$2` its name in a directory that is there already,
-/// which has to be if `$3` is `several`, and `$4` its mode. One that is there keeps its own.
+/// Unpacks a directory's contents to `$1`. If `$1` is an existing directory, they go to `$2` in it;
+/// if `$3` is `several`, it has to exist. A new directory gets the mode `$4`.
 const UNPACK: &str = r#"command -v tar >/dev/null || exit 127
 dir=$1 new=
 if [ -d "$dir" ]; then dir=$dir/$2
@@ -30,27 +30,27 @@ code=$?
 [ -z "$new" ] || chmod "$4" "$new"
 exit $code"#;
 
-/// Tells which of the arguments are directories.
+/// Lists the arguments, and which of them are directories.
 const LIST: &str = r#"command -v tar >/dev/null || exit 127
 for path; do if [ -d "$path" ]; then printf 'd%s\0' "$path"; else printf 'f%s\0' "$path"; fi; done"#;
 
-/// A part of what is to be copied.
+/// One part of a copy.
 #[derive(Debug)]
 pub struct Transfer {
-    /// scp; or ssh with a tar in the guest.
+    /// scp, or ssh with a tar in the guest.
     pub guest: Command,
-    /// The tar at this end of its pipe.
+    /// The local tar at the other end of the pipe.
     pub here: Option<Command>,
 }
 
-/// Something in the guest that is to be copied.
+/// A file or directory in the guest to copy.
 #[derive(Debug)]
 pub struct Found {
     path: OsString,
     is_dir: bool,
 }
 
-/// How `paths`, all but the last local, get to the last one in the guest.
+/// The parts that copy `paths`, all local but the last, to the last one, in the guest.
 ///
 /// # Errors
 /// There are fewer than two paths, one is a stream, or a source can't be read.
@@ -76,7 +76,7 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Vec<Transfer>, Error
     Ok(transfers)
 }
 
-/// The command that tells what there is in the guest to be copied to the last of `paths`.
+/// The command that lists the sources in the guest: all of `paths` but the last.
 ///
 /// # Errors
 /// There are fewer than two paths, or one is a stream.
@@ -86,13 +86,13 @@ pub fn list(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     Ok(session.script(LIST, sources.iter().map(|source| copy::pattern(source))))
 }
 
-/// What that command has told.
+/// Reads the output of that command.
 ///
 /// # Errors
-/// The guest names something else than it was asked for, perhaps to have it written here.
+/// The guest names a file that it was not asked for, which would be written here.
 pub fn found(session: &Session, paths: &[OsString], listing: &[u8]) -> Result<Vec<Found>, Error> {
     let (patterns, _) = copy::split(paths)?;
-    // A star matches no dot at the beginning.
+    // `*` does not match a dot at the beginning of a name.
     let matcher = |pattern: &OsString| Some((is_dotfile(&name(pattern)), matcher(&name(pattern))?));
     let patterns: Vec<_> = patterns.iter().filter_map(matcher).collect();
     let lines = listing.split(|byte| *byte == 0).filter_map(<[u8]>::split_first);
@@ -115,10 +115,10 @@ pub fn found(session: &Session, paths: &[OsString], listing: &[u8]) -> Result<Ve
     found.collect()
 }
 
-/// How what was found in the guest gets to a local `target`, one after the other.
+/// The parts that copy the sources in the guest to a local `target`.
 ///
 /// # Errors
-/// Nothing can be written to the target.
+/// The target can't be written.
 pub fn get(
     session: &Session,
     found: Vec<Found>,
@@ -136,7 +136,7 @@ pub fn get(
             dir.push(name(&path));
         }
         let mut here = Command::new("tar");
-        // A guest decides neither who owns files here nor which are setuid, and its clock may be ahead.
+        // The guest must not choose the files' owners or make them setuid; its clock may be ahead.
         here.args(["-x", "-m", "-f", "-", "--no-same-owner", "--no-same-permissions"]);
         match dir.is_dir() {
             true => drop(here.arg("--no-overwrite-dir")),
@@ -148,10 +148,10 @@ pub fn get(
     }))
 }
 
-/// The failure that it is when the guest has no tar, by how a script ended.
+/// Checks by a script's exit code that the guest has tar.
 ///
 /// # Errors
-/// It is that.
+/// It has none.
 pub fn has_tar(session: &Session, status: ExitStatus) -> Result<(), Error> {
     match status.code() {
         Some(NOT_FOUND) => Err(SshError::NoTar { vm: session.name.clone() }.into()),
@@ -159,9 +159,9 @@ pub fn has_tar(session: &Session, status: ExitStatus) -> Result<(), Error> {
     }
 }
 
-/// A local tar of what is in a directory, whose mode is for a new one.
+/// The local tar that packs a directory's contents, and the directory's mode.
 fn packed(dir: &Path) -> io::Result<(Command, String)> {
-    // Too many for a command line.
+    // The names may be too long for a command line.
     let mut names = File::from(memfd_create("names", MemfdFlags::CLOEXEC)?);
     for entry in std::fs::read_dir(dir)? {
         names.write_all(&[b"./", entry?.file_name().as_bytes(), b"\0"].concat())?;
@@ -182,7 +182,7 @@ fn piped(mut here: Command, mut guest: Command, is_put: bool) -> Result<Transfer
     Ok(Transfer { guest, here: Some(here) })
 }
 
-/// The name that something has in another directory; `.` is what is in it.
+/// The name that a copied path gets in another directory; `.` for the contents of a directory.
 fn name(path: &OsStr) -> OsString {
     let name = Path::new(path).file_name().filter(|_| !path.as_bytes().ends_with(b"/."));
     name.unwrap_or(OsStr::new(".")).to_owned()
@@ -192,9 +192,9 @@ fn is_dotfile(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 
-/// Matches the names that a shell would find for a pattern.
+/// Matches the names that a shell can find for a pattern.
 fn matcher(pattern: &OsStr) -> Option<Regex> {
-    // A home has some name.
+    // The name of the home directory is not known.
     let pattern = if pattern == "~" { OsStr::new("*") } else { pattern };
     let mut regex = "(?s-u)^".to_owned();
     let mut bytes = pattern.as_bytes().iter();

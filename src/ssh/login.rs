@@ -89,7 +89,7 @@ impl<'a> Login<'a> {
 }
 
 impl Session {
-    /// One try to log in, now; what ssh says if it fails.
+    /// Tries to log in once, now; returns what ssh says if it fails.
     ///
     /// # Errors
     /// OpenSSH can't be run.

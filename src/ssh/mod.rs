@@ -43,7 +43,7 @@ pub struct Session {
     ssh: Ssh,
     dir: VmDir,
     config_file: PathBuf,
-    /// Whether it shares a connection that is ours to make.
+    /// Whether it shares a connection that qqmgr makes.
     shares: bool,
     unshared: Option<String>,
     /// Whether the guest runs, so that it would answer on a shared connection.
@@ -87,7 +87,7 @@ impl Session {
         command
     }
 
-    /// A script that the guest's shell is to run, with words for that as its arguments.
+    /// The command that runs a script in the guest's shell, with these arguments.
     fn script(&self, script: &str, words: impl IntoIterator<Item = OsString>) -> Command {
         let script = copy::line("exec sh -c ", [copy::word_of(OsStr::new(script)), "sh".into()]);
         self.ssh(&[[script].into_iter().chain(words).collect::<Vec<_>>().join(OsStr::new(" "))])
@@ -98,7 +98,7 @@ impl Session {
         ["ControlMaster", "ControlPath"].iter().any(|own| self.ssh.value(own).is_some())
     }
 
-    /// Why it shares no connection, if it should.
+    /// Why it can't share a connection, if it should.
     pub fn unshared(&self) -> Option<&str> {
         self.unshared.as_deref()
     }
@@ -112,7 +112,7 @@ impl Session {
     fn tool(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.arg("-F").arg(&self.config_file);
-        // The directory of the sockets may be gone by now, or another's.
+        // The directory of the sockets may be gone by now, or belong to another user.
         let is_lost = self.shares && short_socket::made().is_err();
         if is_lost || !self.goes_on {
             // A session on a shared connection would keep our descriptors until the guest answers.

@@ -1,25 +1,25 @@
-//! Paths in the values of options, as ssh has them in the end.
+//! Reads paths in the values of options as ssh does.
 
 use crate::sys::home::home;
 use std::path::PathBuf;
 
-/// The path that an option names, unless that is ssh's to tell.
+/// The path that an option names, unless only ssh can expand it.
 pub fn path(value: &str) -> Option<PathBuf> {
     let value = value.trim_matches('"');
-    // ssh expands `${NAME}`, and takes `$NAME` as it stands.
+    // ssh expands `${NAME}`, but not `$NAME`.
     if value == "none" || value.contains("${") {
         return None;
     }
     let (dir, rest) = match value.strip_prefix("~/").or_else(|| value.strip_prefix("%d/")) {
         Some(rest) => (home()?, rest),
-        // Other people's homes are ssh's to find.
+        // Only ssh can expand other users' homes.
         None if value.starts_with('~') => return None,
         None => (PathBuf::new(), value),
     };
     unescape(rest).map(|rest| dir.join(rest))
 }
 
-/// The text as ssh has it in the end; `None` if it has tokens that only ssh can expand.
+/// The text without escapes, as ssh reads it; `None` if it has tokens that only ssh can expand.
 pub fn unescape(value: &str) -> Option<String> {
     let mut text = String::new();
     let mut chars = value.chars().peekable();
