@@ -1,4 +1,4 @@
-//! The time of day: the one that other processes' records and files tell of.
+//! The time of day, which also other processes' records and the times of files refer to.
 
 use super::descriptors;
 use jiff::Timestamp;
@@ -12,17 +12,17 @@ pub fn now() -> f64 {
     Timestamp::now().as_duration().as_secs_f64()
 }
 
-/// When a file was written last, since 1970.
+/// When a file was last written, since 1970.
 pub fn written(path: &Path) -> Option<Duration> {
     let written = std::fs::metadata(path).and_then(|file| file.modified()).ok()?;
     written.duration_since(UNIX_EPOCH).ok()
 }
 
-/// Waits until that time, in seconds since 1970, also where the host is suspended meanwhile or its
-/// clock set.
+/// Waits until this time, in seconds since 1970, even if the host is suspended meanwhile or its
+/// clock is set.
 ///
 /// # Errors
-/// There is no timer to be had.
+/// The system has no timer for us.
 pub async fn reaches(time: f64) -> io::Result<()> {
     let timer = rustix::time::timerfd_create(TimerfdClockId::Realtime, TimerfdFlags::CLOEXEC)?;
     let never = Timespec { tv_sec: 0, tv_nsec: 0 };

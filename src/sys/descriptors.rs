@@ -22,7 +22,7 @@ pub fn at_once(each: usize) -> usize {
 /// Waits until there is something to read.
 ///
 /// # Errors
-/// It can't be polled.
+/// The descriptor can't be polled.
 pub async fn readable(fd: OwnedFd) -> io::Result<()> {
     // SAFETY: the AsyncFd owns the descriptor.
     let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };

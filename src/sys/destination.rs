@@ -1,14 +1,14 @@
-//! Where on the host something is to be written later, looked at before the work that leads to it.
+//! Checks where a file will be written, before the long work that makes it.
 
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use std::io;
 use std::path::Path;
 
-/// Sees that a file or directory can be written at `path`.
+/// Checks that a file or directory can be written at `path`.
 ///
 /// # Errors
-/// It can't.
+/// It can't, or is no directory although it `has_to_be_dir`.
 pub fn writable(path: &Path, has_to_be_dir: bool) -> io::Result<()> {
     let entries = Access::WRITE_OK | Access::EXEC_OK;
     let (path, wanted) = match path.metadata() {

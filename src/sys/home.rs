@@ -1,8 +1,8 @@
-//! The user's home directory as OpenSSH knows it: by the user database, whatever `$HOME` says.
+//! The user's home directory as OpenSSH finds it: from the user database, not from `$HOME`.
 
 use std::path::PathBuf;
 
-/// The home directory of this user in `/etc/passwd`; `$HOME` of a user that is not in there.
+/// The home directory of this user in `/etc/passwd`, or `$HOME` if the user is not in it.
 pub fn home() -> Option<PathBuf> {
     let user = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -10,7 +10,7 @@ pub fn home() -> Option<PathBuf> {
     listed.or_else(|| std::env::var_os("HOME")).map(PathBuf::from)
 }
 
-/// The home directory in a line of passwd(5), if that is the user's.
+/// The home directory in a line of passwd(5), if the line is the user's.
 fn home_of(user: u32, line: &str) -> Option<std::ffi::OsString> {
     let fields: Vec<_> = line.split(':').collect();
     let is_it = fields.get(2).is_some_and(|field| field.parse() == Ok(user));

@@ -18,8 +18,8 @@ pub fn try_kvm() -> Result<(), (&'static str, io::Error)> {
 }
 
 fn make_vm(kvm: impl AsFd) -> io::Result<OwnedFd> {
-    // SAFETY: it takes a number, the machine's type, of which 0 is the usual one. The descriptor
-    // that it returns is new, and nobody else's.
+    // SAFETY: the argument is a number, the machine's type; 0 is the usual one. The returned
+    // descriptor is new, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(create_vm(kvm.as_fd().as_raw_fd(), 0)?) })
 }
 

@@ -19,7 +19,7 @@ pub fn make(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Makes a directory as [`make`] does, and those above it.
+/// Makes a directory as [`make`] does, and its missing parents.
 ///
 /// # Errors
 /// One of them can't be made.

@@ -179,7 +179,7 @@ fn holder(file: &OwnedFd) -> io::Result<Option<Option<Pid>>> {
     Ok(lock.map(|lock| lock.pid))
 }
 
-/// When a living process was started, in clock ticks after boot.
+/// When a running process was started, in clock ticks after boot.
 fn start_ticks(pid: u32) -> Option<u64> {
     let stat = procfs::process::Process::new(pid.try_into().ok()?).and_then(|it| it.stat()).ok()?;
     (!matches!(stat.state, 'Z' | 'X')).then_some(stat.starttime)

@@ -17,7 +17,7 @@ const LONGEST_DIR: usize = LONGEST_PATH - 17 - 33 - 17;
 /// The short path for the socket at `long`.
 ///
 /// # Errors
-/// The directory can't be made or written, or is not the user's own.
+/// The directory can't be made or written, or the user does not own it.
 pub fn path(long: &Path) -> Result<PathBuf, Error> {
     Ok(place(&made()?, long))
 }
@@ -57,7 +57,7 @@ fn family(long: &Path) -> String {
     format!("{:08x}", short(long.as_os_str().as_bytes()))
 }
 
-/// The directory, made where it is missing.
+/// The directory; made if it is missing.
 ///
 /// # Errors
 /// As [`path`].
@@ -72,7 +72,7 @@ pub fn made() -> Result<PathBuf, Error> {
 
 fn directory() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    // OpenSSH and shells are given it, and have a meaning for much else.
+    // OpenSSH and shells read the path, and other characters have a meaning for them.
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+:@,=".contains(byte);
     let usable = |dir: &PathBuf| {
         dir.is_absolute() && dir.is_dir() && dir.as_os_str().as_bytes().iter().all(is_plain)

@@ -34,7 +34,7 @@ impl Signals {
     }
 }
 
-/// What a signal did to us, for people.
+/// A signal's effect on us, in words.
 pub fn describe(number: i32) -> String {
     match rustix::process::Signal::from_named_raw(number) {
         Some(rustix::process::Signal::HUP) => "hung up".to_owned(),

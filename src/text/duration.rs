@@ -1,8 +1,8 @@
-//! Durations in messages: `500ms`, `20s`, `2m`.
+//! Formats durations for messages: `500ms`, `20s`, `2m`.
 
 use std::time::Duration;
 
-/// Writes a duration in the unit that fits, the way that users write it.
+/// Formats a duration in the largest unit that fits, as users write it.
 pub fn format(duration: Duration) -> String {
     let millis = duration.as_millis();
     match millis {

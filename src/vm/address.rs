@@ -1,5 +1,5 @@
-//! Where a guest is that has an address of its own: as `HostName` says, or, for `HostName = "guest"`,
-//! as its agent tells or the host's table of neighbours.
+//! Finds the address of a guest that has its own: `HostName`, or for `HostName = "guest"` the
+//! address from the guest's agent or the host's ARP table.
 
 use super::launch::Launch;
 use super::liveness::Running;
@@ -14,19 +14,19 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// The `HostName` of a guest that is to be looked for.
+/// The `HostName` that makes qqmgr look for the guest's address.
 pub const GUEST: &str = "guest";
 
-/// The port by which a guest's agent is reached (QEMU Guest Agent documentation).
+/// The name of the guest agent's port (QEMU Guest Agent documentation).
 const AGENT: &str = "org.qemu.guest_agent.0";
 
-/// How long QEMU, or a guest's agent, may take to answer.
+/// How long QEMU or the guest's agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The flag of a neighbour whose address is known (`ATF_COM` of `linux/if_arp.h`).
+/// The flag of a complete entry in the ARP table (`ATF_COM` of `linux/if_arp.h`).
 const KNOWN: u32 = 2;
 
-/// The address of a VM that runs, by the `HostName` of its options; `None` while it isn't known.
+/// The address of a running VM with this `HostName`; `None` while it is not known.
 pub async fn address(vm: &Running, host_name: &str) -> Option<String> {
     if host_name != GUEST {
         return Some(host_name.replace("%%", "%"));
@@ -54,14 +54,14 @@ async fn macs(vm: &Running) -> Vec<String> {
     words.filter_map(|word| word.strip_prefix("macaddr=")).map(str::to_lowercase).collect()
 }
 
-/// The address of a neighbour that has one of these hardware addresses, by the kernel's table
-/// (proc_pid_net(5), `arp`).
+/// The address with one of these hardware addresses in the kernel's ARP table (proc_pid_net(5),
+/// `arp`).
 fn of_neighbours(macs: &[String]) -> Option<String> {
     let table = std::fs::read_to_string("/proc/net/arp").ok()?;
     table.lines().find_map(|line| neighbour(line, macs))
 }
 
-/// `ADDRESS TYPE FLAGS HARDWARE MASK DEVICE`.
+/// Parses a line of the table: `ADDRESS TYPE FLAGS HARDWARE MASK DEVICE`.
 fn neighbour(line: &str, macs: &[String]) -> Option<String> {
     let fields: Vec<_> = line.split_whitespace().collect();
     let flags = u32::from_str_radix(fields.get(2)?.strip_prefix("0x")?, 16).ok()?;
@@ -73,7 +73,7 @@ fn neighbour(line: &str, macs: &[String]) -> Option<String> {
 async fn interfaces(vm: &Running) -> io::Result<Value> {
     let socket = agent_socket(vm).ok_or(io::ErrorKind::NotFound)?;
     let mut agent = BufReader::new(UnixStream::connect(socket).await?);
-    // What it still has to say to somebody else ends with this.
+    // The agent's late answers to earlier clients end with the answer to this.
     let id = std::process::id();
     let sync = json!({"execute": "guest-sync-delimited", "arguments": {"id": id}});
     let ask = json!({"execute": "guest-network-get-interfaces"});
@@ -93,11 +93,11 @@ async fn interfaces(vm: &Running) -> io::Result<Value> {
     }
 }
 
-/// The socket of the VM's command line that leads to the guest's agent.
+/// The socket of the guest's agent, from QEMU's command line.
 fn agent_socket(vm: &Running) -> Option<PathBuf> {
     let pid = vm.process.pid();
     let path = agent_path(&process::command_line(pid))?;
-    // A relative one begins where QEMU runs.
+    // A relative path begins at QEMU's working directory.
     Some(PathBuf::from(format!("/proc/{pid}/cwd")).join(path))
 }
 
@@ -113,8 +113,8 @@ fn agent_path(argv: &[String]) -> Option<String> {
     socket.get("path").or_else(|| socket.get(json)).map(str::to_owned)
 }
 
-/// The address among those of a guest's interfaces at which it is reached: of a network card of
-/// QEMU's, where it tells those.
+/// The guest's address at one of its interfaces. If QEMU lists its network cards, only their
+/// addresses count.
 fn of_interfaces(interfaces: &Value, macs: &[String]) -> Option<String> {
     let is_card = |interface: &&Value| {
         let mac = interface["hardware-address"].as_str();
@@ -128,7 +128,7 @@ fn of_interfaces(interfaces: &Value, macs: &[String]) -> Option<String> {
     usable.first().map(IpAddr::to_string)
 }
 
-/// Whether an address is more than a host's with itself, or with one on the same cable.
+/// Whether an address is neither loopback nor link-local.
 fn is_usable(address: &IpAddr) -> bool {
     let is_local = match address {
         IpAddr::V4(address) => address.is_link_local(),

@@ -6,7 +6,7 @@ use crate::config::Vm;
 use crate::qemu_args::{Arg, escape};
 use std::path::Path;
 
-/// The id of the first serial port's character device.
+/// The id of the character device of the first serial port.
 pub const SERIAL_CHARDEV: &str = "qqmgr-serial";
 
 /// A command line, every argument with its origin.

@@ -1,25 +1,25 @@
-//! What a VM is being waited for, told to whoever has asked to be: it can take long, and nothing
-//! here prints.
+//! Reports what qqmgr waits for, since a wait can be long. An observer, set by the caller, gets the
+//! reports: nothing here prints.
 //!
-//! The observer goes with the task, not from hand to hand: most callers have none, and what waits
-//! lies deep below those that have.
+//! The observer belongs to the task and is no argument: most callers have none, and the waits are
+//! many calls below.
 
 use crate::config::Instance;
 
-/// Is told of a VM and what it is waited for from now on; empty when that is no longer to be shown.
+/// Gets a VM and what qqmgr waits for from now on; an empty text means that the wait is over.
 pub type Observer = fn(&Instance, &str);
 
 tokio::task_local! {
     static OBSERVER: Observer;
 }
 
-/// Does the work, and has `observer` told what it waits for.
+/// Does the work, and reports its waits to `observer`.
 pub async fn observed<T>(observer: Observer, work: impl Future<Output = T>) -> T {
     OBSERVER.scope(observer, work).await
 }
 
-/// Tells what a VM is waited for now.
+/// Reports what qqmgr waits for now.
 pub(crate) fn tell(instance: &Instance, what: &str) {
-    // Mostly there is nobody to tell.
+    // If the task has no observer, this fails.
     let _ = OBSERVER.try_with(|observer| observer(instance, what));
 }

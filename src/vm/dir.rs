@@ -29,7 +29,7 @@ const HALF_WRITTEN: &str = ".tmp";
 /// Longer than a writer needs for a few bytes.
 const WRITING: Duration = Duration::from_mins(1);
 
-/// The config file of a launch record.
+/// A launch record, of which only the config file is read.
 #[derive(Deserialize)]
 struct StartedBy {
     config: PathBuf,
@@ -40,7 +40,7 @@ struct StartedBy {
 pub struct VmDir {
     path: PathBuf,
     fd: OwnedFd,
-    /// The config file that is the VM's, where that matters.
+    /// The config file that must have started the VM's process; `None` if any may have.
     config: Option<PathBuf>,
 }
 
@@ -129,7 +129,7 @@ impl VmDir {
     /// seen.
     ///
     /// # Errors
-    /// A file can't be read, the process lives in another pid namespace, or another config file has
+    /// A file can't be read, the process runs in another pid namespace, or another config file
     /// started it.
     pub fn process(&self) -> Result<Option<Process>, Error> {
         for name in [files::PID, files::LAUNCH] {
@@ -149,8 +149,9 @@ impl VmDir {
         Ok(None)
     }
 
-    /// Refuses the VM of another config file that has the same runtime directory and a VM of the same
-    /// name. A file that is gone was moved, or renamed to this one.
+    /// Refuses a process that another config file started: that file has the same runtime
+    /// directory and a VM with the same name. A file that no longer exists may have been renamed to
+    /// this one.
     fn is_ours(&self, process: &Process) -> Result<(), Error> {
         let Some(config) = &self.config else { return Ok(()) };
         let record: Option<StartedBy> = self.read_record(files::LAUNCH)?;

@@ -45,7 +45,8 @@ impl Record {
     /// It can't be written.
     pub fn write(&self, file: &OwnedFd) -> io::Result<()> {
         let mut json = serde_json::to_vec(self)?;
-        // Blank to the end of a longer one, never cut first: somebody may be reading it.
+        // Spaces replace the rest of a longer record: another process may be reading the file, so
+        // it is never truncated.
         let before = usize::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
         json.resize(json.len().max(before), b' ');
         rustix::io::pwrite(file, &json, 0)?;

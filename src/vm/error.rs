@@ -46,7 +46,7 @@ pub enum VmError {
         /// The VM.
         vm: String,
     },
-    /// QEMU lives, but it is the VM of another config file.
+    /// QEMU is running, but another config file started it.
     #[error("VM `{vm}` of another config file runs there (pid {pid}): {config:?} has started it")]
     Foreign {
         /// The VM.

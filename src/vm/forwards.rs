@@ -1,4 +1,4 @@
-//! The ports that a running QEMU forwards into its guest.
+//! Lists the ports that a running QEMU forwards to its guest.
 
 use super::liveness::Running;
 use crate::qemu_args::{self, Forward, usernet};

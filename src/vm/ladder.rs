@@ -149,8 +149,8 @@ impl Ladder<'_> {
     }
 }
 
-/// Whether the guest is paused until another command resumes it. Migrations and snapshots resume it
-/// themselves.
+/// Whether the guest is paused until another command resumes it. After a migration or a snapshot,
+/// QEMU resumes it without a command.
 fn stands_still(status: &qmp::Status) -> bool {
     let goes_on = ["inmigrate", "finish-migrate", "restore-vm", "save-vm", "colo"];
     !status.running && !goes_on.contains(&status.status.as_str())

@@ -24,7 +24,7 @@ pub struct Launch {
     pub config: PathBuf,
     /// The port for SSH; the picked one if the config said `auto`.
     pub ssh_port: u16,
-    /// The ports that the config names, picked where it said `auto`.
+    /// The named ports of the config; for `auto`, the picked port.
     #[serde(default)]
     pub ports: BTreeMap<String, u16>,
     /// The options for OpenSSH, which the config may no longer contain later.

@@ -30,7 +30,7 @@ pub struct LeaseStatus {
     pub expires_at: Option<u64>,
     /// The process whose end also ends the VM.
     pub owner_pid: Option<u32>,
-    /// How long it lasts yet; `None` when it has no end of its own.
+    /// How much time is left; `None` if the lease has no expiry.
     #[serde(skip)]
     pub left: Option<Duration>,
 }
@@ -86,7 +86,7 @@ impl Lease {
     /// What a status says about it.
     pub fn status(&self) -> LeaseStatus {
         LeaseStatus {
-            // Not before it ends.
+            // Rounded up: the VM does not end earlier.
             expires_at: self.expires_at.map(|end| end.ceil() as u64),
             owner_pid: self.owner.map(|owner| owner.pid),
             left: self.left(),

@@ -20,11 +20,11 @@ pub enum Liveness {
     Orphaned(Process),
     /// It runs in another container or pid namespace, where qqmgr can't reach it.
     Elsewhere,
-    /// What runs in its directory is another config file's VM of this name.
+    /// A VM with this name, started by another config file, runs in its directory.
     Foreign {
         /// QEMU's process.
         pid: u32,
-        /// That file.
+        /// The other file.
         config: PathBuf,
     },
 }

@@ -63,7 +63,7 @@ impl<'a> Registry<'a> {
         if exists { Ok(found) } else { Err(unknown()) }
     }
 
-    /// The VM where an earlier qqmgr has started it, if that is where it lives.
+    /// The VM, with the directory of an earlier qqmgr if it runs there.
     fn where_it_lives(&self, instance: Instance) -> Result<Instance, Error> {
         match self.config.earlier(&instance) {
             Some(earlier)

@@ -20,8 +20,8 @@ use std::time::Duration;
 /// How long QEMU may take to reset the machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Stops a VM, if it runs, and starts it with these arguments besides the config's; without, with
-/// those that it was started with. Nobody else can start or stop it in between.
+/// Stops a VM, if it is running, and starts it. `extra` are arguments to append to the config's;
+/// `None` keeps those of the last start. No other qqmgr can start or stop it in between.
 ///
 /// The guest has `timeout` to power down, and QEMU as long to answer.
 ///

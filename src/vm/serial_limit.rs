@@ -1,5 +1,5 @@
-//! Keeps a serial log from filling the disk, for VMs with a `serial_limit`: a helper process gives the
-//! disk back what lies further back.
+//! Keeps the serial log of a VM with a `serial_limit` from filling the disk: a helper process frees
+//! the disk space of the log's old part.
 
 use super::dir::VmDir;
 use super::files;
@@ -19,23 +19,23 @@ use std::time::Duration;
 /// The name under which the helper is executed.
 pub const LIMITER: &str = "qqmgr-serial";
 
-/// How long the helper rests after a look: a guest that writes without end must not keep it busy.
+/// How long the helper rests after a check: a guest that writes without end must not keep it busy.
 const REST: Duration = Duration::from_millis(500);
 
-/// A log has holes of whole blocks, in bytes.
+/// Holes consist of whole blocks of this size, in bytes.
 const BLOCK: u64 = 4096;
 
-/// Starts the helper of a VM that runs.
+/// Starts the helper of a running VM.
 ///
 /// # Errors
 /// It can't be executed.
 pub fn limit(instance: &Instance, limit: u64) -> io::Result<()> {
     let mut command = tokio::process::Command::from(helper::command(LIMITER, &instance.dir));
-    // It ends with the VM's process; tokio waits for it, if this process lives then.
+    // The helper ends with the VM's process; if qqmgr still runs then, tokio waits for it.
     command.arg(limit.to_string()).stdin(Stdio::null()).spawn().map(drop)
 }
 
-/// Lives the helper's life, until the VM's process ends.
+/// Runs the helper until the VM's process ends.
 ///
 /// # Errors
 /// The VM's directory can't be used.
@@ -60,10 +60,10 @@ pub async fn keep_limit(dir: &Path, limit: u64) -> Result<(), Error> {
     }
 }
 
-/// Makes a hole of what lies further back than `limit`, once that is a quarter more.
+/// Makes all but the last `limit` bytes a hole, if the log uses a quarter more than that.
 fn cut(log: &File, limit: u64) -> io::Result<()> {
     let metadata = log.metadata()?;
-    // Of 512 bytes each (inode(7)).
+    // A block has 512 bytes here (inode(7)).
     let used = metadata.blocks() * 512;
     if used > limit + limit / 4 {
         let end = metadata.len().saturating_sub(limit) / BLOCK * BLOCK;

@@ -158,7 +158,7 @@ pub async fn start_holding(
     attempt.launch(&vm, &line).await
 }
 
-/// The error for a VM's directory in which a file can't be made.
+/// The error for a VM's directory in which no file can be made.
 fn unusable(instance: &Instance) -> impl Fn(Error) -> Error {
     |error| match error.get() {
         Some(SystemError::File { .. }) => {

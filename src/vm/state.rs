@@ -28,7 +28,7 @@ impl State {
         State::new("elsewhere")
     }
 
-    /// With a process of another config file's VM in its place.
+    /// The state with a process that another config file started.
     pub fn foreign() -> State {
         State::new("foreign")
     }

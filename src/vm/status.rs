@@ -96,7 +96,8 @@ pub struct Status {
 pub struct SshStatus {
     /// The port on the host; `None` while a VM with port `auto` is not running.
     pub port: Option<u16>,
-    /// The `HostName` of one that has its own, while it runs; of one VM alone, the address of `guest`.
+    /// The `HostName`, if the config sets one, while the VM runs. For `guest`, [`status`] finds the
+    /// address, and [`list`] leaves the word.
     pub host: Option<String>,
 }
 
@@ -213,7 +214,7 @@ pub async fn status(instance: &Instance) -> Result<Status, Error> {
         (status, None) => status,
         (_, Some(error)) => return Err(error),
     };
-    // A guest that doesn't answer would hold up a list of many.
+    // Only for one VM: a guest that does not answer would delay the list of all VMs.
     if let Some(host) = &status.ssh.host
         && let Some(vm) = find_running(instance)?
     {
@@ -233,7 +234,7 @@ pub async fn list(instances: &[Instance]) -> Vec<Status> {
             Err(error) => Status::stopped(instance).failed(&error),
         }
     };
-    // A stream that makes them itself could not be sent to another thread.
+    // A stream that made the futures itself would not be `Send`.
     let all: Vec<_> = instances.iter().map(one).collect();
     stream::iter(all).buffered(descriptors::at_once(DESCRIPTORS)).collect().await
 }
