@@ -28,7 +28,7 @@ pub enum Condition {
 /// A port of the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestPort {
-    /// By its number.
+    /// The port with this number.
     Number(u16),
     /// By the name of the host's port that is forwarded to it.
     Name(String),
@@ -49,12 +49,12 @@ impl Condition {
         self.needs_answer() || matches!(self, Condition::Serial(_))
     }
 
-    /// Whether the guest has to answer us for it.
+    /// Whether the guest has to answer qqmgr for it.
     pub(super) fn needs_answer(&self) -> bool {
         self.needs_session() || matches!(self, Condition::Port(_))
     }
 
-    /// Whether it takes an SSH login.
+    /// Whether it needs an SSH login.
     pub(super) fn needs_session(&self) -> bool {
         matches!(self, Condition::Ssh | Condition::File(_))
     }

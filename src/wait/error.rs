@@ -71,7 +71,7 @@ faults!(WaitError {
 }
 fn hint(&self) -> Option<String> {
     match self {
-        // What there is to see beside what is told.
+        // The hint shows more than the error does.
         WaitError::Timeout { vm, excerpt, .. } if !excerpt.is_empty() => {
             Some(format!("the VM is left as it is: qqmgr serial {vm} -n 50"))
         }
@@ -99,7 +99,7 @@ fn excerpt(&self) -> Option<(&'static str, &str)> {
     }
 });
 
-/// The conditions that did not hold, within the time that they had.
+/// The conditions that did not hold in time.
 fn not_held(waited: Duration, missing: &str) -> String {
     match waited {
         Duration::ZERO => format!("does not hold now: {missing}"),

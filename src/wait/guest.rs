@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 /// The interval between looks at QEMU's connections; it grows with the time waited.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(1);
 
-/// How long the guest may take to answer where it is asked only once.
+/// How long the guest may take to answer if it is asked only once.
 const ONE_TRY: Duration = Duration::from_secs(2);
 
 /// How long QEMU may take to list its connections, and the pause after a broken session.
@@ -70,9 +70,9 @@ pub async fn port_accepts_now(subject: &Subject<'_>, port: &GuestPort) -> Result
 
 /// How a port of the guest is reached.
 enum Way {
-    /// By a port of the host.
+    /// Through a port of the host.
     Forwarded(Forward),
-    /// By its number, at an address of the guest's own.
+    /// By its number, at the guest's own address.
     Own(u16),
 }
 
@@ -83,14 +83,14 @@ async fn way(subject: &Subject<'_>, port: &GuestPort) -> Result<Way, Error> {
     }
 }
 
-/// Whether the guest is reached at an address of its own, and by no other host.
+/// Whether the guest has its own address, and is reached without another host in between.
 fn has_own_address(subject: &Subject<'_>) -> Result<bool, Error> {
     let ssh = ssh::configured(subject.config, subject.instance, &subject.vm)?;
     let proxies = ["ProxyCommand", "ProxyJump"].map(|proxy| ssh.value(proxy).unwrap_or("none"));
     Ok(ssh.value(ssh::HOST_NAME).is_some() && proxies == ["none"; 2])
 }
 
-/// Waits until the guest accepts a connection at its own address, as soon as that is known.
+/// Waits until the guest's own address is known and the guest accepts a connection there.
 async fn connects(subject: &Subject<'_>, port: u16) {
     let began = Instant::now();
     while connect(subject, port).await != Some(true) {
@@ -99,7 +99,7 @@ async fn connects(subject: &Subject<'_>, port: u16) {
     }
 }
 
-/// Connects to the guest at its own address: whether it accepts, if it can be asked.
+/// Connects to the guest at its own address; returns whether it accepts, if it answers.
 async fn connect(subject: &Subject<'_>, port: u16) -> Option<bool> {
     let ssh = ssh::reach(subject.config, subject.instance, &subject.vm).await.ok()?;
     let host = vm::address(&subject.vm, ssh.value(ssh::HOST_NAME)?).await?;
@@ -172,7 +172,7 @@ async fn connections(subject: &Subject<'_>, port: u16) -> Option<HashSet<String>
     Some(accepted.map(|row| row.fd.to_owned()).collect())
 }
 
-/// Whether a file exists now.
+/// Whether a file exists in the guest now.
 pub async fn has_file(session: &Session, path: &str) -> Result<bool, Error> {
     let script = format!("test -e {}", quoted(path));
     let mut command = tokio::process::Command::from(session.ssh(&[script]));

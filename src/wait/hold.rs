@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// How long QEMU may take to list its events, while the wait for them goes on.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long one try may take where it is asked how things are now.
+/// How long a try may take if each condition is tried only once.
 const ONE_TRY: Duration = Duration::from_secs(20);
 
 /// The longest time from QEMU's first line in the log to its first event.
@@ -67,12 +67,12 @@ impl<'a> Standing<'a> {
         all.filter(|(_, (_, held))| !**held).map(|(at, (condition, _))| (at, *condition)).collect()
     }
 
-    /// Tells what is waited for yet.
+    /// Reports the conditions that are not met yet.
     fn tell(&self, subject: &Subject<'_>) {
         awaited::tell(subject.instance, &self.names(false).join(", "));
     }
 
-    /// Takes in what was seen; whether that made any hold.
+    /// Takes in what was seen; returns whether a condition is now met.
     fn see(&mut self, seen: &Seen) -> bool {
         let mut is_news = false;
         for (at, condition) in self.open() {
@@ -214,7 +214,7 @@ fn probe<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> O
     (is_asked || is_event).then(|| Box::pin(probe) as Probe<'s>)
 }
 
-/// Tries a condition once that nothing tells of.
+/// Tries a condition once, if only the guest can answer it.
 fn once<'s>(subject: &'s Subject<'_>, at: usize, condition: &'s Condition) -> Option<Probe<'s>> {
     let holds = async move || match condition {
         Condition::Port(port) => guest::port_accepts_now(subject, port).await,

@@ -8,9 +8,9 @@ use crate::vm::Milestone;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Between two looks for the address of a guest that has one of its own.
+/// The interval between looks for the address of a guest that has its own.
 const ADDRESS_INTERVAL: Duration = Duration::from_millis(500);
-/// How long ssh may take to be greeted where it tries only once.
+/// How long the server's greeting may take if ssh tries only once.
 const ONE_TRY: Duration = Duration::from_secs(5);
 
 impl Subject<'_> {
@@ -53,7 +53,7 @@ impl Subject<'_> {
         }
     }
 
-    /// Tries to log in once, now.
+    /// Tries to log in once, now; `None` if it fails.
     pub(super) async fn log_in_now(&self) -> Result<Option<Session>, Error> {
         let session = Session::open(self.config, self.instance).await?;
         let said = session.log_in_now(ONE_TRY).await?;

@@ -33,19 +33,19 @@ pub struct Plan {
     pub fail_on: Vec<Condition>,
     /// Whether events count that came before the wait began.
     pub since_start: bool,
-    /// How long to wait at the most; no time at all asks whether it is so now.
+    /// How long to wait at most; zero asks whether the conditions are met now.
     pub timeout: Duration,
     /// When the wait began.
     pub since: Instant,
 }
 
 impl Plan {
-    /// Whether it is asked how things are now, which takes one try each.
+    /// Whether each condition is tried only once.
     pub(super) fn is_once(&self) -> bool {
         self.timeout.is_zero()
     }
 
-    /// Whether it needs a guest that answers: one that has panicked never will.
+    /// Whether it needs a guest that answers; after a panic the guest never does.
     fn needs_answer(&self) -> bool {
         let mut conditions = self.conditions.iter();
         match self.any {

@@ -99,8 +99,8 @@ impl<'a> Subject<'a> {
         *self.timeline.lock() = timeline;
     }
 
-    /// Why the guest can't be reached, as far as it says, or else why nobody could log in, if
-    /// a `login` is needed.
+    /// Why the guest can't be reached, if that is known. If a `login` is needed, a missing forward
+    /// of SSH's port is a reason too.
     pub(super) fn obstacle(&self, login: bool) -> String {
         let is_refused =
             [&self.login, &self.port].iter().any(|signs| signs.refused.load(Ordering::Relaxed));
@@ -111,7 +111,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether nobody listens on the host's port for SSH, which is where the guest is reached.
+    /// Whether SSH reaches the guest through a port of the host, but no process listens on it.
     fn is_unforwarded(&self) -> bool {
         let launch = Launch::read(&self.vm.dir).ok().flatten();
         launch.is_some_and(|launch| {

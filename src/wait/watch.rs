@@ -172,7 +172,8 @@ pub async fn alarm(
     }
 }
 
-/// Waits for the kernel's next lines, which give the reason, and for whether the machine ends.
+/// After a panic, waits for the kernel's next lines, which give the reason, and for a possible end
+/// of the machine.
 ///
 /// # Errors
 /// A log can't be read.
