@@ -59,7 +59,7 @@ fn values_of_options_and_arguments() {
     assert_eq!(bash(&lab, "qqmgr run a --put bi"), ["big.img"]);
     assert_eq!(bash(&lab, "qqmgr put a bi"), ["big.img"]);
     assert_eq!(bash(&lab, "qqmgr man ssh"), ["ssh", "ssh-config"]);
-    // Bash splits at the colon.
+    // In fish, since bash splits the word at the colon.
     let ask = ["--", "qqmgr", "run", "a", "--get", "/var/log:bi"];
     let asked = lab.qqmgr("").args(ask).env("QQMGR_COMPLETE", "fish").run();
     asked.ok("/var/log:big.img\n");
@@ -70,7 +70,7 @@ fn paths_in_a_guest_where_a_connection_is_shared() {
     let lab = Lab::new(&guest_vm("a"));
     lab.write("etc-here", "");
     lab.qqmgr("start a").run().code(0);
-    // Nobody waits for a login.
+    // There is no shared connection yet, and a completion does not log in.
     assert_eq!(bash(&lab, "qqmgr get a /et"), [""; 0]);
     lab.qqmgr("wait a --for ssh").run().code(0);
     lab.qqmgr("ssh a 'mkdir -p \"/tmp/x y\" /tmp/it; touch \"/tmp/x y/f\"'").run().ok("");
@@ -83,7 +83,7 @@ fn paths_in_a_guest_where_a_connection_is_shared() {
     lab.qqmgr("kill a").run().code(0);
 }
 
-/// Shells as a user has them, with keys.
+/// Interactive shells, with keys.
 #[test]
 fn zsh_and_bash_complete_at_a_terminal() {
     let lab = Lab::new(&(vm("web-1", "") + &vm("web-2", "") + &vm("db", "")));
@@ -92,7 +92,7 @@ fn zsh_and_bash_complete_at_a_terminal() {
     let path = format!("{}:{path}", bin.display());
     let zsh = "autoload -U compinit && compinit -u -D && source <(qqmgr completions zsh)";
     let bash = "bind 'set bell-style none'; source <(qqmgr completions bash)";
-    // As `make install` leaves it: the file is read at the first key.
+    // As `make install` does: zsh loads the file at the first key.
     lab.write("functions/_qqmgr", lab.qqmgr("completions zsh").run().text());
     let installed = "fpath=($PWD/functions $fpath); autoload -U compinit && compinit -u -D";
     for (program, args, setup) in [
@@ -104,7 +104,7 @@ fn zsh_and_bash_complete_at_a_terminal() {
         let mut shell = run.at_terminal();
         shell.types(&format!("{setup} && echo rea''dy\n")).shows("ready");
         shell.types("qqmgr status d\t\n").shows("db: stopped");
-        // What goes on is followed by no space.
+        // No space follows a word that is not finished.
         shell.types("qqmgr wait db --for por\t0\n").shows("invalid value 'port:0'");
         shell.types("qqmgr timeline db --max ss\t5x\n").shows("invalid value 'ssh=5x'");
         shell.types("qqmgr start \t\t").shows("web-2");

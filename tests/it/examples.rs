@@ -3,7 +3,6 @@
 use crate::harness::Lab;
 use std::path::{Path, PathBuf};
 
-/// The files.
 pub fn examples() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let entries = std::fs::read_dir(root.join("examples")).unwrap();

@@ -46,7 +46,7 @@ fn a_guest_that_panics_is_left_as_it_is() {
     lab.qqmgr("status a --exit-code").run().code(0);
     let listed = lab.qqmgr("list --json").run().code(0).json();
     assert_eq!(listed[0]["state"], "panicked", "{listed}");
-    // No login will ever work, nor will what takes one.
+    // After a panic, no login will ever work, and no condition that needs an answer is met.
     for condition in ["--for ssh", "--for port:22 --for serial:x", "--for file:/x --for ssh --any"]
     {
         let waited = lab.qqmgr(&format!("wait a {condition} --timeout 170s --json")).run();

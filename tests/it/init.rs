@@ -37,7 +37,7 @@ fn its_commented_lines_work_as_well() {
     lab.qqmgr("stop vm --force").run().code(0);
 }
 
-/// What check finds clean and what comes up.
+/// `check` finds no problem, and the VM starts.
 fn checked_and_started(lab: &Lab, vm: &str) {
     lab.qqmgr("check --strict").run().ok("1 VM checked: no problems found\n");
     lab.qqmgr(&format!("start {vm}")).run().code(0);
@@ -46,7 +46,7 @@ fn checked_and_started(lab: &Lab, vm: &str) {
 
 const NEXT: &str = "\nNext:\n  qqmgr check\n  qqmgr start vm --wait\n  qqmgr ssh vm\n";
 
-/// A disk that has a partition table, and nothing else.
+/// A disk with a partition table, but no partitions.
 fn disk() -> Vec<u8> {
     let mut bytes = vec![0; 1 << 20];
     bytes[510..512].copy_from_slice(b"\x55\xaa");
@@ -124,7 +124,7 @@ fn an_image_by_its_magic() {
         assert!(lab.read("qqmgr.toml").contains(&format!(",format={format},if=virtio")), "{name}");
         checked_and_started(&lab, "vm");
     }
-    // Whatever is in the directory's name.
+    // A comma in the directory's name must not break `-drive`.
     let dir = lab.path("a,b");
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("disk.img"), disk()).unwrap();

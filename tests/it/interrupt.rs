@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, which end a verb and tell what it leaves.
+//! Ctrl-C and SIGTERM end a verb, which prints what it leaves running.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use rustix::process::Signal;

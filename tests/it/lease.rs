@@ -67,7 +67,7 @@ fn the_time_is_over() {
 fn a_keeper_is_woken_by_the_clock() {
     let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a --ttl 1h").run().code(0);
-    // CLOCK_REALTIME and TFD_TIMER_ABSTIME (proc_pid_fdinfo(5)).
+    // CLOCK_REALTIME is 0 and TFD_TIMER_ABSTIME is 1 (proc_pid_fdinfo(5)).
     let is_timer =
         |info: &str| info.contains("clockid: 0\n") && info.contains("settime flags: 01\n");
     let dir = format!("/proc/{}/fdinfo", keepers(&lab)[0]);
@@ -216,15 +216,15 @@ fn a_lease_is_taken_off() {
         assert_eq!(lab.qemus(), qemu);
         lab.qqmgr("start a --ttl 1h").run().code(0);
     }
-    // What is not `none` stays a limit.
+    // A limit that is not `none` stays.
     let json = lab.qqmgr(&format!("start a --ttl none --owner-pid {pid} --json")).run();
     let lease = &json.code(0).json()["lease"];
     assert_eq!((&lease["expires_at"], &lease["owner_pid"]), (&Value::Null, &pid.into()));
     lab.qqmgr("start a --ttl none").run().ok(told);
     lab.qqmgr("kill a").run().code(0);
-    // Of one that is started there is none to take off.
+    // A VM that is not running has no lease to remove.
     lab.qqmgr("start a --ttl none").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");
-    // A record that can't be removed is told of, and its keeper left.
+    // If the record can't be removed, that is an error, and the keeper stays.
     lab.qqmgr("start a --ttl 1h").run().code(0);
     std::fs::remove_file(lab.vm_file("a", "lease.json")).unwrap();
     std::fs::create_dir(lab.vm_file("a", "lease.json")).unwrap();

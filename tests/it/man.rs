@@ -1,4 +1,4 @@
-//! Manual pages: shown, printed, written.
+//! Manual pages: on a terminal, in a pipe, and as files.
 
 use crate::harness::Lab;
 
@@ -30,11 +30,11 @@ fn a_page_in_a_pipe_is_roff() {
     assert!(places.is_sorted(), "{page}");
     assert!(page.contains("\nqqmgr start test\\-vm \\-\\-wait  "), "{page}");
     assert!(page.contains("qqmgr\\-stop(1)") && page.contains("qqmgr.toml(5)"), "{page}");
-    // By another name, and what a verb's help says beside its examples.
+    // A page has aliases, and the notes of the verb's help.
     assert_eq!(lab.qqmgr("man qqmgr-ls").run().text(), lab.qqmgr("man list").run().text());
     let page = lab.qqmgr("man console").run().text();
     assert!(page.contains("A serial line carries no window size: run \\fBresize\\fR"), "{page}");
-    // The page of all.
+    // The page of qqmgr itself lists the verbs.
     let page = lab.qqmgr("man").run().code(0).text();
     assert!(page.contains("\n.SS \"Run VMs\"\n.TP\n\\fBqqmgr\\-start(1)\\fR\n"), "{page}");
     let json = lab.qqmgr("man --json").run().code(0).stderr("").json();
@@ -56,7 +56,7 @@ fn the_page_of_the_config_is_its_docs() {
     ] {
         assert!(page.contains(part), "{part} is not in {page}");
     }
-    // No table of contents.
+    // The table of contents is left out.
     assert!(!page.contains("\nWhich file\n"), "{page}");
 }
 
@@ -78,7 +78,7 @@ fn a_page_that_does_not_exist() {
 fn a_terminal_is_shown_a_page_by_man_or_a_pager() {
     let lab = Lab::empty();
     let bin = lab.path("bin");
-    // Nothing but the shell, and what is written here.
+    // The shell is the only program in $PATH, until the test adds others.
     std::fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink("/bin/sh", bin.join("sh")).unwrap();
     let shown = |line: &str, pager: &str| {

@@ -1,4 +1,4 @@
-//! Verbs that take several VMs: side by side, a line each, the worst exit code; `kill`.
+//! Verbs for several VMs: side by side, one line each, the worst exit code; `kill`.
 
 use crate::harness::{Lab, NO_GUEST, Outcome, fake_qemu, until, vm};
 use std::io::Write;
@@ -110,7 +110,7 @@ fn all_verbs_of_a_life() {
     }
     let waited = lab.qqmgr("wait --all --for stopped --timeout 100ms").run();
     waited.code(5).stdout("db: after [SECONDS]: stopped\n");
-    // In the order of their names, though side by side.
+    // The VMs are asked side by side, but printed in the order of the arguments.
     let status = lab.qqmgr("status db web-*").run().code(0).stderr("").text();
     let heads: Vec<_> = status.lines().filter(|line| !line.starts_with(' ')).collect();
     assert_eq!(heads, ["db: stopped", "web-1: running", "web-2: running"]);

@@ -1,4 +1,4 @@
-//! Pipes that somebody else has made non-blocking, as OpenSSH does with all that it is given.
+//! Pipes that another process has made non-blocking, as OpenSSH does with its streams.
 
 use crate::events::{Qmp, watches};
 use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
@@ -9,7 +9,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::process::Stdio;
 
-/// A pipe of which one end is non-blocking.
+/// A pipe with one non-blocking end.
 fn pipe(is_reader: bool) -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
     let end = if is_reader { reader.as_fd() } else { writer.as_fd() };
@@ -17,7 +17,7 @@ fn pipe(is_reader: bool) -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// Returns when a process sleeps in all its threads, or has ended.
+/// Returns when all threads of a process sleep, or it has ended.
 fn rests(pid: u32) {
     let runs = |thread: fs::DirEntry| {
         let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
@@ -29,7 +29,7 @@ fn rests(pid: u32) {
     });
 }
 
-/// What it writes to such a pipe that is read only once it is full.
+/// The output of qqmgr in a non-blocking pipe that the test reads only once it is full.
 fn written(lab: &Lab, line: &str, begun: impl FnOnce(u32)) -> String {
     let (mut reader, writer) = pipe(false);
     let mut child = lab.qqmgr(line).with(Stdio::null(), writer.try_clone().unwrap());

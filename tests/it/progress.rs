@@ -1,4 +1,4 @@
-//! What is awaited, as a terminal shows it, and nobody else.
+//! The progress line: only a terminal shows it.
 
 use crate::harness::{Lab, NO_GUEST, fake_qemu, guest_vm, until, vm};
 use std::fs::File;
@@ -40,7 +40,7 @@ fn a_stop_and_what_is_interrupted() {
     lab.qqmgr("start a").run().code(0);
     let mut restart = lab.qqmgr("restart a --timeout 170s").env("TERM", "xterm").at_terminal();
     restart.shows("a: waiting for the guest to power down, ");
-    // Ctrl-C takes the line away first.
+    // Ctrl-C erases the line first.
     restart.types("\x03").shows("\x1b[2K").shows("interrupted; a is left running (pid ");
     assert_eq!(restart.ends(), 130);
     let mut stop = lab.qqmgr("stop a --timeout 3s").env("TERM", "xterm").at_terminal();
@@ -58,7 +58,7 @@ fn a_run_names_its_instance_and_leaves_the_terminal_to_its_command() {
     run.shows("a+").shows(": to watch it: qqmgr serial a+").shows(": waiting for ssh, ");
     run.shows("begun\r\n");
     let begun = run.text().len();
-    // Time enough to draw a line, if one were drawn.
+    // In this time, a line would be drawn.
     lab.qqmgr("wait * --for serial:never --timeout 1s").run().code(5);
     run.types("typed\n").shows("typed\r\n");
     assert_eq!(run.ends(), 0);

@@ -26,7 +26,7 @@ fn with_the_arguments_that_it_was_started_with() {
     assert_eq!(lab.processes()[0].args.last().unwrap(), "-S");
 }
 
-/// A restart that can't succeed ends no guest.
+/// A restart that can't succeed stops no VM.
 #[test]
 fn looks_before_it_stops_the_vm() {
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} -kernel bzImage")));
@@ -61,7 +61,7 @@ fn looks_before_it_stops_the_vm() {
     let told = json["error"]["message"].as_str().unwrap();
     assert!(told.contains("can't run `./qemu`: No such file or directory"), "{told}");
     assert_eq!(lab.qemus(), before);
-    // Its own port and image are no reason, and neither is what the start overrides.
+    // The VM's own port and image, or an overridden option, do not prevent a restart.
     lab.write("disk.img", vec![0; 1 << 20]);
     let forward = format!("hostfwd=tcp:127.0.0.1:{}-:22", free_port());
     let more = format!("-hda disk.img -nic user,{forward} -kernel none");
@@ -74,13 +74,13 @@ fn looks_before_it_stops_the_vm() {
     let told = json["error"]["message"].as_str().unwrap();
     assert!(told.ends_with("QEMU has no option `-foo`"), "{told}");
     assert_eq!(lab.qemus(), before);
-    // With arguments of its own, the old ones are none.
+    // New arguments replace those of the last start.
     lab.qqmgr("restart a -- -name b").run().code(1);
     assert_eq!(lab.qemus(), before);
     lab.qqmgr("restart a --timeout 1s -- -kernel bzImage -name b").run().code(0);
 }
 
-/// What QEMU was started with, it knows, whatever its help says.
+/// QEMU accepts the options that it was started with, even if its help does not list them.
 #[test]
 fn a_wrapper_with_options_of_its_own() {
     let config = vm("a", NO_GUEST);
@@ -100,7 +100,7 @@ fn a_wrapper_with_options_of_its_own() {
 fn says_that_the_vm_is_stopped_if_the_start_fails_all_the_same() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a").run().code(0);
-    // The values of `-m` are no check's.
+    // The checks don't read the value of `-m`.
     lab.write("qqmgr.toml", vm("a", &format!("{NO_GUEST} -m 1x")));
     let outcome = lab.qqmgr("restart a --timeout 1s").run();
     outcome.code(1).stdout("");
@@ -109,7 +109,7 @@ fn says_that_the_vm_is_stopped_if_the_start_fails_all_the_same() {
     assert!(stderr.starts_with(begin), "{outcome}");
     assert!(stderr.contains("crash bundle: "), "{outcome}");
     assert!(lab.qemus().is_empty());
-    // One that did not run is not stopped now.
+    // If the VM was not running, the message does not say that it is stopped now.
     let json = lab.qqmgr("restart a --json").run().code(1).json();
     assert_eq!(json["error"]["code"], "qemu_failed");
     assert!(json["error"]["message"].as_str().unwrap().starts_with("VM `a` did not start: "));
@@ -130,7 +130,7 @@ fn with_other_arguments() {
         lab.qqmgr(line).run().code(0);
         assert!(ends(words), "{line}: {:?}", lab.qemu());
     }
-    // One of qqmgr's own leaves the VM as it is.
+    // An option that qqmgr sets itself is refused before the VM is stopped.
     lab.qqmgr("restart a -- -qmp stdio").run().code(2);
     lab.qqmgr("restart a --reset -- -S").run().code(2);
     assert!(ends(&["two"]));

@@ -1,10 +1,10 @@
-//! Where VMs have their directories, and what is said where they can't have them.
+//! The runtime directory: where it is, and the errors if it can't be used.
 
 use crate::harness::{Lab, NO_GUEST, vm};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-/// Where a VM's directory is, as `status` tells.
+/// The VM's directory, as `status` prints it.
 fn dir(lab: &Lab, line: &str) -> String {
     let json = lab.qqmgr(line).run().code(0).json();
     json["dir"].as_str().unwrap().replace(lab.path("").to_str().unwrap().trim_end_matches('/'), "")
@@ -16,7 +16,7 @@ fn it_follows_from_the_config_file() {
     lab.write("b.toml", vm("a", NO_GUEST));
     assert_eq!(dir(&lab, "status a --json"), "/.qqmgr/vm.a");
     assert_eq!(dir(&lab, "-c b.toml status a --json"), "/.qqmgr/vm.a");
-    // A user's own config may be a link into a place of another kind.
+    // The user's own config may be a link to a file elsewhere.
     lab.write("store/conf.toml", vm("a", NO_GUEST));
     fs::create_dir_all(lab.path("home/.config/qqmgr")).unwrap();
     symlink(lab.path("store/conf.toml"), lab.path("home/.config/qqmgr/conf.toml")).unwrap();
@@ -37,7 +37,7 @@ fn the_key_and_the_environment_name_another() {
     lab.qqmgr("start a").env("PLACE", &place).run().code(0);
     assert!(place.join("x/y/vm.a/pid").is_file());
     assert_eq!(status(place.to_str().unwrap()).json()["state"], "running");
-    // What is wrong elsewhere in the file keeps no VM from being stopped.
+    // A VM can be stopped even if the file has errors elsewhere.
     lab.write("qqmgr.toml", key("{{.env.PLACE}}/x/y") + "nonsense = 1\n");
     lab.qqmgr("stop a --force").env("PLACE", &place).run().code(0);
     assert!(!place.join("x/y/vm.a/pid").exists());
@@ -79,7 +79,7 @@ fn a_vm_that_runs_where_an_earlier_qqmgr_put_it() {
         .ok("stopped: none\nremoved: none\nnot in the config, but running: stray\n\
          running in the old place, [DIR]/vms: a, stray\n");
     lab.qqmgr("-c vms/b.toml stop a stray --force").run().code(0);
-    // From now on it has the new place.
+    // The next start uses the new place.
     lab.qqmgr("-c vms/b.toml start a").run().code(0);
     assert_eq!(dir(&lab, "-c vms/b.toml status a --json"), "/vms/.qqmgr/vm.a");
 }
@@ -103,13 +103,13 @@ fn the_vm_of_another_config_file_is_left_alone() {
     lab.qqmgr("-c b.toml gc").run().ok("stopped: none\nremoved: none\n");
     lab.qqmgr("-c b.toml check a").run().code(0);
     lab.status_is_true("a");
-    // A file that was renamed is the same config.
+    // A renamed file counts as the same config.
     fs::rename(lab.path("qqmgr.toml"), lab.path("c.toml")).unwrap();
     lab.qqmgr("-c c.toml stop a --force").run().code(0);
 }
 
-/// A qqmgr that sees its own directory as a read-only file system. Every user may have that, as
-/// root of a user namespace.
+/// Runs qqmgr with its working directory mounted read-only. Any user can do that, as root of a user
+/// namespace.
 fn read_only(lab: &Lab, line: &str) -> crate::harness::Run {
     let script =
         "mount --bind . . && mount -o remount,ro,bind . && cd \"$PWD\" && exec \"$0\" \"$@\"";

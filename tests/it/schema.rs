@@ -1,4 +1,4 @@
-//! The JSON schema of the config: it takes what qqmgr takes, and refuses what qqmgr refuses.
+//! The JSON schema of the config accepts and refuses the same files as qqmgr.
 
 use crate::examples::examples;
 use crate::harness::Lab;

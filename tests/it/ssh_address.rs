@@ -1,17 +1,17 @@
-//! A guest that has an address of its own, on a tap device of a network that is the test's alone.
+//! A guest with its own address, on a tap device in a network namespace of the test.
 
 use crate::harness::{Lab, Run, guest_vm, until};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;
 use std::process::Child;
 
-/// A network with a tap device `t0`, for as long as a process holds it.
+/// A network namespace with a tap device `t0`; it exists as long as its process.
 struct Network {
     holder: Child,
 }
 
 impl Network {
-    /// None, where it is not allowed to make one.
+    /// `None` if the test may not make one.
     fn new(lab: &Lab) -> Option<Network> {
         let may = lab
             .program("unshare")
@@ -25,7 +25,7 @@ impl Network {
         let pid = holder.id().to_string();
         until("it has a network of its own", || (link(&pid)? != link("self")?).then_some(()));
         let network = Network { holder };
-        // The guest's network is that of QEMU's user network, and its gateway is us.
+        // The addresses are those of QEMU's user network, with the host as the gateway.
         for line in ["tuntap add dev t0 mode tap", "addr add 10.0.2.2/24 dev t0", "link set t0 up"]
         {
             network.program(lab, "ip").args(line.split(' ')).run().code(0);
@@ -77,12 +77,12 @@ fn a_guest_with_an_address_of_its_own() {
     assert!(said.contains("waited 2s for port:8080: the guest refuses the connection"), "{said}");
     std::thread::scope(|scope| {
         let wait = scope.spawn(|| qqmgr("wait a --for port:8080").run());
-        // One that says nothing.
+        // This server accepts, but sends nothing.
         qqmgr("ssh a 'nc -ll -p 8080 -e sleep 100 >/dev/null 2>&1 </dev/null &'").run().code(0);
         wait.join().unwrap().ok("a: after [SECONDS]: port:8080\n");
     });
 
-    // By now the host has it among its neighbours.
+    // By now the guest is in the host's ARP table.
     lab.write("qqmgr.toml", config("", "guest"));
     qqmgr("ssh a echo in").run().ok("in\n");
     let block = qqmgr("ssh-config a").run().code(0).text();
@@ -102,7 +102,7 @@ fn a_guest_with_an_address_of_its_own() {
     );
 }
 
-/// Answers as the agent in a guest does, to all clients.
+/// Answers all clients as the agent in a guest does.
 fn play_agent(listener: UnixListener) {
     let card = r#"{"return": [{"name": "eth0", "hardware-address": "52:54:00:12:34:56",
         "ip-addresses": [{"ip-address-type": "ipv4", "ip-address": "10.0.2.15", "prefix": 24}]}]}"#;
@@ -136,7 +136,7 @@ fn an_agent_that_tells_the_address() {
                  -device virtserialport,chardev=qga,name=org.qemu.guest_agent.0";
     let lab = Lab::new(&config(agent, "guest"));
     let Some(network) = Network::new(&lab) else { return };
-    // QEMU is a client of its own here, and nobody answers in the guest.
+    // QEMU connects to this socket as a client; the guest has no agent.
     let listener = UnixListener::bind(lab.path("agent")).unwrap();
     std::thread::spawn(|| play_agent(listener));
     let qqmgr = |line: &str| network.qqmgr(&lab, line);

@@ -1,9 +1,9 @@
-//! Keys that an agent has, and keys that need one.
+//! Keys in an SSH agent, and keys that need one.
 
 use crate::harness::{Lab, guest_file, guest_vm, until};
 use std::process::Child;
 
-/// An agent of the laboratory's own.
+/// The laboratory's own agent.
 struct Agent {
     socket: String,
     process: Child,
@@ -29,7 +29,7 @@ impl Drop for Agent {
     }
 }
 
-/// Makes a key that the guest doesn't know.
+/// Makes a key that the guest does not accept.
 fn new_key(lab: &Lab, name: &str) -> String {
     let key = lab.path(name).display().to_string();
     let line = ["-q", "-t", "ed25519", "-N", "", "-f", &key];
@@ -37,7 +37,7 @@ fn new_key(lab: &Lab, name: &str) -> String {
     key
 }
 
-/// A server counts each key that it is offered as a try, and has few (`MaxAuthTries`).
+/// A server counts each offered key as a try, and allows few (`MaxAuthTries`).
 #[test]
 fn an_agent_with_many_other_keys() {
     let lab = Lab::new(&guest_vm("a"));
@@ -48,12 +48,12 @@ fn an_agent_with_many_other_keys() {
     let qqmgr = |line| lab.qqmgr(line).env("SSH_AUTH_SOCK", &agent.socket);
     qqmgr("start a --wait").run().code(0).stderr("");
     qqmgr("ssh a echo in").run().ok("in\n");
-    // Who says so has all of them offered.
+    // If the config says so, ssh offers all of them.
     lab.write("qqmgr.toml", guest_vm("a") + "identitiesonly = false\n");
     let denied = qqmgr("ssh a true").run();
     let said = String::from_utf8_lossy(&denied.code(255).stderr).into_owned();
     assert!(said.contains("Too many authentication failures"), "{denied}");
-    // A key that is not there names none of the agent's.
+    // A missing key selects none of the agent's keys.
     let missing = guest_vm("a").replace(&guest_file("id_ed25519"), "missing");
     lab.write("qqmgr.toml", missing);
     let block = qqmgr("ssh-config a").run().code(0).text();
@@ -84,17 +84,17 @@ fn a_key_with_a_passphrase() {
 
     let agent = Agent::new(&lab);
     let qqmgr = |line| lab.qqmgr(line).env("SSH_AUTH_SOCK", &agent.socket);
-    // One that has other keys is of no help.
+    // An agent with other keys does not help.
     agent.add(&lab, &new_key(&lab, "other"));
     qqmgr("wait a --for ssh").run().code(3).stdout("");
-    // Nobody types the passphrase here: it is the same key.
+    // The test can't type the passphrase, so it adds the same key without one.
     agent.add(&lab, &guest_file("id_ed25519"));
     qqmgr("check").run().ok("1 VM checked: no problems found\n");
     qqmgr("wait a --for ssh").run().code(0);
     qqmgr("stop a --force").run().code(0);
 }
 
-/// A guest may learn of a key late, as from cloud-init, and the key need not be in a file.
+/// A guest may get a key late, for example from cloud-init, and ssh may have it only in the agent.
 #[test]
 fn a_key_of_the_agent_that_the_guest_learns_later() {
     let lab = Lab::new(&guest_vm("a").replace(&guest_file("id_ed25519"), "missing"));

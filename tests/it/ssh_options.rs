@@ -138,7 +138,7 @@ fn check_finds_both() {
     let config = lab.read("qqmgr.toml").replace("[ssh]\nCompresion = true\n", key);
     lab.write("qqmgr.toml", config.replace(", \"often\"", ""));
     let no_key = lab.path("no-key").display().to_string();
-    // `~` is the home directory of the user database, and `$HOME` is another one here.
+    // `~` is the home directory in the user database; in a test, `$HOME` is another one.
     let users =
         lab.program("getent").args(["passwd", &rustix::process::getuid().as_raw().to_string()]);
     let users = users.run().code(0).text();

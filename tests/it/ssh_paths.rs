@@ -1,8 +1,9 @@
-//! Paths in SSH options: what variables put in is text, and where relative ones begin.
+//! Paths in SSH options: ssh expands nothing in a variable's value, and relative paths begin at the
+//! config's directory.
 
 use crate::harness::{Lab, NO_GUEST, guest_file, guest_vm, vm};
 
-/// A key in a directory that has in its name what ssh would expand, or take for a quote.
+/// A key in a directory whose name has characters that ssh would expand, and quotes.
 #[test]
 fn a_key_in_a_directory_with_an_odd_name() {
     let lab = Lab::empty();
@@ -18,7 +19,7 @@ fn a_key_in_a_directory_with_an_odd_name() {
     qqmgr("check a").run().ok("1 VM checked: no problems found\n");
     qqmgr("start a --wait").run().code(0).stderr("");
     qqmgr("ssh a echo in").run().ok("in\n");
-    // A relative one begins where `cmd`'s do.
+    // A relative path begins at the config's directory, as in `cmd`.
     lab.write(file("qqmgr.toml"), config.replace("{{.config_dir}}/key", "key"));
     qqmgr("check a").run().ok("1 VM checked: no problems found\n");
     qqmgr("ssh a echo in").run().ok("in\n");

@@ -104,8 +104,8 @@ fn nobody_gets_in_over_the_connection_of_another() {
     lab.nobody_is_left();
 }
 
-/// A block that was printed goes on working when the directory of its sockets is gone, as after a
-/// logout, and shares a connection again as soon as it can.
+/// A printed block still works after the directory of its sockets was removed, as at a logout. It
+/// shares a connection again as soon as possible.
 #[test]
 fn a_block_outlives_the_directory_of_the_shared_connection() {
     let lab = Lab::new(&guest_vm("a"));
@@ -124,7 +124,7 @@ fn a_block_outlives_the_directory_of_the_shared_connection() {
     lab.qqmgr("ssh a echo in").run().ok("in\n");
     ssh(&["-O", "check", "a"]).code(0);
 
-    // There is no place for it at all, or one that leads elsewhere.
+    // The directory can't be made, or is a symlink.
     forget();
     fs::remove_dir(lab.path("run")).unwrap();
     ssh(&["a", "echo in"]).ok("in\n");
@@ -136,7 +136,8 @@ fn a_block_outlives_the_directory_of_the_shared_connection() {
     lab.qqmgr("stop a --force").run().code(0);
 }
 
-/// Without a directory for the shared connection all works, and one line tells why it is slower.
+/// Without a directory for the shared connection, sessions work, and a note says why they are
+/// slower.
 #[test]
 fn no_directory_for_the_shared_connection() {
     let lab = Lab::new(&guest_vm("a"));
@@ -159,7 +160,7 @@ fn no_directory_for_the_shared_connection() {
     let block = lab.qqmgr("ssh-config a").run();
     lab.write("config", block.code(0).stderr(&is_none).text());
     lab.program("ssh").args(["-F", "config", "a", "echo in"]).run().ok("in\n");
-    // Who says where it is needs no directory of ours.
+    // A `ControlPath` in the config needs no directory of qqmgr.
     let own = guest_vm("a") + "ControlPath = \"{{.config_dir}}/own\"\n";
     lab.write("qqmgr.toml", own);
     lab.qqmgr("ssh a echo in").run().ok("in\n");

@@ -139,7 +139,7 @@ fn the_help_of_every_verb_has_one_layout() {
             --json           Print one JSON document instead of text; a stream prints one per line\n  \
         -q, --quiet          Tell only errors: no notes, no progress\n  \
         -h, --help           Print help\n\nExamples:\n";
-    // With a longer description, without one, and without options of its own.
+    // Verbs with and without a long description, and one without its own options.
     for (verb, options) in [("start", true), ("kill", true), ("gc", false), ("stop", true)] {
         let help = lab.qqmgr(&format!("help {verb}")).run().code(0).stderr("").text();
         assert!(help.contains(end), "{help}");

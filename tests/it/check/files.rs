@@ -35,7 +35,7 @@ fn files_that_options_name() {
     );
 }
 
-/// What is advised makes a file that QEMU takes.
+/// The command in the hint makes a file that QEMU accepts.
 #[test]
 fn images_to_make() {
     let options = [

@@ -219,7 +219,7 @@ fn ports_of_the_host() {
     assert_eq!((&json["errors"], &json["warnings"]), (&0.into(), &2.into()));
 }
 
-/// As those of `hostfwd`.
+/// These options have the same checks as `hostfwd`.
 #[test]
 fn ports_that_other_options_listen_on() {
     let listens = |port: u16| {
@@ -233,7 +233,7 @@ fn ports_that_other_options_listen_on() {
         ]
     };
     for at in 0..listens(5900).len() {
-        // Ports of displays are above 5900.
+        // VNC adds 5900 to the number of the display.
         let taken = std::iter::repeat_with(|| TcpListener::bind(("127.0.0.1", 0)).unwrap());
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
         let ours = taken.take(100).find(|listener| port(listener) > 5900).unwrap();
@@ -284,7 +284,7 @@ fn nothing_to_boot() {
         r#"-device {"driver":"loader","addr":0,"data":1,"data-len":4}"#,
         "-device vfio-pci,host=01:00.0",
         "-device usb-host,hostbus=1",
-        // What that means is not known.
+        // The meaning of these is not known.
         "-krenel initrd",
         "-device vifo-pci,host=01:00.0",
     ];
@@ -308,7 +308,7 @@ fn nothing_to_boot() {
          = help: add a disk (`-drive`), a kernel (`-kernel`) or a CD (`-cdrom`)\n\n\
          1 VM checked: 0 errors, 1 warning\n",
     );
-    // A wrapper may bring it.
+    // A wrapper may add something to boot.
     let wrapped = elsewhere("a", NO_GUEST).replace("cmd =", "bin = 'true'\ncmd =");
     lab.write("qqmgr.toml", wrapped);
     let found = findings(&lab.qqmgr("check --json").run());
@@ -412,7 +412,7 @@ fn what_vms_share_is_told_once() {
     let json = lab.qqmgr("check --json").run().code(0).json();
     assert_eq!(json["warnings"], 1);
     assert_eq!(json["findings"][0]["others"], serde_json::json!(["b", "c", "d"]));
-    // What has no place in the file as well.
+    // The same for a finding without a place in the file.
     let lab = Lab::new(&vms("ab"));
     let json = lab.qqmgr("check --json").env("PATH", "/nowhere").run().code(1).json();
     assert_eq!(json["errors"], 1, "{json}");

@@ -1,4 +1,4 @@
-//! What several VMs want for themselves, as `check` sees it.
+//! `check` warns of ports and files that several VMs use.
 
 use super::{elsewhere, findings};
 use crate::harness::{Lab, NO_GUEST, free_port};
@@ -29,7 +29,7 @@ fn ports_of_several_vms() {
     let config = [
         ("a", forward("127.0.0.1")),
         ("b", format!("{NO_GUEST} -boot n -gdb tcp:127.0.0.1:{port}")),
-        // Another address, another protocol, a client: another thing.
+        // Another address, another protocol and a client's port are no conflict.
         ("c", forward("127.0.0.2")),
         ("d", forward("127.0.0.1").replace("tcp:", "udp:")),
         ("e", format!("{NO_GUEST} -boot n -chardev socket,id=c,host=127.0.0.1,port={port}")),
@@ -40,14 +40,14 @@ fn ports_of_several_vms() {
     let told = format!("port {port} of the host is shared: only one of the VMs can run at a time");
     assert_eq!(shared(&lab), [format!("port_shared a b f: {told}")]);
     assert_eq!(findings(&lab.qqmgr("check a c d e --json").run()), [""; 0]);
-    // All addresses are one of each.
+    // "All addresses" includes each of them.
     lab.write(
         "qqmgr.toml",
         config.replace(&format!("tcp:127.0.0.2:{port}"), &format!("tcp::{port}")),
     );
     assert_eq!(shared(&lab), [format!("port_shared a b c f: {told}")]);
     lab.write("qqmgr.toml", config);
-    // What is taken already is an error.
+    // A port that is already taken is an error instead.
     lab.qqmgr("start b").run().code(0);
     assert_eq!(shared(&lab), [""; 0]);
     let found = findings(&lab.qqmgr("check --json").run());

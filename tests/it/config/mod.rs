@@ -191,7 +191,7 @@ fn a_key_that_is_misspelled() {
     );
 }
 
-/// Keywords of OpenSSH's own are none of ours misspelled.
+/// No keyword of OpenSSH is taken for one of ours, misspelled.
 #[test]
 fn all_keywords_that_ssh_has() {
     let lab = Lab::empty();
@@ -225,7 +225,7 @@ fn the_program_in_cmd() {
     assert_eq!(start("'qemu-system-x86_64 -m 1G'"), told("qemu-system-x86_64", 9));
     assert_eq!(start("'sudo /usr/bin/qemu-kvm -m 1G'"), told("/usr/bin/qemu-kvm", 14));
     assert_eq!(start("['./qemu-system-arm', '-m', '1G']"), told("./qemu-system-arm", 9));
-    // What is not the first may be anything, and the first may be a disk image.
+    // Only the first words are checked, and a name with a suffix is a disk image.
     for cmd in ["'-name qemu-system-arm'", "'qemu-system-arm.qcow2'"] {
         assert_eq!(start(cmd), "- | - null:null", "{cmd}");
     }

@@ -1,10 +1,10 @@
-//! Links in directories, which scp follows, and which `--links` keeps.
+//! Symbolic links in directories: scp follows them, and `--links` keeps them.
 
 use crate::harness::{Lab, NO_GUEST, vm};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-/// What docs/ssh.md says of symbolic links in directories.
+/// What docs/ssh.md says about symbolic links in directories.
 pub fn followed(lab: &Lab) {
     lab.write("linked/dir/file", "1");
     lab.write("linked/file", "2");
@@ -15,7 +15,7 @@ pub fn followed(lab: &Lab) {
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(stderr.contains("to-nowhere"), "{outcome}");
     assert!(outcome.code != 0 && outcome.code != 125, "{outcome}");
-    // An older scp leaves a link to a directory out and says so, a newer one follows it.
+    // An older scp skips a link to a directory and says so, a newer one follows it.
     let followed = if stderr.contains("to-dir") { "" } else { "./to-dir/file\n" };
     lab.qqmgr("ssh a 'cd /root/linked && find . -type f | sort; find . -type l'")
         .run()
@@ -29,7 +29,7 @@ pub fn followed(lab: &Lab) {
         .ok("./to-dir\n./to-file\n./to-nowhere\n");
 }
 
-/// With `--links`, on which all else of cp's rules holds.
+/// `--links` keeps them; all other rules of cp hold too.
 pub fn kept(lab: &Lab) {
     let all = "./dir/file\n./file\n./to-dir -> dir\n./to-file -> file\n./to-nowhere -> nowhere\n";
     let list = r#"find . ! -type d | sort | while read x; do
@@ -40,7 +40,7 @@ pub fn kept(lab: &Lab) {
     let here = |dir: &str| lab.program("sh").args(["-c", list]).cwd(dir).run().code(0).text();
     assert_eq!(here("linked"), all);
     fs::set_permissions(lab.path("linked"), fs::Permissions::from_mode(0o750)).unwrap();
-    // A new name, the same once more, into it, and several.
+    // To a new name, again to that name, into a directory, and several sources.
     for (line, target) in [
         ("put a --links linked /root/l1", "/root/l1"),
         ("put --links a linked/ /root/l1", "/root/l1/linked"),
@@ -93,7 +93,7 @@ pub fn kept(lab: &Lab) {
 fn a_guest_without_tar() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a").run().code(0);
-    // The guest's shell with no program but itself.
+    // A shell as in a guest that has no other program.
     lab.script(
         "bin/ssh",
         "for line; do :; done; PATH=guest; export PATH; exec /bin/sh -c \"$line\"",

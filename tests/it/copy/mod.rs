@@ -39,7 +39,7 @@ fn streams(lab: &Lab) {
     lab.qqmgr("get a ./-dash -").run().ok("y");
 }
 
-/// ssh has the same pipe or file on its standard error, and makes that non-blocking.
+/// ssh makes its standard error non-blocking, which is the same pipe or file as qqmgr's.
 fn shared_streams(lab: &Lab) {
     let line = |line: &str| lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
     let got = line("\"$0\" get a /root/random - 2>&1 | cat");
@@ -192,7 +192,7 @@ fn failures(lab: &Lab) {
     lab.qqmgr("get a ./- -").run().ok("f");
 }
 
-/// What is wrong on this side is qqmgr's to tell.
+/// qqmgr itself reports errors of local files.
 fn local_failures(lab: &Lab) {
     lab.write("plain", "");
     for (line, failed) in [
@@ -234,7 +234,7 @@ fn files_named_as_for_scp() {
         assert_eq!(error["error"]["code"], "usage");
         assert_eq!(error["error"]["hint"], format!("qqmgr {hint}"));
     }
-    // A name in the guest with a colon, and no VM.
+    // A path in the guest with a colon, whose first part is no VM.
     lab.qqmgr("put a big b:/root/").run().code(125);
     lab.qqmgr("put a b").run().expect(
         2,
@@ -246,7 +246,7 @@ fn files_named_as_for_scp() {
     assert!(stderr.starts_with("error: there is no VM `c:/x` in "), "{unknown}");
 }
 
-/// scp's own meter, on standard error alone.
+/// scp's own meter appears only on standard error.
 fn progress(lab: &Lab) {
     let at_terminal = |line: &str| {
         let line = format!("\"$0\" {line}");

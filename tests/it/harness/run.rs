@@ -69,7 +69,7 @@ impl Run {
         self.command.spawn().unwrap()
     }
 
-    /// Starts it with these as its standard input and output.
+    /// Starts it with this standard input and output.
     pub fn with(mut self, stdin: impl Into<Stdio>, stdout: impl Into<Stdio>) -> Child {
         self.command.stdin(stdin).stdout(stdout).stderr(Stdio::null());
         self.command.spawn().unwrap()

@@ -1,17 +1,17 @@
-//! What is kept of a run's instance, and the report for a CI system, whatever ended it.
+//! The files that `run` keeps of its instance, and its JUnit report, in whatever way it ends.
 
 use super::{gone, reachable};
 use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
 use rustix::process::Signal;
 use std::fs;
 
-/// The report, without its times.
+/// The report, without times.
 fn report(lab: &Lab) -> String {
     let times = regex::Regex::new(r#" time="[0-9.]+""#).unwrap();
     times.replace_all(&lab.read("report.xml"), "").into_owned()
 }
 
-/// The one test case of a report, with these counts of failures and errors.
+/// A report with one test case, and these counts of failures and errors.
 fn case(name: &str, counts: (u8, u8), inside: &str) -> String {
     let (failures, errors) = counts;
     format!(
@@ -46,7 +46,7 @@ fn of_a_command_that_ends() {
     let name = "echo &quot;&lt;out&gt;&quot;; echo err &gt;&amp;2";
     assert_eq!(report(&lab), case(name, (0, 0), &output("&lt;out&gt;\n", "err\n")));
     gone(&lab);
-    // What a JSON report has collected is in the other one too.
+    // The output that `--json` collects is also in the JUnit report.
     let line = "run a --json --serial - --junit report.xml -- sh -c 'echo out; exit 3'";
     let outcome = lab.qqmgr(line).run();
     assert_eq!(outcome.code(3).json()["stdout"], "out\n");
@@ -77,7 +77,7 @@ fn of_a_run_that_does_not_end_well() {
     lab.qqmgr(&format!("run a {keep} --timeout 300ms -- true")).run().code(125);
     assert!(report(&lab).contains("type=\"timeout\""), "{}", report(&lab));
     gone(&lab);
-    // There is no screen: the command succeeded, but not all that was asked for is there.
+    // The VM has no screen. The command succeeds, but the screenshot fails.
     let json = lab.qqmgr("run a --screenshot screen.png --json -- true").run().code(125).json();
     assert!(json["message"].as_str().unwrap().contains("screendump"), "{json}");
     assert!(!lab.path("screen.png").exists());

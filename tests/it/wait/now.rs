@@ -1,10 +1,10 @@
-//! `wait --timeout 0`, which asks whether it is so now.
+//! `wait --timeout 0`: whether conditions are met now.
 
 use super::say;
 use crate::events::Qmp;
 use crate::harness::{Lab, NO_GUEST, guest_vm, vm};
 
-/// Each condition is asked for, and answered by the exit code.
+/// Waits for each condition, and checks the exit code.
 #[track_caller]
 fn asked(lab: &Lab, answers: &[(&str, i32)]) {
     for (condition, code) in answers {
@@ -52,7 +52,7 @@ fn what_a_guest_has() {
     lab.qqmgr("ssh a touch /tmp/x").run().code(0);
     asked(&lab, &[("file:/tmp/x", 0)]);
     lab.qqmgr("stop a --force").run().code(0);
-    // Nobody is there to answer.
+    // This VM has no guest that could answer.
     let netdev = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
     let lab = Lab::new(&vm("a", &format!("{NO_GUEST} {netdev}")).replace("2222", "'auto'"));
     lab.qqmgr("start a").run().code(0);
