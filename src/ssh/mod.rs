@@ -54,7 +54,8 @@ impl Session {
     /// Prepares to reach a VM. A connection that the guest may have lost is no longer shared.
     ///
     /// # Errors
-    /// The VM is not running, its SSH options can't be resolved, or `ssh.conf` can't be written.
+    /// The VM is not running, its port or address is not known, its SSH options can't be resolved,
+    /// or `ssh.conf` can't be written.
     pub async fn open(config: &Config, instance: &Instance) -> Result<Session, Error> {
         let vm = vm::running(instance)?;
         let ssh = host::reach(config, instance, &vm).await?;

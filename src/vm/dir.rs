@@ -241,7 +241,7 @@ impl VmDir {
     /// Reads a record; `None` if it does not exist.
     ///
     /// # Errors
-    /// It can't be read, or is not such a record.
+    /// It can't be read, or is not a record of this type.
     pub fn read_record<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         let path = self.file(name);
         let record = match std::fs::read(&path) {

@@ -69,7 +69,7 @@ impl Liveness {
 /// Finds a VM that may be running.
 ///
 /// # Errors
-/// It runs but can't be reached, or its directory can't be used.
+/// It runs but can't be reached, another config file started it, or its directory can't be used.
 pub fn find_running(instance: &Instance) -> Result<Option<Running>, Error> {
     let vm = instance.name.clone();
     match Liveness::of(instance)? {

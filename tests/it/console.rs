@@ -31,7 +31,7 @@ fn both_ways_on_a_real_guest() {
     // A program in the guest asks the terminal for its size, and gets the answer.
     terminal.types("printf '\\033[1%dt' 8; read -s -r -n 11 x; echo \"=${x#?}\"\r");
     terminal.shows("\x1b[18t").types("\x1b[8;43;132t").shows("=[8;43;132t\r\n");
-    // Pressed twice, the key goes to the guest. With `b` it sends a break, which starts a SysRq key.
+    // Pressed twice, the key goes to the guest. With `b` it sends a break, for a SysRq key.
     terminal.types("cat\r").shows("cat\r\n").types("\x1d\x1d").shows("\x1d").types("\x03");
     terminal.shows("~ # ").types("\x1dbh").shows("sysrq: HELP");
     terminal.types("\r").shows("~ # ").types("\x1d").shows("a: left its serial port\r\n");
