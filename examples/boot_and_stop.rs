@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let started = vm::start(&config, &instance, &options).await?;
     println!("{name} runs as process {}, SSH on port {}", started.pid, started.ssh_port);
 
-    // Whatever comes of the command, the VM is stopped.
+    // The VM is stopped even if the command fails.
     let result = log_in_and_run(&config, &instance, command).await;
     ssh::close(&instance).await?;
     let stopped = vm::stop(&instance, From::Powerdown(POWER_DOWN), By::Stop).await?;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Without a path, the config is looked for as `qqmgr` itself does.
+    // Without a path, this finds the config as `qqmgr` does.
     let path = std::env::args_os().nth(1).map(PathBuf::from);
     let config = Config::load(path.as_deref())?;
     for status in vm::list(&Registry::of(&config).all()?).await {

@@ -1,5 +1,5 @@
-//! The bare exchange that `status` is measured against: the same language, a process of its own,
-//! and nothing but the four lines that QMP needs.
+//! The bare exchange that `status` is measured against: a process in the same language, which sends
+//! and reads only the four lines that QMP needs.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 /// The argument that makes this program do the bare exchange and nothing else.
 const ARGUMENT: &str = "--bare-query-status";
 
-/// The socket, if the bare exchange is what this process is for.
+/// The socket, if this process was started for the bare exchange.
 pub fn asked_for() -> Option<OsString> {
     let mut args = std::env::args_os().skip(1);
     args.next().filter(|arg| arg == ARGUMENT)?;

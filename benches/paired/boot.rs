@@ -9,8 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// The first login that works: `wait` against ssh in a loop without a pause, each on a boot of
-/// its own and from the moment at which `start` has returned.
+/// The first login that works: `wait` against ssh in a loop without a pause. Each has its own boot,
+/// and its time begins when `start` has returned.
 pub fn wait(scratch: &Scratch, runs: u32) -> Result<Row> {
     let site = scratch.few();
     let ours = || {
@@ -52,12 +52,12 @@ fn by_hand(site: &Site) -> Result<Run> {
     Ok(Run { wall: started.elapsed(), peak: 0 })
 }
 
-/// A process that does not outlive its owner.
+/// A process that is killed when this is dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // Both fail only where it has been waited for.
+        // Both fail only if the process was already waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

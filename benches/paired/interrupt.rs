@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM end the bench by its ordinary way out, which leaves nothing behind.
+//! Ctrl-C and SIGTERM end the bench as an error does, so that no VM and no file is left.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ pub fn watch() -> io::Result<()> {
     Ok(())
 }
 
-/// Fails once one has come.
+/// Fails if a signal has come.
 pub fn check() -> io::Result<()> {
     match INTERRUPTED.load(Ordering::Relaxed) {
         true => Err(io::ErrorKind::Interrupted.into()),

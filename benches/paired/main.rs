@@ -1,5 +1,5 @@
-//! qqmgr against the bare tools: what it costs to go through it, and whether that stays within
-//! its targets. Prints a table and never fails for a number.
+//! Measures qqmgr against the bare tools: its cost, and whether that meets the targets. Prints a
+//! table, and never fails because of a number.
 
 mod bare;
 mod boot;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A boot takes seconds: there are fewer pairs of those, by this factor.
+/// A boot takes seconds, so the number of pairs is divided by this.
 const RUNS_PER_BOOT: u32 = 20;
 
 /// Measures qqmgr against the bare tools, as medians of paired runs that take turns
@@ -37,7 +37,7 @@ struct Options {
     bench: bool,
 }
 
-/// Rows that share what they run on.
+/// Rows that share their VMs.
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
 enum Group {
     Start,
@@ -52,7 +52,7 @@ enum Group {
 }
 
 fn main() -> ExitCode {
-    // Before all else: this is what `status` is measured against.
+    // First of all: `status` is measured against this process, so it does no other work.
     if let Some(socket) = bare::asked_for() {
         return bare::run(&socket);
     }
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 
 fn measure_all(options: &Options) -> Result<()> {
     interrupt::watch()?;
-    // What a measured process leaves running becomes our child, so that we can wait for it.
+    // A process that a measured one leaves running becomes our child, so we can wait for it.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let scratch = Scratch::new(options.qqmgr.canonicalize()?)?;
     println!("{}", table::header());

@@ -1,4 +1,4 @@
-//! Runs processes and takes their time and memory.
+//! Runs processes and measures their time and memory.
 
 use super::{Result, interrupt};
 use nix::libc;
@@ -7,23 +7,23 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// What one run took.
+/// The time and memory of one run.
 #[derive(Clone, Copy)]
 pub struct Run {
-    /// From before its fork to its end.
+    /// The time from before its fork to its end.
     pub wall: Duration,
     /// The most memory that was resident, in bytes.
     ///
-    /// The kernel counts from fork(2), so that it is never less than what this program has.
+    /// The kernel counts from fork(2), so it is never less than the memory of this program.
     pub peak: u64,
 }
 
-/// Runs `command` to its end, which must be a good one.
+/// Runs `command` to its end; fails if the command fails.
 pub fn run(command: Command) -> Result<Run> {
     spawn(command)?.end()
 }
 
-/// A process that runs.
+/// A running process.
 pub struct Spawned {
     command: Command,
     child: Child,
@@ -32,7 +32,7 @@ pub struct Spawned {
 
 /// Starts `command`.
 pub fn spawn(mut command: Command) -> Result<Spawned> {
-    // Ctrl-C is for us: what is being measured comes to its own end, and we clean up after it.
+    // Only the bench gets Ctrl-C: the measured process ends normally, and the bench cleans up.
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     let started = Instant::now();
     let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
@@ -40,12 +40,12 @@ pub fn spawn(mut command: Command) -> Result<Spawned> {
 }
 
 impl Spawned {
-    /// Its process id, which is its own until [`Spawned::end`].
+    /// Its process id, which is not reused until [`Spawned::end`].
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for its end; fails if the process fails.
     pub fn end(self) -> Result<Run> {
         let (status, peak) = wait(self.child.id())?;
         let wall = self.started.elapsed();
@@ -57,10 +57,10 @@ impl Spawned {
     }
 }
 
-/// Waits for a child; std's way to do so tells nothing of its memory.
+/// Waits for a child and returns its peak memory, which std does not report.
 fn wait(pid: u32) -> io::Result<(ExitStatus, u64)> {
     let mut status = 0;
-    // SAFETY: `rusage` is made of integers, of which zeroes are valid ones.
+    // SAFETY: `rusage` consists of integers, for which zero is valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to locals that outlive the call.
     let waited = unsafe { libc::wait4(pid.cast_signed(), &raw mut status, 0, &raw mut usage) };
@@ -70,14 +70,14 @@ fn wait(pid: u32) -> io::Result<(ExitStatus, u64)> {
     Ok((ExitStatus::from_raw(status), usage.ru_maxrss.unsigned_abs() * 1024))
 }
 
-/// Runs that were made in turns: one of ours, one of the bare tool's, and so on.
+/// Runs that took turns: one of qqmgr, one of the bare tool, and so on.
 pub struct Pairs {
     ours: Vec<f64>,
     bare: Vec<f64>,
 }
 
 impl Pairs {
-    /// Takes `runs` pairs; the first of all, which finds the caches cold, counts for nothing.
+    /// Measures `runs` pairs; an additional first one, with cold caches, does not count.
     pub fn take(
         runs: u32,
         mut ours: impl FnMut() -> Result<Run>,
@@ -94,39 +94,39 @@ impl Pairs {
         Ok(pairs)
     }
 
-    /// The seconds that ours took.
+    /// The seconds of qqmgr.
     pub fn ours(&self) -> Spread {
         Spread::of(self.ours.clone())
     }
 
-    /// The seconds that the bare tool took.
+    /// The seconds of the bare tool.
     pub fn bare(&self) -> Spread {
         Spread::of(self.bare.clone())
     }
 
-    /// How many seconds longer ours took, pair by pair.
+    /// How many seconds longer qqmgr took, pair by pair.
     pub fn added(&self) -> Spread {
         Spread::of(self.ours.iter().zip(&self.bare).map(|(ours, bare)| ours - bare).collect())
     }
 
-    /// How many times as long ours took, pair by pair.
+    /// How many times as long qqmgr took, pair by pair.
     pub fn ratio(&self) -> Spread {
         Spread::of(self.ours.iter().zip(&self.bare).map(|(ours, bare)| ours / bare).collect())
     }
 }
 
-/// Where a number of values lie.
+/// The spread of several values.
 pub struct Spread {
-    /// The least of them.
+    /// The smallest value.
     pub min: f64,
-    /// The one in the middle.
+    /// The median.
     pub median: f64,
-    /// The greatest.
+    /// The largest value.
     pub max: f64,
 }
 
 impl Spread {
-    /// Of one value at least.
+    /// The spread of at least one value.
     pub fn of(mut values: Vec<f64>) -> Spread {
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);

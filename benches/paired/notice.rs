@@ -1,7 +1,7 @@
-//! How soon `wait` notices what it waits for: a line of the serial port, or an event.
+//! Measures how soon `wait` notices its condition: a line of the serial port, or an event.
 //!
-//! The bench itself appends to the log, as QEMU does: so the moment of the bytes is known exactly,
-//! and inotify(7) tells of any writer alike. The guest's processor stands still meanwhile.
+//! The bench itself appends to the log, as QEMU does, so it knows the exact time of the bytes.
+//! inotify(7) reports any writer in the same way. The guest is paused meanwhile.
 
 use super::Result;
 use super::measure::{Spread, spawn};
@@ -10,7 +10,7 @@ use super::table::{Measured, Row};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// What has watched and slept for this long has nothing else to do any more.
+/// A process that has watched and slept for this long has nothing else to do.
 const SETTLED: Duration = Duration::from_millis(20);
 
 /// A line of the serial port.
@@ -20,7 +20,7 @@ pub fn serial(scratch: &Scratch, runs: u32) -> Result<Row> {
     Ok(Row { what, measured: notice(scratch, runs, "serial", line)?, target: 2.0 })
 }
 
-/// An event of QEMU's.
+/// An event of QEMU.
 pub fn event(scratch: &Scratch, runs: u32) -> Result<Row> {
     let event = r#"{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "RTC_CHANGE"}"#;
     let line = |_| ("event:RTC_CHANGE".to_owned(), format!("{event}\r\n"));
@@ -28,7 +28,8 @@ pub fn event(scratch: &Scratch, runs: u32) -> Result<Row> {
     Ok(Row { what, measured: notice(scratch, runs, "events.out", line)?, target: 2.0 })
 }
 
-/// From the bytes in a log to the end of `wait`; a run's condition and bytes are what `line` gives.
+/// The time from the bytes in a log to the end of `wait`; `line` returns the condition and bytes of
+/// a run.
 fn notice(
     scratch: &Scratch,
     runs: u32,
@@ -41,7 +42,7 @@ fn notice(
     let mut seconds = Vec::new();
     for index in 0..runs {
         let (condition, bytes) = line(index);
-        // As text it would say each time that the guest stands still.
+        // Without `--json`, it would print each time that the guest is paused.
         let waiting = spawn(site.qqmgr(&["--json", "wait", "tiny", "--for", &condition]))?;
         let mut last_busy = Instant::now();
         while last_busy.elapsed() < SETTLED {
@@ -58,7 +59,7 @@ fn notice(
     Ok(Measured::Time(Spread::of(seconds)))
 }
 
-/// Whether a process watches a file and sleeps (proc(5)), or is a zombie and will do neither.
+/// Whether a process watches a file and sleeps (proc(5)), or is a zombie, which never will.
 fn is_watching(pid: u32) -> Result<bool> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
@@ -66,7 +67,7 @@ fn is_watching(pid: u32) -> Result<bool> {
         return Ok(true);
     }
     for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
-        // A descriptor can be closed between the two.
+        // A descriptor can be closed between the listing and the read.
         let info = std::fs::read_to_string(entry?.path()).unwrap_or_default();
         if info.lines().any(|line| line.starts_with("inotify ")) {
             return Ok(state == Some('S'));

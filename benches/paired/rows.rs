@@ -1,4 +1,4 @@
-//! What is measured, row by row.
+//! The measurements, row by row.
 
 use super::measure::{Pairs, Run, Spread, run};
 use super::scratch::{MANY, Running, Scratch, Site};
@@ -7,7 +7,7 @@ use super::{Result, bare};
 use std::path::Path;
 use std::process::Command;
 
-/// How many of the many VMs run.
+/// How many of the many VMs are running.
 const RUNNING: usize = 10;
 
 /// `start` against QEMU's own way into the background, with the same arguments.
@@ -29,7 +29,7 @@ fn and_end(site: &Site, run: Run) -> Result<Run> {
     site.end("tiny").map(|()| run)
 }
 
-/// `status` against a process that does the same on QMP and nothing else.
+/// `status` against a process that only does the same on QMP.
 pub fn status(scratch: &Scratch, runs: u32) -> Result<[Row; 2]> {
     let site = scratch.few();
     let _running = site.start("tiny", &["--", "-S"])?;
@@ -44,7 +44,7 @@ pub fn status(scratch: &Scratch, runs: u32) -> Result<[Row; 2]> {
     ])
 }
 
-/// `ssh` against OpenSSH with the same config, both on a connection that is open.
+/// `ssh` against OpenSSH with the same config, both on an open connection.
 pub fn ssh(scratch: &Scratch, runs: u32) -> Result<Row> {
     let site = scratch.few();
     let _running = guest(&site)?;
@@ -67,7 +67,7 @@ fn guest(site: &Site) -> Result<Running> {
     }
 }
 
-/// `list` of many, of which some run.
+/// `list` of many VMs, some of which are running.
 pub fn list(scratch: &Scratch, runs: u32) -> Result<Row> {
     let site = scratch.many();
     let _running = some_of_many(&site)?;
@@ -85,7 +85,7 @@ fn some_of_many(site: &Site) -> Result<Vec<Running>> {
     (0..MANY).step_by(every).map(|index| site.start(&format!("vm-{index}"), &[])).collect()
 }
 
-/// The most memory that `start`, `status` and `list` take.
+/// The peak memory of `start`, `status` and `list`.
 pub fn memory(scratch: &Scratch) -> Result<[Row; 3]> {
     let (few, many) = (scratch.few(), scratch.many());
     let row = |what, run: Run, target| Row { what, measured: Measured::Bytes(run.peak), target };
@@ -101,7 +101,7 @@ pub fn memory(scratch: &Scratch) -> Result<[Row; 3]> {
     ])
 }
 
-/// The binary that is installed.
+/// The size of the installed binary.
 pub fn size(qqmgr: &Path) -> Result<Row> {
     let bytes = std::fs::metadata(qqmgr)?.len();
     Ok(Row { what: "size of the stripped binary", measured: Measured::Bytes(bytes), target: 6.0 })

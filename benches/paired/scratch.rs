@@ -1,5 +1,5 @@
-//! The VMs that are measured, in a directory of their own that goes when the bench ends, and
-//! they with it.
+//! The measured VMs, in their own directory. The VMs and the directory are removed when the bench
+//! ends.
 
 use super::{Result, interrupt};
 use qqmgr::vm::Process;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// How many VMs the config of many has.
+/// How many VMs the config of many VMs has.
 pub const MANY: usize = 1000;
 
 /// A directory with two configs: one of few VMs, one of [`MANY`].
@@ -74,13 +74,13 @@ impl Site {
         command
     }
 
-    /// The command line that `qqmgr start` would execute for a VM, on its own.
+    /// The command line that `qqmgr start` would execute for a VM.
     pub fn bare_qemu(&self, vm: &str) -> Result<Vec<String>> {
         let output = self.qqmgr(&["start", vm, "--dry-run", "--json"]).output()?;
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// A file of a VM's.
+    /// A file of a VM.
     pub fn file(&self, vm: &str, name: &str) -> PathBuf {
         self.dir.join(format!(".qqmgr/vm.{vm}/{name}"))
     }
@@ -93,7 +93,7 @@ impl Site {
         Ok(port.try_into()?)
     }
 
-    /// The key that opens the guest.
+    /// The key that the guest accepts.
     pub fn key(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guest/id_ed25519")
     }
@@ -103,7 +103,7 @@ impl Site {
         &self.dir
     }
 
-    /// Starts a VM, for as long as what is returned lives.
+    /// Starts a VM, which ends when the result is dropped.
     pub fn start(&self, vm: &str, args: &[&str]) -> Result<Running> {
         let output = self.qqmgr(&["start", vm]).args(args).output()?;
         interrupt::check()?;
@@ -113,13 +113,13 @@ impl Site {
         }
     }
 
-    /// Ends a VM, however it was started, and waits until it's gone.
+    /// Ends a VM, no matter what started it, and waits until it has ended.
     pub fn end(&self, vm: &str) -> Result<()> {
         end(&self.file(vm, ""), Signal::TERM)
     }
 }
 
-/// A VM that runs.
+/// A running VM.
 pub struct Running {
     dir: PathBuf,
 }
@@ -132,14 +132,14 @@ impl Drop for Running {
     }
 }
 
-/// Sends `signal` to the QEMU whose files are in `dir` and waits until it's gone.
+/// Sends `signal` to the QEMU whose files are in `dir`, and waits until it has ended.
 fn end(dir: &Path, signal: Signal) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     for file in ["pid", "launch.json"] {
         if let Some(process) = Process::holding(&dir.join(file))? {
             process.signal(signal)?;
             runtime.block_on(process.ended())?;
-            // Nobody else waits for a child now: it is reaped, and what `-daemonize` forked on its way.
+            // This also reaps the processes that `-daemonize` forked; no other child is running.
             while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
         }
     }

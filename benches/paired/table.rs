@@ -1,4 +1,4 @@
-//! The table: a line for each row, with its target and whether that was met.
+//! The table: a line for each row, with its target and whether it meets that.
 
 use super::measure::{Pairs, Spread};
 use std::fmt;
@@ -9,7 +9,7 @@ pub fn header() -> String {
     format!("{:<44}{ours:>10} {bare:>10} {ratio:>8} {range:>15} {target:>11}", "medians")
 }
 
-/// What a row is held to.
+/// The measured value of a row.
 pub enum Measured {
     /// A time against that of the bare tool.
     Ratio(Pairs),
@@ -25,14 +25,14 @@ pub enum Measured {
 pub struct Row {
     /// What was measured.
     pub what: &'static str,
-    /// What came of it.
+    /// The measured value.
     pub measured: Measured,
-    /// At most this: times as long, milliseconds or MiB.
+    /// The largest good value: times as long, milliseconds or MiB.
     pub target: f64,
 }
 
 impl Row {
-    /// The value that the target is about, in the target's unit.
+    /// The value to compare with the target, in the target's unit.
     fn value(&self) -> f64 {
         match &self.measured {
             Measured::Ratio(pairs) => pairs.ratio().median,
