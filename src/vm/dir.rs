@@ -180,7 +180,7 @@ impl VmDir {
     /// the launch record can't be seen, but it and its child have the lock.
     ///
     /// # Errors
-    /// A file can't be read.
+    /// As [`VmDir::process`].
     pub async fn settled_process(&self) -> Result<Option<Process>, Error> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let deadline = Instant::now() + SETTLING;

@@ -19,7 +19,7 @@ pub enum Condition {
     Serial(Regex),
     /// QEMU emits the event.
     Event(String),
-    /// The guest accepts a connection to its port, which QEMU forwards or the guest's own address has.
+    /// The guest accepts a connection to its port, through QEMU's forward or at its own address.
     Port(GuestPort),
     /// The file exists in the guest.
     File(String),
