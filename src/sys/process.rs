@@ -37,7 +37,8 @@ impl Process {
     /// The process that holds the POSIX lock on `pidfile`, if there is one.
     ///
     /// # Errors
-    /// The file exists but can't be opened or queried, or the process runs [`Elsewhere`].
+    /// The file exists but can't be opened or queried, or the process runs in another pid
+    /// namespace.
     pub fn holding(pidfile: &Path) -> io::Result<Option<Process>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::open(pidfile, flags, Mode::empty()) {
