@@ -32,7 +32,7 @@ pub enum VmError {
         /// How it ended.
         ended: Option<Box<Ended>>,
     },
-    /// QEMU lives, but the directory with its sockets does not.
+    /// QEMU is running, but the directory with its sockets no longer exists.
     #[error("VM `{vm}` is running (pid {pid}), but its runtime directory was removed")]
     Orphaned {
         /// The VM.
