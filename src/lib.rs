@@ -117,6 +117,7 @@ mod tests {
         sent(|it| ops::down(&it.instance, vm::From::Quit, vm::By::Stop));
         sent(|it| ops::pause(&it.target));
         sent(|it| ops::resume(&it.target));
+        sent(|it| ops::qmp(&it.target, "query-status", &[], it.plan.timeout));
         sent(|it| check::check(&it.config, std::slice::from_ref(&it.instance)));
         sent(|it| console::hold(&it.instance, console::Port::Serial, false));
     }
@@ -137,6 +138,7 @@ mod tests {
             check::WouldFail::CODES,
             target::TargetError::CODES,
             ops::NotMoved::CODES,
+            ops::QmpRefused::CODES,
         ];
         let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
         let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();

@@ -5,7 +5,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Verbs of other programs, and what to write here.
-const ELSEWHERE: [(&[&str], &str); 18] = [
+const ELSEWHERE: [(&[&str], &str); 20] = [
     (&["up", "boot", "launch"], "write `qqmgr start VM`"),
     (&["down", "halt", "shutdown", "poweroff"], "write `qqmgr stop VM`"),
     (&["reboot"], "write `qqmgr restart VM`"),
@@ -23,7 +23,9 @@ const ELSEWHERE: [(&[&str], &str); 18] = [
     (&["shell", "login", "enter"], "write `qqmgr ssh VM`"),
     (&["cp", "scp", "copy"], "write `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
     (&["attach"], "write `qqmgr console VM`"),
-    (&["qmp", "hmp"], "write `qqmgr monitor VM COMMAND`"),
+    (&["hmp"], "write `qqmgr monitor VM COMMAND`"),
+    (&["suspend"], "write `qqmgr pause VM`"),
+    (&["unpause", "continue", "cont"], "write `qqmgr resume VM`"),
     (&["validate", "lint"], "write `qqmgr check`"),
     (&["create", "new"], "write `qqmgr init`"),
     (&["images", "image"], "`qqmgr check` looks at a VM's images, which its `cmd` names"),

@@ -25,6 +25,7 @@ mod output;
 mod patient;
 mod pause;
 mod progress;
+mod qmp;
 mod quiet;
 mod restart;
 mod run;
@@ -110,6 +111,7 @@ impl Cli {
             Verb::Kill(args) => block_on(kill::run(&context, args)),
             Verb::Pause(args) => block_on(pause::pause(&context, &args)),
             Verb::Resume(args) => block_on(pause::resume(&context, &args)),
+            Verb::Qmp(args) => block_on(qmp::run(&context, args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),
             Verb::Wait(args) => block_on(wait::run(&context, args)),

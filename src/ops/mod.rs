@@ -3,11 +3,13 @@
 mod down;
 mod gc;
 mod pause;
+mod qmp;
 mod restart;
 mod up;
 
 pub use down::down;
 pub use gc::{Collected, gc};
 pub use pause::{Moved, NotMoved, pause, resume};
+pub use qmp::{Command, QmpRefused, qmp, qmp_commands};
 pub use restart::{Reset, Restart, reset, restart};
 pub use up::{Up, UpReport, up};

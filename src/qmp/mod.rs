@@ -16,11 +16,13 @@
 //! ```
 
 mod address;
+pub mod arguments;
 mod client;
 mod error;
 mod message;
 mod queue;
 mod reader;
+pub mod schema;
 #[cfg(test)]
 mod tests;
 

@@ -44,7 +44,7 @@ impl Target {
                 Ok(pid @ 1..) => Some(Target::Pid(pid)),
                 _ => return Err(wrong("pid:1234").into()),
             },
-            Some(("unix", path)) if path.is_empty() => {
+            Some(("unix", "")) => {
                 return Err(wrong("unix:/path/to.sock").into());
             }
             Some(("unix", path)) => {

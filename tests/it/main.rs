@@ -37,6 +37,7 @@ mod orphan;
 mod pause;
 mod permissions;
 mod progress;
+mod qmp;
 mod races;
 mod restart;
 mod rooms;

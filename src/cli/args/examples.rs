@@ -131,6 +131,15 @@ Examples:
   qqmgr resume 'web-*'
   qqmgr resume pid:4711                     any QEMU that has QMP";
 
+pub const QMP: &str = "\
+Examples:
+  qqmgr qmp test-vm query-status
+  qqmgr qmp test-vm --list 'block*'         the commands that this QEMU has
+  qqmgr qmp test-vm device_add driver=virtio-rng-pci id=rng1
+  qqmgr qmp test-vm human-monitor-command command-line='info pci'
+  qqmgr qmp pid:4711 query-block            any QEMU that has QMP
+  qqmgr qmp test-vm blockdev-add - < node.json";
+
 pub const CONSOLE: &str = "\
 On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
 A serial line carries no window size: run `resize` in the guest when the window has changed.

@@ -1,6 +1,7 @@
 //! What can be said on the command line; each verb's logic is in its own file.
 
 pub mod attach;
+pub mod drive;
 mod duration;
 mod examples;
 pub mod guest;
@@ -75,6 +76,7 @@ pub enum Verb {
     /// Let paused guests run again, and wake those that sleep
     #[command(after_help = examples::RESUME)]
     Resume(Controlled),
+    Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
     /// Show every VM of the config with its live state
     ///

@@ -1,0 +1,31 @@
+//! Arguments of the verbs that drive any QEMU.
+
+use super::duration;
+use crate::cli::completions;
+use clap::Args;
+use std::time::Duration;
+
+/// Run a QMP command on a VM, or on any QEMU, and print the answer
+///
+/// KEY=VALUE becomes JSON of the type that the command wants; `a.b=1` is an object in an object, and
+/// KEY:=JSON is taken as it is. One argument in braces is a JSON object, and `-` reads it from
+/// standard input.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::QMP)]
+pub struct QmpArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The command
+    pub command: Option<String>,
+    /// Its arguments
+    #[arg(value_name = "KEY=VALUE")]
+    pub arguments: Vec<String>,
+    /// List the commands that this QEMU has, with their arguments: all, or those whose names match
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "*")]
+    #[arg(conflicts_with_all = ["command", "arguments"])]
+    pub list: Option<String>,
+    /// How long QEMU may take: 500ms, 20s, 1h30m, 2d or plain seconds
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
+    pub timeout: Duration,
+}

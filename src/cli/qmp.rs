@@ -1,0 +1,71 @@
+//! `qqmgr qmp`.
+
+use super::args::drive::QmpArgs;
+use super::{Context, output};
+use crate::error::{Usage, cant};
+use crate::ops::{self, Command};
+use crate::target::Target;
+use crate::{Error, vm};
+use serde::Serialize;
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+use wildmatch::WildMatch;
+
+/// The commands that `--list` shows.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Commands(Vec<Command>);
+
+impl fmt::Display for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Command { name, arguments }) in self.0.iter().enumerate() {
+            if at > 0 {
+                writeln!(f)?;
+            }
+            f.write_str(name)?;
+            for argument in arguments {
+                let mark = if argument.optional { "?" } else { "" };
+                write!(f, " {}{mark}={}", argument.name, argument.kind)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub async fn run(context: &Context, args: QmpArgs) -> Result<ExitCode, Error> {
+    let target = match Target::other(&args.target)? {
+        Some(target) => target,
+        None => Target::named(&vm::Registry::of(&context.load()?), &args.target)?,
+    };
+    if let Some(pattern) = &args.list {
+        let mut commands = ops::qmp_commands(&target, args.timeout).await?;
+        let wanted = WildMatch::new(pattern);
+        commands.retain(|command| wanted.matches(&command.name) || command.name.contains(pattern));
+        output::report(&Commands(commands), context.json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(command) = &args.command else {
+        let hint = format!("to see which there are: qqmgr qmp {} --list", args.target);
+        let message = "a QMP command is needed".to_owned();
+        return Err(Usage { message, hint: Some(hint) }.into());
+    };
+    let words = match args.arguments.as_slice() {
+        [stdin] if stdin == "-" => vec![standard_input()?],
+        words => words.to_owned(),
+    };
+    let answer = ops::qmp(&target, command, &words, args.timeout).await?;
+    match context.json {
+        true => drop(output::document(&answer)),
+        false => drop(output::text(format_args!("{answer:#}"))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn standard_input() -> Result<String, Error> {
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(cant("read", Path::new("standard input")))?;
+    Ok(text)
+}
