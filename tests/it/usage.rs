@@ -128,6 +128,13 @@ fn the_help_groups_its_verbs() {
     let places: Vec<_> = titles.iter().map(|title| help.find(title).unwrap()).collect();
     assert!(places.is_sorted(), "{help}");
     assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+    // A comment on arguments that several verbs share would take the place of their own.
+    let verbs = help.lines().filter_map(|line| line.strip_prefix("  ")?.split_once("  "));
+    let told: Vec<_> = verbs.map(|(_, about)| about.trim()).collect();
+    assert!(
+        told.iter().all(|about| told.iter().filter(|other| other == &about).count() == 1),
+        "{help}"
+    );
 }
 
 #[test]

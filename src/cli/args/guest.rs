@@ -60,7 +60,7 @@ pub struct GetArgs {
     pub paths: Vec<OsString>,
 }
 
-/// Wait until something holds of running VMs
+/// Wait for conditions of running VMs
 ///
 /// COND is running, stopped, paused, ssh (a login works), serial:REGEX (a line of this boot's
 /// serial log), event:NAME (QMP), port:N or port:NAME (the guest accepts on its port, through a
@@ -90,10 +90,10 @@ pub struct WaitArgs {
 
 /// Run a command in a throwaway instance of a VM
 ///
-/// Boots an instance of the VM's definition with a port of its own and `-snapshot`, runs the
-/// command over SSH, and throws the instance away, whatever ends qqmgr. The exit code is the
-/// command's; 125 if it could not be run to its end, or if it succeeded and a --get failed.
-/// Without a command it gives a shell.
+/// Boots an instance of the VM with ports of its own and `-snapshot`, runs the command over SSH,
+/// and throws the instance away, whatever ends qqmgr. Without a command it gives a shell. The exit
+/// code is the command's. It is 125 if the command could not be run to its end, or if it succeeded
+/// and a file could not be copied out or kept.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::RUN)]
 pub struct RunArgs {

@@ -43,7 +43,7 @@ pub struct Vms {
     pub all: bool,
 }
 
-/// Which QEMUs a control verb is for.
+// Which QEMUs a control verb is for.
 #[derive(Debug, Args)]
 pub struct Controlled {
     /// VMs of the config (`*` and `?` stand for any characters), or any QEMU: pid:1234,
