@@ -16,6 +16,7 @@ mod junit;
 mod kill;
 mod links;
 mod list;
+mod list_any;
 mod logs;
 mod man;
 mod many;
@@ -117,7 +118,8 @@ impl Cli {
             Verb::Wait(args) => block_on(wait::run(&context, args)),
             Verb::Run(args) => block_on(run::run(&context, args)),
             Verb::Status(args) => block_on(status::run(&context, args)),
-            Verb::List => block_on(list::run(&context)),
+            Verb::List(args) if args.any => list_any::run(&context),
+            Verb::List(_) => block_on(list::run(&context)),
             Verb::Events(args) => block_on(events::run(&context, args)),
             Verb::Serial(args) => block_on(logs::run(&context, Log::Serial, args)),
             Verb::Stdout(args) => block_on(logs::run(&context, Log::Stdout, args)),

@@ -78,7 +78,13 @@ impl Qemu {
 
 /// Every QEMU that this user may see into; root sees into all.
 pub fn qemus() -> Vec<Qemu> {
-    let mut found: Vec<_> = process::pids().filter_map(|pid| Qemu::of(pid).ok()).collect();
+    let program = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let is_one = |pid: &u32| {
+        program(*pid)
+            .is_some_and(|exe| is_qemu(&exe.file_name().unwrap_or_default().to_string_lossy()))
+    };
+    let pids = process::pids().filter(is_one);
+    let mut found: Vec<_> = pids.filter_map(|pid| Qemu::of(pid).ok()).collect();
     found.sort_by_key(|qemu| qemu.pid);
     found
 }

@@ -68,6 +68,29 @@ fn any_qemu_by_pid_and_by_socket() {
 }
 
 #[test]
+fn every_qemu_is_listed() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    lab.qqmgr("start a").run().code(0);
+    let mut qemu = other(&lab, "-qmp unix:q.sock,server=on,wait=off -name guest=lab");
+    let list = lab.qqmgr("list --any --json").run().code(0).json();
+    let ours = |name: &str| {
+        let mut all = list.as_array().unwrap().iter();
+        let socket = lab.path(name).display().to_string();
+        all.find(|row| row["qmp"].as_str().is_some_and(|qmp| qmp.ends_with(&socket))).cloned()
+    };
+    let other = ours("q.sock").unwrap();
+    assert_eq!((&other["name"], &other["pid"]), (&"lab".into(), &qemu.id().into()), "{other}");
+    assert!(other["started_by"].is_null() && other["memory"].as_u64() > Some(1 << 20), "{other}");
+    let vm = ours(".qqmgr/vm.a/qmp.socket").unwrap();
+    assert_eq!((&vm["name"], &vm["started_by"]), (&"a".into(), &"qqmgr".into()), "{vm}");
+    let text = lab.qqmgr("list --any").run().code(0).text();
+    let row = text.lines().find(|line| line.contains(&format!(" {} ", qemu.id()))).unwrap();
+    assert!(row.starts_with("lab  ") && row.ends_with("/q.sock"), "{text}");
+    qemu.kill().unwrap();
+    qemu.wait().unwrap();
+}
+
+#[test]
 fn what_is_no_target() {
     let lab = Lab::empty();
     let mut without = other(&lab, "-qmp stdio");

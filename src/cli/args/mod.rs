@@ -78,11 +78,8 @@ pub enum Verb {
     Resume(Controlled),
     Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
-    /// Show every VM of the config with its live state
-    ///
-    /// `qqmgr ls` is the same. A note tells when a VM ends by itself, or that the config no longer has it though it runs.
-    #[command(visible_alias = "ls", after_help = examples::LIST)]
-    List,
+    #[command(visible_alias = "ls")]
+    List(view::ListArgs),
     Events(view::EventsArgs),
     /// Show the end of what the guest wrote to its serial port
     #[command(after_help = examples::SERIAL)]

@@ -7,6 +7,17 @@ use clap::Args;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Show every VM of the config with its live state
+///
+/// `qqmgr ls` is the same. A note tells when a VM ends by itself, or that the config no longer has it though it runs.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::LIST)]
+pub struct ListArgs {
+    /// Show every QEMU of this user instead, whoever has started it; root sees those of all users
+    #[arg(long)]
+    pub any: bool,
+}
+
 /// Show the state, process, ports and files of VMs
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STATUS)]
