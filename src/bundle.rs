@@ -37,7 +37,7 @@ const FILES: [(&str, &str); 4] = [
     (files::SERIAL, "the guest's serial port"),
     (files::STDOUT, "QEMU's standard output"),
     (files::STDERR, "QEMU's standard error"),
-    (files::TIMELINE, "when the boot passed its milestones, in seconds since QEMU was spawned"),
+    (files::TIMELINE, "when the boot reached its milestones, in seconds since QEMU started"),
 ];
 
 /// A VM died or never came up: the error, with the bundle or the reason why it is missing.
@@ -164,7 +164,7 @@ fn story(
     has_screenshot: bool,
 ) -> String {
     let timeline = timeline.cloned().unwrap_or_default();
-    let mut entries = vec![(0.0, "QEMU was spawned".to_owned())];
+    let mut entries = vec![(0.0, "QEMU started".to_owned())];
     let passed =
         |milestone: Milestone| Some((timeline.at(milestone)?, milestone.label().to_owned()));
     entries.extend(Milestone::ALL.into_iter().filter_map(passed));
@@ -176,16 +176,15 @@ fn story(
     let excerpt = error.excerpt().map(|(title, excerpt)| format!("\n{title}\n{excerpt}"));
     let end = error.to_string() + &excerpt.unwrap_or_default();
     entries.push((timeline.age(), end.replace('\n', "\n              ")));
-    let mut text =
-        format!("VM {}: what is known of its failure.\n\nWhat happened\n", instance.name);
+    let mut text = format!("VM {}: failure report\n\nWhat happened\n", instance.name);
     for (time, what) in &entries {
         // Writing to a String can't fail.
         let _ = writeln!(text, "  {time:9.3}s  {what}");
     }
-    text.push_str("\nFiles\n  command-line   what QEMU was run with\n");
-    text.push_str("  config.json    the VM's config with every variable put in\n");
+    text.push_str("\nFiles\n  command-line   QEMU's command line\n");
+    text.push_str("  config.json    the VM's config, variables expanded\n");
     text.push_str("  error.json     the error's code and message\n");
-    text.push_str("  events.ndjson  the QMP events of its life\n");
+    text.push_str("  events.ndjson  the QMP events since its start\n");
     for ((name, what), is_cut) in FILES.iter().zip(is_cut) {
         let part = if is_cut { format!(", its last {LONGEST} MiB") } else { String::new() };
         let _ = writeln!(text, "  {name:<14} {what}{part}");

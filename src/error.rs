@@ -227,7 +227,7 @@ pub enum SystemError {
         error: io::Error,
     },
     /// A directory that is not safe to use.
-    #[error("the runtime directory {path:?} is refused: it {reason}")]
+    #[error("can't use the runtime directory {path:?}: it {reason}")]
     UnsafeDir {
         /// The directory.
         path: PathBuf,
@@ -246,7 +246,7 @@ pub enum SystemError {
         place: Option<Place>,
     },
     /// The system refuses a resource that qqmgr itself needs, such as a descriptor.
-    #[error("qqmgr can't work: {error}")]
+    #[error("qqmgr can't continue: {error}")]
     Runtime {
         /// Why it failed.
         #[source]
@@ -263,7 +263,7 @@ faults!(SystemError {
 fn hint(&self) -> Option<String> {
     match self {
         SystemError::UnsafeDir { .. } => {
-            Some("move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or \
+            Some("move it away, or set another one: `runtime_dir = \"...\"` in the config, or \
                   $QQMGR_RUNTIME_DIR".into())
         }
         SystemError::Spawn { error, .. } if error.kind() == io::ErrorKind::NotFound => {

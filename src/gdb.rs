@@ -27,7 +27,7 @@ const PASS_SIGNALS: &str = "handle SIGUSR1 nostop noprint pass";
 
 /// QEMU did not open its gdb stub.
 #[derive(Debug, thiserror::Error)]
-#[error("VM `{vm}`: QEMU opened no gdb stub{}", colon(answer))]
+#[error("VM `{vm}`: QEMU did not open its gdb stub{}", colon(answer))]
 pub struct NoStub {
     /// The VM.
     pub vm: String,

@@ -53,7 +53,7 @@ fn look(subject: &Subject, named: &Named, all: &[Named]) -> Option<Finding> {
     let file = match options.open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let finding = about(Code::FileMissing, format!("there is no file {shown}"))?;
+            let finding = about(Code::FileMissing, format!("{shown} does not exist"))?;
             return Some(match remedy::of(subject, named, all, &path) {
                 Some(hint) => finding.hint(hint),
                 None => finding,
@@ -89,10 +89,10 @@ fn locked(
     }
     let users: Vec<_> = users.into_iter().map(crate::vm::describe_process).collect();
     let by = match users.is_empty() {
-        true => "a process of another user".to_owned(),
+        true => "another user's process".to_owned(),
         false => users.join(", "),
     };
     let message = format!("the image {} is in use by {by}", path.display());
-    let hint = "stop that one, or give this VM a copy of the image";
+    let hint = "stop it, or give this VM a copy of the image";
     Some(subject.about(Code::ImageLocked, named.arg, &named.path, message).hint(hint))
 }

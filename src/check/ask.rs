@@ -85,7 +85,7 @@ async fn text(stream: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
         stream.take(LONGEST + 1).read_to_end(&mut bytes).await?;
     }
     if bytes.len() as u64 > LONGEST {
-        return Err(io::Error::other("its answer has no end"));
+        return Err(io::Error::other("its output does not end"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

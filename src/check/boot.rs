@@ -55,7 +55,7 @@ pub fn finding(subject: &Subject, found: &[Finding]) -> Option<Finding> {
         return None;
     }
     let hint = "add a disk (`-drive`), a kernel (`-kernel`) or a CD (`-cdrom`)";
-    let message = "there is nothing to boot: no disk, kernel, CD, firmware or network";
+    let message = "nothing to boot: no disk, kernel, CD, firmware or network";
     Some(subject.about_all(Code::NothingToBoot, message.to_owned()).hint(hint))
 }
 

@@ -49,7 +49,7 @@ fn kvm(subject: &Subject) -> Option<Finding> {
     let (action, error) = kvm::try_kvm().err()?;
     let hint = match error.kind() {
         io::ErrorKind::PermissionDenied => "join the group that owns /dev/kvm, often `kvm`",
-        _ => "enable virtualization, or write `accel=kvm:tcg` to do without",
+        _ => "enable virtualization, or write `accel=kvm:tcg` to allow emulation",
     };
     let message = format!("KVM is not available: can't {action}: {}", plain(error));
     Some(subject.about(Code::KvmUnavailable, arg, "kvm", message).hint(hint))
@@ -71,8 +71,8 @@ fn port(subject: &Subject, listen: &Listen) -> Option<Finding> {
         return None;
     }
     let why = match owner {
-        Some(owner) => format!("is taken by {owner}"),
-        None => format!("can't be listened on: {}", plain(error)),
+        Some(owner) => format!("is in use by {owner}"),
+        None => format!("can't be used: {}", plain(error)),
     };
     let message = format!("port {port} of the host {why}");
     Some(subject.about(Code::PortUnavailable, arg, part, message))
@@ -84,7 +84,7 @@ fn open_to_all(subject: &Subject, arg: &Arg, forward: &Forward) -> Option<Findin
         return None;
     }
     let message = format!(
-        "{protocol} port {host_port} of the host is open to the network, not to this host alone"
+        "{protocol} port {host_port} of the host is open to the network, not only to this host"
     );
     let hint = format!("write `hostfwd={protocol}:127.0.0.1:{host_port}-:{guest_port}`");
     let part = format!("{host_address}:{host_port}");
@@ -131,7 +131,7 @@ fn ssh<'a>(subject: &Subject, mut forwards: impl Iterator<Item = &'a Forward>) -
         Port::Auto => String::new(),
     };
     let vm_port = ssh.vm_port;
-    let message = format!("nothing forwards SSH's port{port} to port {vm_port} of the guest");
+    let message = format!("the SSH port{port} is not forwarded to port {vm_port} of the guest");
     let hint = "add `hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}` to a `-netdev user`, \
                 or say where the guest is with `HostName`";
     Some(subject.about_all(Code::SshNotForwarded, message).hint(hint))

@@ -69,9 +69,9 @@ pub async fn finding(subject: &Subject<'_>, file: &Named<'_>) -> Option<Finding>
     let found = match said {
         "raw" => about(
             Code::ImageReadRaw,
-            format!("{shown} is a {is} image, and the guest would see it as it is stored"),
+            format!("{shown} is a {is} image, but the guest would see its raw bytes"),
         ),
-        _ => about(Code::ImageFormatWrong, format!("{shown} is a {is} image and not {said}")),
+        _ => about(Code::ImageFormatWrong, format!("{shown} is a {is} image, not {said}")),
     };
     Some(found.hint(format!("did you mean `{is}`?")))
 }

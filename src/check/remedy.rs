@@ -11,8 +11,7 @@ const MADE: [&str; 7] = ["qcow2", "qed", "vmdk", "vdi", "vpc", "vhdx", "parallel
 pub fn of(subject: &Subject, named: &Named, all: &[Named], path: &Path) -> Option<String> {
     match &named.path {
         _ if named.is_alone => Some(
-            "QEMU takes a word that belongs to no option for a disk image: are quotes missing?"
-                .to_owned(),
+            "QEMU takes a word without an option as a disk image: are quotes missing?".to_owned(),
         ),
         path if path.starts_with('~') || path.contains('$') => {
             Some("`~` and `$` are not expanded: write {{.env.HOME}}".to_owned())
@@ -57,9 +56,9 @@ fn firmware(subject: &Subject, image: &Image, all: &[Named], path: &Path) -> Opt
     let name = code.file_name()?.to_str()?;
     let store = code.with_file_name(name.replace("CODE", "VARS").replace("code", "vars"));
     Some(match store.is_file() && store != code {
-        true => format!("copy its firmware's variables: cp {} {}", quoted(&store)?, quoted(path)?),
+        true => format!("copy the firmware's variables: cp {} {}", quoted(&store)?, quoted(path)?),
         false => format!(
-            "copy the variables that belong to {} (OVMF_VARS.fd to OVMF_CODE.fd), in the same size",
+            "copy the variables of {} (OVMF_VARS.fd for OVMF_CODE.fd) of the same size",
             code.display()
         ),
     })

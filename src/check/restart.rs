@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// A restart that would fail to start the VM, so the VM was not stopped.
 #[derive(Debug, thiserror::Error)]
-#[error("VM `{vm}` runs on, since a start would fail: {}", summary(findings))]
+#[error("VM `{vm}` was not stopped, because it would not start again: {}", summary(findings))]
 pub struct WouldFail {
     /// The VM.
     pub vm: String,
@@ -38,7 +38,10 @@ fn diagnostics(&self) -> Option<(Arc<Source>, Vec<Diagnostic>)> {
     let source = places.first()?.source.clone();
     let told = self.findings.iter().zip(places).enumerate().map(|(at, (finding, place))| {
         let message = match at {
-            0 => format!("VM `{}` runs on, since a start would fail: {}", self.vm, finding.message),
+            0 => format!(
+                "VM `{}` was not stopped, because it would not start again: {}",
+                self.vm, finding.message
+            ),
             _ => finding.message.clone(),
         };
         Diagnostic { message, hint: finding.hint.clone(), span: place.span.clone() }

@@ -19,8 +19,8 @@ pub fn finding(config: &Config, instances: &[Instance]) -> Option<Finding> {
     let place =
         of_key.map(|text| Place { source: config.file.source.clone(), span: text.span.clone() });
     let message = format!("the runtime directory can't be used: {}: {why}", dir.display());
-    let hint = "name another one: `runtime_dir = \"...\"` at the beginning of the config, or \
-                $QQMGR_RUNTIME_DIR";
+    let hint =
+        "set another one: `runtime_dir = \"...\"` at the top of the config, or $QQMGR_RUNTIME_DIR";
     let code = Code::RuntimeDirUnusable;
     Some(Finding { vm, others: names.collect(), code, message, hint: Some(hint.to_owned()), place })
 }
@@ -33,7 +33,7 @@ fn refused(runtime: &Path) -> Option<(PathBuf, String)> {
         Ok(()) if there != runtime => None,
         Ok(()) => match runtime.metadata() {
             Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
-                Some(format!("it belongs to the user with id {}", metadata.uid()))
+                Some(format!("it belongs to another user (id {})", metadata.uid()))
             }
             _ => None,
         },

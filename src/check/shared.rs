@@ -54,7 +54,7 @@ fn port(subject: &Subject, listen: &Listen) -> Option<Claim> {
         return None;
     }
     let message =
-        format!("port {port} of the host is shared: only one of the VMs can run at a time");
+        format!("port {port} of the host is shared: only one of these VMs can run at a time");
     let hint = match port_use {
         PortUse::Ssh => "let each start pick a free one: `port = \"auto\"`",
         PortUse::Named(_) => "let each start pick a free one: write \"auto\" for the number",
@@ -75,9 +75,9 @@ fn files(subject: &Subject) -> Vec<Claim> {
         // The hint is to copy the image, and a device can't be copied.
         let Some(file) = path.metadata().ok().filter(std::fs::Metadata::is_file) else { continue };
         let why = match image.is_flash {
-            true => "the boot options of one VM become another's",
-            false if image.locking => "only one of the VMs can run at a time",
-            false => "two VMs that write to it at the same time destroy it",
+            true => "the VMs overwrite each other's boot options",
+            false if image.locking => "only one of these VMs can run at a time",
+            false => "if two VMs write to it at the same time, they corrupt it",
         };
         let message = format!("{} is shared: {why}", path.display());
         let finding = subject.about(Code::ImageShared, named.arg, &named.path, message);

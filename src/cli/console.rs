@@ -95,7 +95,7 @@ struct Session {
 impl Session {
     async fn on_terminal(mut self, ends: Ends) -> Result<ExitCode, Error> {
         let (vm, port) = (self.instance.name.clone(), self.port);
-        output::note(format_args!("{vm}: attached to its {port}; {} leaves", self.escape));
+        output::note(format_args!("attached to the {port} of {vm}; {} detaches", self.escape));
         stdout::write(&self.screen);
         let terminal = Terminal::keep();
         let raw = terminal.and_then(|terminal| terminal.make_raw().map(|()| terminal));
@@ -114,9 +114,9 @@ impl Session {
         };
         drop(raw);
         match result? {
-            Ok(EndedBy::Eof) => output::note(format_args!("{vm}: has ended")),
+            Ok(EndedBy::Eof) => output::note(format_args!("{vm}: ended")),
             Ok(EndedBy::Timeout) => return Err(self.timed_out()),
-            Ok(_) => output::note(format_args!("{vm}: left its {port}")),
+            Ok(_) => output::note(format_args!("detached from {vm}")),
             Err(code) => return Ok(code),
         }
         Ok(ExitCode::SUCCESS)

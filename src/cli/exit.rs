@@ -9,13 +9,13 @@ pub const CODES: [(u8, &str); 6] = [
     (1, "failed"),
     (2, "usage"),
     (3, "config"),
-    (4, "no such VM or not in the state that the command needs"),
+    (4, "no such VM or wrong state"),
     (5, "timed out"),
 ];
 
 /// The verbs with other codes, for help and manual.
-pub const PASSED_ON: &str = "`ssh`, `put`, `get` and `run` pass on the code of ssh, scp or the guest's \
-                             command; there, qqmgr's own failure is 125.";
+pub const PASSED_ON: &str = "`ssh`, `put`, `get` and `run` exit with the code of ssh, scp or the guest's \
+                             command, and with 125 if qqmgr itself fails.";
 
 /// The codes, for the help.
 pub fn help() -> String {

@@ -35,7 +35,7 @@ impl fmt::Display for Report {
             [] => Ok(()),
             names => {
                 let place = self.earlier_dir.display();
-                write!(f, "\nrunning in the old place, {place}: {}", names.join(", "))
+                write!(f, "\nrunning in the old directory, {place}: {}", names.join(", "))
             }
         }
     }

@@ -31,8 +31,8 @@ impl fmt::Display for Report {
         match files.as_slice() {
             [] => writeln!(
                 f,
-                "Found nothing to boot beside it: no *.qcow2, *.img, vmlinuz or bzImage.\n\n\
-                 Put a disk or a kernel into `cmd`, then:"
+                "Found nothing to boot next to it: no *.qcow2, *.img, vmlinuz or bzImage.\n\n\
+                 Add a disk or a kernel to `cmd`, then:"
             )?,
             files => writeln!(f, "{vm} boots {}", files.join(", "))?,
         }

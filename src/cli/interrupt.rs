@@ -50,7 +50,7 @@ fn tell(context: &Context, number: i32, running: &[(&str, u32)]) {
     let each: Vec<_> = running.iter().map(|(name, pid)| format!("{name} (pid {pid})")).collect();
     let names: Vec<_> = running.iter().map(|(name, _)| *name).collect();
     let left = match running {
-        [] => "nothing is left running".to_owned(),
+        [] => "no VM is left running".to_owned(),
         [(name, pid)] => format!("{name} is left running (pid {pid})"),
         _ => format!("{} are left running", each.join(", ")),
     };

@@ -115,7 +115,7 @@ async fn follow(
         }
     }
     sink.finish();
-    tell(if was_running { "has ended" } else { "is not running; --retry waits for its start" });
+    tell(if was_running { "ended" } else { "is not running; --retry waits for its start" });
     Ok(ExitCode::SUCCESS)
 }
 

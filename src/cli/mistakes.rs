@@ -6,29 +6,29 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Verbs of other programs, and what to write here.
 const ELSEWHERE: [(&[&str], &str); 20] = [
-    (&["up", "boot", "launch"], "write `qqmgr start VM`"),
-    (&["down", "halt", "shutdown", "poweroff"], "write `qqmgr stop VM`"),
-    (&["reboot"], "write `qqmgr restart VM`"),
-    (&["reset"], "write `qqmgr restart VM --reset`"),
-    (&["destroy"], "write `qqmgr kill VM`"),
+    (&["up", "boot", "launch"], "use `qqmgr start VM`"),
+    (&["down", "halt", "shutdown", "poweroff"], "use `qqmgr stop VM`"),
+    (&["reboot"], "use `qqmgr restart VM`"),
+    (&["reset"], "use `qqmgr restart VM --reset`"),
+    (&["destroy"], "use `qqmgr kill VM`"),
     (
         &["rm", "remove", "delete"],
         "`qqmgr kill VM` ends it, `qqmgr gc` cleans up; the config defines it",
     ),
-    (&["prune", "clean"], "write `qqmgr gc`"),
-    (&["ps"], "write `qqmgr list`"),
-    (&["info", "show", "inspect"], "write `qqmgr status VM`"),
-    (&["log", "logs", "dmesg"], "write `qqmgr serial VM`"),
-    (&["exec"], "write `qqmgr ssh VM COMMAND`"),
-    (&["shell", "login", "enter"], "write `qqmgr ssh VM`"),
-    (&["cp", "scp", "copy"], "write `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
-    (&["attach"], "write `qqmgr console VM`"),
-    (&["hmp"], "write `qqmgr monitor VM COMMAND`"),
-    (&["suspend"], "write `qqmgr pause VM`"),
-    (&["unpause", "continue", "cont"], "write `qqmgr resume VM`"),
-    (&["validate", "lint"], "write `qqmgr check`"),
-    (&["create", "new"], "write `qqmgr init`"),
-    (&["images", "image"], "`qqmgr check` looks at a VM's images, which its `cmd` names"),
+    (&["prune", "clean"], "use `qqmgr gc`"),
+    (&["ps"], "use `qqmgr list`"),
+    (&["info", "show", "inspect"], "use `qqmgr status VM`"),
+    (&["log", "logs", "dmesg"], "use `qqmgr serial VM`"),
+    (&["exec"], "use `qqmgr ssh VM COMMAND`"),
+    (&["shell", "login", "enter"], "use `qqmgr ssh VM`"),
+    (&["cp", "scp", "copy"], "use `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
+    (&["attach"], "use `qqmgr console VM`"),
+    (&["hmp"], "use `qqmgr monitor VM COMMAND`"),
+    (&["suspend"], "use `qqmgr pause VM`"),
+    (&["unpause", "continue", "cont"], "use `qqmgr resume VM`"),
+    (&["validate", "lint"], "use `qqmgr check`"),
+    (&["create", "new"], "use `qqmgr init`"),
+    (&["images", "image"], "`qqmgr check` checks the images in a VM's `cmd`"),
 ];
 
 /// The error with a tip, if there is one for it.
@@ -52,7 +52,7 @@ fn tip(command: &Command, error: &clap::Error) -> Option<String> {
             let verb = verb?;
             let takes_all = verb.get_arguments().any(|arg| arg.get_long() == Some("all"));
             Some(match takes_all {
-                true => format!("name VMs, or take all of them: `qqmgr {} --all`", verb.get_name()),
+                true => format!("name the VMs, or use all: `qqmgr {} --all`", verb.get_name()),
                 false => "name a VM: `qqmgr list` shows them".to_owned(),
             })
         }
@@ -61,22 +61,22 @@ fn tip(command: &Command, error: &clap::Error) -> Option<String> {
             let words = std::env::args_os().filter_map(|arg| arg.into_string().ok());
             let said = words.into_iter().find(|word| word.parse::<Condition>().is_ok());
             Some(match said {
-                Some(word) => format!("write `--for {word}`"),
-                None => "say what to wait for, such as `--for ssh`".to_owned(),
+                Some(word) => format!("use `--for {word}`"),
+                None => "add a condition, such as `--for ssh`".to_owned(),
             })
         }
         ErrorKind::ArgumentConflict => {
             let both = [word, context(ContextKind::PriorArg)];
             let is_in_both = |part| both.iter().any(|arg| arg.contains(part));
             let all_and_names = is_in_both("--all") && is_in_both("VM]");
-            let tip = "`--all` takes every VM of the config: leave out `--all` or the names";
+            let tip = "`--all` means every VM of the config: leave out `--all` or the names";
             all_and_names.then(|| tip.to_owned())
         }
         ErrorKind::UnknownArgument => {
             let words = usage.split_once("[-- <").and_then(|(_, rest)| rest.split_once('>'));
             let has_better = error.get(ContextKind::Suggested).is_some();
             let (words, _) = words.filter(|_| !has_better)?;
-            Some(format!("write `--` before {words}: `-- {word}`"))
+            Some(format!("put `--` before {words}: `-- {word}`"))
         }
         _ => None,
     }

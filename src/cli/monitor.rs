@@ -49,7 +49,7 @@ pub async fn run(context: &Context, args: MonitorArgs) -> Result<ExitCode, Error
         return console::attached(context, Port::Monitor, &args.vm, args.attach).await;
     }
     if args.attach.force || args.attach.until.is_some() || args.attach.idle.is_some() {
-        let message = "--force, --until and --idle are for a session at a terminal".to_owned();
+        let message = "--force, --until and --idle need a session on a terminal".to_owned();
         return Err(Usage { message, hint: None }.into());
     }
     let instance = context.find(&args.vm)?.1;

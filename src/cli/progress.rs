@@ -110,7 +110,7 @@ fn observe_named(instance: &Instance, what: &str) {
     if !std::mem::replace(&mut lock().is_named, true) {
         let name = &instance.name;
         // No line is drawn yet.
-        let _ = writeln!(io::stderr(), "{name}: to watch it: qqmgr serial {name} -f");
+        let _ = writeln!(io::stderr(), "to watch {name}: qqmgr serial {name} -f");
     }
     observe(instance, what);
 }

@@ -29,7 +29,7 @@ struct Output {
 
 pub async fn run(context: &Context, words: &[OsString]) -> Result<ExitCode, Error> {
     let Some((vm, args)) = words.split_first() else {
-        return Err(Usage { message: "which VM?".to_owned(), hint: None }.into());
+        return Err(Usage { message: "no VM is given".to_owned(), hint: None }.into());
     };
     if vm.as_bytes().starts_with(b"-") {
         return Err(misplaced(context, words).into());
@@ -74,7 +74,9 @@ pub async fn open(
 /// Prints why the sessions of a VM share no connection, which only makes them slower.
 pub fn unshared(vm: &str, reason: Option<&str>) {
     if let Some(reason) = reason {
-        output::note(format_args!("note: sessions of VM `{vm}` share no connection: {reason}"));
+        output::note(format_args!(
+            "note: sessions of VM `{vm}` can't share a connection: {reason}"
+        ));
     }
 }
 

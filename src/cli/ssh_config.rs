@@ -47,11 +47,11 @@ pub async fn run(context: &Context, args: &SshConfigArgs) -> Result<ExitCode, Er
         };
         if error.get().is_some_and(unreachable) {
             if !context.json {
-                output::note(format_args!("note: {error}: left out"));
+                output::note(format_args!("note: {error}; skipped"));
             }
         } else if error.get::<config::Error>().is_some() {
             // JSON has no other place for a VM with errors.
-            output::note(format_args!("note: VM `{}`: {error}: left out", instance.name));
+            output::note(format_args!("note: VM `{}`: {error}; skipped", instance.name));
         } else {
             return Err(error);
         }

@@ -19,15 +19,15 @@ use tokio::time::Instant;
 impl fmt::Display for UpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Started { name, pid, already_running, ssh_port, .. } = &self.started;
-        let what = if *already_running { "is running already" } else { "started" };
+        let what = if *already_running { "is already running" } else { "started" };
         write!(f, "{name}: {what} (pid {pid}), SSH on port {ssh_port}")?;
         for (name, port) in &self.started.ports {
             write!(f, ", {name} on {port}")?;
         }
         match &self.lease {
-            Some(lease) if self.is_leased_anew => write!(f, "; from now on it {lease}")?,
+            Some(lease) if self.is_leased_anew => write!(f, "; it now {lease}")?,
             Some(lease) => write!(f, "; {lease}")?,
-            None if self.is_leased_anew => write!(f, "; from now on it has no lease")?,
+            None if self.is_leased_anew => write!(f, "; it now has no lease")?,
             None => {}
         }
         match self.held.as_slice() {
@@ -72,7 +72,7 @@ pub fn tell(started: &Started) {
         let args = shlex::try_join(started.ignored_args.iter().map(String::as_str));
         let args = args.unwrap_or_default();
         output::note(format_args!(
-            "{name}: keeps running without `{args}`; to use them, stop it first"
+            "{name}: runs without `{args}`; to use them: qqmgr restart {name} -- {args}"
         ));
     }
     for warning in &started.warnings {
@@ -98,7 +98,7 @@ fn lease(args: &StartArgs) -> Result<Option<Lease>, Error> {
 /// directories of their sockets, if possible, and the files that QEMU does not make itself.
 async fn dry_run(context: &Context, config: &Config, args: &StartArgs) -> Result<ExitCode, Error> {
     let [name] = args.vms.names.as_slice() else {
-        let message = "--dry-run shows one VM".to_owned();
+        let message = "--dry-run takes one VM".to_owned();
         return Err(Usage { message, hint: Some("name it".to_owned()) }.into());
     };
     let instance = Registry::of(config).get(name)?;

@@ -56,7 +56,7 @@ impl fmt::Display for Status {
             line("note", error)?;
         }
         if !self.configured {
-            line("note", "the config no longer has it")?;
+            line("note", "no longer in the config")?;
         }
         for (name, port) in &self.ports {
             line("port", &format!("{name} {port}"))?;

@@ -111,7 +111,7 @@ async fn gone(instance: &Instance) -> String {
         Err(error) => {
             // Without a log this can't be seen; any other error should be reported.
             if !matches!(error.get(), Some(EventsError::NoLog { .. })) {
-                output::note(format_args!("note: the end of the guest will not be seen: {error}"));
+                output::note(format_args!("note: can't watch for the end of the guest: {error}"));
             }
             return std::future::pending().await;
         }

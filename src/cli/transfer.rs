@@ -69,7 +69,7 @@ fn find(
     let instance = instance?;
     match paths.len() {
         0 | 1 => Err(Usage {
-            message: "two paths are needed: what to copy and where to".to_owned(),
+            message: "two paths are needed: what to copy, and where to".to_owned(),
             hint: None,
         }
         .into()),
@@ -91,7 +91,7 @@ fn scp_form(registry: Registry<'_>, verb: &str, words: &[&OsStr]) -> Option<Usag
     };
     let mut line = vec!["qqmgr".to_owned(), verb.to_owned(), vm.clone()];
     line.extend(words.iter().map(path));
-    let message = format!("`{}` is how scp names a file of a VM", word.display());
+    let message = format!("`{}` is scp's form; qqmgr takes the VM's name first", word.display());
     Some(Usage { message, hint: Some(line.join(" ")) })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub enum Error {
     /// There is no config file at all.
-    #[error("there is no config file")]
+    #[error("no config file found")]
     NotFound {
         /// Where the search for `qqmgr.toml` began.
         from: PathBuf,
@@ -26,7 +26,7 @@ pub enum Error {
         reason: String,
     },
     /// The current directory can't be read.
-    #[error("the current directory can't be read: {0}")]
+    #[error("can't read the current directory: {0}")]
     CurrentDir(#[source] std::io::Error),
     /// The file can't be read.
     #[error("can't read the config file {path:?}: {error}")]
@@ -76,9 +76,9 @@ faults!(Error {
 fn hint(&self) -> Option<String> {
     match self {
         Error::NotFound { from, user_file } => {
-            let users = user_file.as_ref().map(|path| format!(" or {}", path.display()));
+            let users = user_file.as_ref().map(|path| format!(", {}", path.display()));
             Some(format!(
-                "write a qqmgr.toml (`qqmgr init`) in {} or a directory above it{}, or name one with -c",
+                "create one (`qqmgr init`) or name one (-c FILE); searched: {} and its parents{}",
                 from.display(),
                 users.unwrap_or_default()
             ))
@@ -86,10 +86,10 @@ fn hint(&self) -> Option<String> {
         Error::Invalid { diagnostics, .. } => diagnostics.first()?.hint.clone(),
         Error::NoSuchVm { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
         Error::NoSuchVm { known, .. } if known.is_empty() => {
-            Some("the file describes no VM at all".into())
+            Some("the config defines no VMs".into())
         }
         Error::NoSuchVm { known, .. } if known.len() <= 10 => {
-            Some(format!("there are: {}", known.join(", ")))
+            Some(format!("the VMs are: {}", known.join(", ")))
         }
         Error::NoSuchVm { .. } => Some("`qqmgr list` shows all of them".into()),
         Error::Foreign { path, .. } => {

@@ -135,8 +135,8 @@ impl<'a> Expander<'a> {
             }
         }
         let fault = match result {
-            _ if result.contains('\0') => "holds a NUL character, which no argument can",
-            _ if result.len() > LONGEST => "is longer than the 128 KiB that an argument can have",
+            _ if result.contains('\0') => "contains a NUL character, which an argument can't",
+            _ if result.len() > LONGEST => "is longer than 128 KiB, the limit for an argument",
             _ => return result,
         };
         self.overflowed = true;
@@ -153,7 +153,7 @@ impl<'a> Expander<'a> {
         let found = match cycle {
             Some(start) => Err(self.cycle(start, path)),
             None if self.trail.len() == DEEPEST => {
-                let fault = format!("variables use each other more than {DEEPEST} levels deep");
+                let fault = format!("variables are nested more than {DEEPEST} levels deep");
                 Err((fault, None))
             }
             None => self.scope.lookup(path),
@@ -162,7 +162,7 @@ impl<'a> Expander<'a> {
         self.overflowed = self.put_in > MOST;
         let failure = match found {
             _ if self.overflowed => {
-                ("variables put more than 4 MiB into the texts of this VM".to_owned(), None)
+                ("the variables of this VM expand to more than 4 MiB".to_owned(), None)
             }
             Ok(found) => return Some(found),
             Err(failure) => failure,
@@ -178,7 +178,7 @@ impl<'a> Expander<'a> {
         let members = &self.trail[start..];
         self.cyclic.extend(members.iter().cloned());
         let names = members.iter().chain([path]).map(Path::to_string).collect::<Vec<_>>();
-        (format!("variables that use each other in a cycle: {}", names.join(" -> ")), None)
+        (format!("these variables use each other in a cycle: {}", names.join(" -> ")), None)
     }
 
     fn bad_syntax(&mut self, text: &Text, error: template::Error) {

@@ -49,10 +49,10 @@ fn trust(path: &Path) -> Result<(), Error> {
     let dir = file.parent().unwrap_or(Path::new("/")).metadata().map_err(unreadable)?;
     let is_open = dir.mode() & WRITE_FOR_OTHERS != 0 && dir.mode() & STICKY == 0;
     let reason = match owner {
-        _ if is_open => "others can write in its directory".to_owned(),
+        _ if is_open => "other users can write to its directory".to_owned(),
         0 => return Ok(()),
         owner if owner == rustix::process::geteuid().as_raw() => return Ok(()),
-        owner => format!("it belongs to the user with id {owner}"),
+        owner => format!("it belongs to another user (id {owner})"),
     };
     Err(Error::Foreign { path: path.to_owned(), reason })
 }
@@ -95,7 +95,7 @@ fn not_utf8(path: PathBuf, error: &FromUtf8Error) -> Error {
     let byte = error.as_bytes().get(at).copied().unwrap_or_default();
     let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
     let shown = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
-    let message = format!("the file is not UTF-8 from here on: 0x{byte:02x}");
+    let message = format!("the file is not UTF-8 from here: 0x{byte:02x}");
     let diagnostic = Diagnostic::new(shown, message).hint("save it as UTF-8");
     let source_file = Arc::new(Source { path, text });
     Error::Invalid { source_file, diagnostics: vec![diagnostic] }

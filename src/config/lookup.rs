@@ -43,8 +43,7 @@ impl Found<'_> {
 }
 
 /// The hint for a value that is not text.
-const AS_STRING: &str =
-    "write it as a string, which is split into words where it stands alone in `cmd`";
+const AS_STRING: &str = "write it as a string; if it stands alone in `cmd`, it is split into words";
 
 /// Why a variable can't be used: a message and a hint.
 pub type Failure = (String, Option<String>);
@@ -86,7 +85,7 @@ impl<'a> Scope<'a> {
                 descend(self.vars, path, 0, names).map_err(|failure| match rest {
                     [name] if self.vm.vars.contains_key(*name) => {
                         let own = Path(Vec::new()).join(["vm", name]);
-                        (failure.0, Some(format!("this VM has it as {{{{{own}}}}}")))
+                        (failure.0, Some(format!("in this VM it is {{{{{own}}}}}")))
                     }
                     _ => failure,
                 })
@@ -121,7 +120,8 @@ fn descend<'a>(
             let (table, rest) = path.0.split_at(depth + 1);
             let table = Path(table.to_vec());
             let next = rest.first().map_or("", String::as_str);
-            let message = format!("`{{{{{path}}}}}`: {table} is no table, so it has no `{next}`");
+            let message =
+                format!("`{{{{{path}}}}}`: {table} is not a table, so it has no `{next}`");
             Err((message, matches!(other, Var::Text(_)).then(|| did_you_mean(&table))))
         }
     }

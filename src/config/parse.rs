@@ -130,8 +130,8 @@ fn vars(reader: &mut Reader, section: &Section, reserved: &[&str]) -> Vars {
     let mut vars = Vars::new();
     for (key, span, value) in section.entries() {
         if reserved.contains(&key) {
-            let message = format!("`{key}` in {} is a built-in variable's name", section.name);
-            reader.error(Diagnostic::new(span, message).hint("give the variable another name"));
+            let message = format!("`{key}` in {} is the name of a built-in variable", section.name);
+            reader.error(Diagnostic::new(span, message).hint("rename the variable"));
             continue;
         }
         vars.insert(key.to_owned(), var(value));
@@ -161,7 +161,7 @@ fn vms(reader: &mut Reader, value: &Value) -> Vec<Definition> {
     let mut vms = Vec::with_capacity(section.table.len());
     for (name, span, value) in section.entries() {
         if !is_vm_name(name) {
-            let message = format!("`{name}` can't be a VM's name");
+            let message = format!("`{name}` is not a valid VM name");
             reader.error(Diagnostic::new(span.clone(), message).hint(NAME_RULE));
         }
         if let Some(section) = reader.table(value, format!("[vm.{name}]")) {
@@ -172,8 +172,8 @@ fn vms(reader: &mut Reader, value: &Value) -> Vec<Definition> {
 }
 
 /// The rule for a VM's name.
-pub const NAME_RULE: &str = "a name begins with a letter or digit, goes on with those, `.`, `_` and \
-                             `-`, and has at most 64 characters";
+pub const NAME_RULE: &str =
+    "a name has up to 64 letters, digits, `.`, `_` and `-`, and begins with a letter or digit";
 
 /// Whether this can be a VM's name: the name becomes a directory's.
 pub fn is_vm_name(name: &str) -> bool {
@@ -228,7 +228,8 @@ fn size(reader: &mut Reader, what: &str, value: &Value) -> Option<u64> {
     let bytes = unit.and_then(|unit| number.parse::<u64>().ok()?.checked_mul(unit));
     let bytes = bytes.filter(|bytes| *bytes >= SMALLEST_LIMIT);
     if bytes.is_none() {
-        let message = format!("{what} must be a size from 64K, such as \"64M\", not {text:?}");
+        let message =
+            format!("{what} must be a size of at least 64K, such as \"64M\", not {text:?}");
         reader.error(Diagnostic::new(value.span(), message));
     }
     bytes
@@ -260,7 +261,7 @@ fn env(reader: &mut Reader, vm: &str, value: &Value) -> Vec<(String, Text)> {
     let mut variables = Vec::new();
     for (key, span, value) in section.entries() {
         if key.is_empty() || key.contains(['=', '\0']) {
-            let message = format!("`{key}` can't be an environment variable's name");
+            let message = format!("`{key}` is not a valid environment variable name");
             reader.error(Diagnostic::new(span, message));
         }
         let Some(text) = scalar(value) else {
@@ -278,8 +279,8 @@ fn ports(reader: &mut Reader, section: &Section) -> BTreeMap<String, Port> {
         if !name.starts_with(|c: char| c.is_ascii_alphabetic())
             || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         {
-            let message = format!("`{name}` can't be a port's name");
-            let rule = "a name begins with a letter and goes on with letters, digits and `_`";
+            let message = format!("`{name}` is not a valid port name");
+            let rule = "a name has letters, digits and `_`, and begins with a letter";
             reader.error(Diagnostic::new(span, message).hint(rule));
         }
         let what = format!("`{name}` in {}", section.name);
@@ -315,8 +316,8 @@ fn is_no_keyword(key: &str) -> bool {
 fn global_ssh(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
     for (key, span, _) in section.entries() {
         if is_our_keyword(key) {
-            let message = format!("`{key}` belongs to one VM, not to [ssh]");
-            reader.error(Diagnostic::new(span, message).hint("write it in [vm.NAME.ssh]"));
+            let message = format!("`{key}` can't be set in [ssh]");
+            reader.error(Diagnostic::new(span, message).hint("set it in [vm.NAME.ssh]"));
         }
     }
     ssh_options(reader, section)
@@ -350,8 +351,8 @@ fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
         let what = format!("`{key}` in {}", section.name);
         let mut earlier = section.entries().take(index);
         if earlier.any(|(other, ..)| other.eq_ignore_ascii_case(key)) {
-            let message = format!("{what} is there twice");
-            let hint = "keywords are the same in upper and lower case";
+            let message = format!("{what} is set twice");
+            let hint = "upper and lower case make no difference";
             reader.error(Diagnostic::new(span, message).hint(hint));
         } else if is_our_keyword(key) {
             // qqmgr reads this key itself.
@@ -386,7 +387,7 @@ fn ssh_values(reader: &mut Reader, what: &str, value: &Value) -> Vec<Text> {
             },
         };
         if text.contains(['\n', '\r']) {
-            let message = format!("{what} has a line break in it");
+            let message = format!("{what} contains a line break");
             reader.error(Diagnostic::new(value.span(), message));
         }
         texts.push(Text { value: text, span: value.span() });

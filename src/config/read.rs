@@ -59,7 +59,7 @@ impl Reader {
                 let diagnostic = Diagnostic::new(span, message);
                 self.error(match near {
                     Some(_) => diagnostic.did_you_mean(near),
-                    None => diagnostic.hint(format!("known are: {}", known.join(", "))),
+                    None => diagnostic.hint(format!("known keys: {}", known.join(", "))),
                 });
             }
         }

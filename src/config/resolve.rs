@@ -82,17 +82,17 @@ const OURS: [(&str, &str); 5] = [
     ("pidfile", "qqmgr keeps it in {{.vm.dir}}/pid"),
     (
         "monitor",
-        "the monitor is at {{.vm.dir}}/monitor.socket; for another one use -chardev with -mon",
+        "the monitor is at {{.vm.dir}}/monitor.socket; to add another, use -chardev with -mon",
     ),
     (
         "qmp",
-        "QMP is at {{.vm.dir}}/qmp.socket; for another one use -chardev with -mon ...,mode=control",
+        "QMP is at {{.vm.dir}}/qmp.socket; to add another, use -chardev with -mon ...,mode=control",
     ),
     (
         "serial",
-        "the first serial port's output is in {{.vm.dir}}/serial; for another port use -chardev with -device",
+        "the first serial port's output is in {{.vm.dir}}/serial; to add another, use -chardev with -device",
     ),
-    ("daemonize", "`qqmgr start` puts QEMU into the background itself"),
+    ("daemonize", "`qqmgr start` runs QEMU in the background"),
 ];
 
 /// The hint for an argument that only qqmgr may set.
@@ -215,7 +215,7 @@ impl Resolver<'_> {
         let mut words = args.iter().take_while(|arg| !arg.text.starts_with('-'));
         let Some(Arg { text, span }) = words.find(|arg| is_qemu(&arg.text)) else { return };
         let message =
-            format!("`{text}` is a program, and `cmd` in [vm.{vm}] has its options alone");
+            format!("`{text}` is a program, but `cmd` in [vm.{vm}] takes only its options");
         let hint = format!("write it as `bin = {text:?}` in [vm.{vm}], or in [qemu] for all VMs");
         self.expander.note(Diagnostic::new(span.clone().unwrap_or_default(), message).hint(hint));
     }
@@ -223,7 +223,7 @@ impl Resolver<'_> {
     fn refuse_ours(&mut self, arg: &Arg, vm: &str, entry: usize) {
         if let Some(hint) = reserved_option(&arg.text) {
             let message =
-                format!("`{}` in entry {entry} of `cmd` in [vm.{vm}] is qqmgr's to set", arg.text);
+                format!("entry {entry} of `cmd` in [vm.{vm}]: qqmgr sets `{}` itself", arg.text);
             let span = arg.span.clone().unwrap_or_default();
             self.expander.note(Diagnostic::new(span, message).hint(hint));
         }
@@ -260,11 +260,11 @@ impl Resolver<'_> {
             self.expander.note(Diagnostic { hint: hint.map(str::to_owned), ..diagnostic });
         };
         if is_expanded {
-            let message = format!("`{keyword}` gets a `${{` here, which ssh always expands");
+            let message = format!("`{keyword}` contains `${{`, which ssh always expands");
             refuse(message, Some("use a path without `${`"));
         }
         if text.contains(['\n', '\r']) {
-            refuse(format!("`{keyword}` has a line break in it"), None);
+            refuse(format!("`{keyword}` contains a line break"), None);
         }
         text
     }

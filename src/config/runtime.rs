@@ -78,7 +78,7 @@ fn expand(source: &Arc<Source>, text: &Text, dir: &Path) -> Result<String, Error
                     ["env", name] => lookup::environment(name),
                     _ => Err((
                         format!("`runtime_dir` can't use `{{{{{path}}}}}`"),
-                        Some("it takes {{.config_dir}} and {{.env.NAME}}".to_owned()),
+                        Some("use {{.config_dir}} or {{.env.NAME}}".to_owned()),
                     )),
                 };
                 match value {

@@ -65,7 +65,7 @@ fn names_the_members_of_a_cycle() {
     let text = "[vars]\na = '{{.b}}'\nb = 'x{{.c}}'\nc = '{{.b}}'\n[vm.a]\ncmd = ['{{.a}}']\nssh = {port = 1}\n";
     assert_eq!(
         complaints(resolve(text)),
-        ["4:6 variables that use each other in a cycle: .b -> .c -> .b"]
+        ["4:6 these variables use each other in a cycle: .b -> .c -> .b"]
     );
 }
 
@@ -107,7 +107,7 @@ fn variables_that_double_each_other_come_to_an_end() {
         "[vars]\n{doubled}v60 = 'x'\n[vm.a]\ncmd = ['a{{{{.v0}}}}']\nssh = {{ port = 1 }}\n"
     );
     let found = complaints(resolve(&text));
-    assert!(found[0].contains("is longer than the 128 KiB"), "{found:?}");
+    assert!(found[0].contains("is longer than 128 KiB"), "{found:?}");
 }
 
 #[test]
@@ -119,13 +119,13 @@ fn points_at_what_can_not_be_put_in() {
         complaints(resolve(text)),
         [
             "8:6 there is no variable `{{.hom}}` (did you mean `{{.home}}`?)",
-            "9:6 `{{.list}}` is an array (write it as a string, which is split into words where it stands alone in `cmd`)",
+            "9:6 `{{.list}}` is an array (write it as a string; if it stands alone in `cmd`, it is split into words)",
             "10:4 `{{.t}}` is a table (did you mean `{{.t.k}}`?)",
             "11:4 there is no variable `{{.t.kk}}` (did you mean `{{.t.k}}`?)",
             "12:4 there is no variable `{{.vm.img}}`",
             "13:4 `{{home}}` is not an expression (did you mean `{{.home}}`?)",
-            "14:4 there is no variable `{{.ssh_host}}` (this VM has it as {{.vm.ssh_host}})",
-            "15:4 `{{.t.k.j}}`: .t.k is no table, so it has no `j` (did you mean `{{.t.k}}`?)",
+            "14:4 there is no variable `{{.ssh_host}}` (in this VM it is {{.vm.ssh_host}})",
+            "15:4 `{{.t.k.j}}`: .t.k is not a table, so it has no `j` (did you mean `{{.t.k}}`?)",
         ]
     );
 }
@@ -140,7 +140,7 @@ fn suggests_what_can_be_written() {
         complaints(resolve(text)),
         [
             "11:4 `{{.list}}` is an array (did you mean `{{.lists}}`?)",
-            "12:4 `{{.date}}` is a date (write it as a string, which is split into words where it stands alone in `cmd`)",
+            "12:4 `{{.date}}` is a date (write it as a string; if it stands alone in `cmd`, it is split into words)",
             "13:4 `{{.empty}}` is a table",
             "14:4 `{{.t}}` is a table (did you mean `{{index .t \"u v\" \"a-b\"}}`?)",
             "15:4 there is no variable `{{index .t \"u v\" \"a-c\"}}` (did you mean `{{index .t \"u v\" \"a-b\"}}`?)",
@@ -162,16 +162,16 @@ fn tells_everything_that_is_wrong_at_once() {
         complaints(config(text)),
         [
             "2:1 unknown key `bni` in [qemu] (did you mean `bin`?)",
-            "4:1 `vm` in [vars] is a built-in variable's name (give the variable another name)",
-            "6:1 `Port` belongs to one VM, not to [ssh] (write it in [vm.NAME.ssh])",
-            "7:5 `b d` can't be a VM's name (a name begins with a letter or digit, goes on with those, `.`, `_` and `-`, and has at most 64 characters)",
+            "4:1 `vm` in [vars] is the name of a built-in variable (rename the variable)",
+            "6:1 `Port` can't be set in [ssh] (set it in [vm.NAME.ssh])",
+            "7:5 `b d` is not a valid VM name (a name has up to 64 letters, digits, `.`, `_` and `-`, and begins with a letter or digit)",
             "7:5 [vm.b d] has no `ssh` (add `ssh = { port = \"auto\" }`: a free port, picked at each start)",
             "8:7 `cmd` in [vm.b d] must be a list of strings, not a string",
             "10:8 an entry of `cmd` in [vm.a] must be a string, not an integer",
             "10:17 a word in `cmd` in [vm.a] must be a string, not an integer",
-            "11:1 unknown key `boot` in [vm.a] (known are: cmd, vars, ssh, ports, bin, env, serial_limit)",
+            "11:1 unknown key `boot` in [vm.a] (known keys: cmd, vars, ssh, ports, bin, env, serial_limit)",
             "13:8 `port` in [vm.a.ssh] must be from 1 to 65535, not 65536",
-            "14:8 `User` in [vm.a.ssh] has a line break in it",
+            "14:8 `User` in [vm.a.ssh] contains a line break",
             "15:1 `Host` in [vm.a.ssh] can't be set for a VM (qqmgr writes the `Host` line itself)",
             "19:8 `port` in [vm.c.ssh] must be a port number or \"auto\", not \"any\"",
             "20:2 unknown key `vmm` in the file (did you mean `vm`?)",
@@ -188,7 +188,7 @@ fn a_misspelt_key_is_one_error() {
             "2:1 unknown key `cdm` in [vm.a] (did you mean `cmd`?)",
             "3:7 unknown key `shs` in [vm.a] (did you mean `ssh`?)",
             "5:5 [vm.b] has no `cmd` (add `cmd = [\"...\"]` with QEMU's options)",
-            "6:1 unknown key `boot` in [vm.b] (known are: cmd, vars, ssh, ports, bin, env, serial_limit)",
+            "6:1 unknown key `boot` in [vm.b] (known keys: cmd, vars, ssh, ports, bin, env, serial_limit)",
         ]
     );
 }
@@ -263,11 +263,17 @@ fn refuses_what_is_qqmgrs_own() {
     let found = complaints(resolve(text));
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(
-        found[0].starts_with("4:14 `-qmp` in entry 1 of `cmd` in [vm.a] is qqmgr's to set"),
+        found[0].starts_with("4:14 entry 1 of `cmd` in [vm.a]: qqmgr sets `-qmp` itself"),
         "{found:?}"
     );
-    assert!(found[1].starts_with("4:24 `-serial` in entry 2"), "{found:?}");
-    assert!(found[2].starts_with("4:34 `--daemonize` in entry 3"), "{found:?}");
+    assert!(
+        found[1].starts_with("4:24 entry 2 of `cmd` in [vm.a]: qqmgr sets `-serial`"),
+        "{found:?}"
+    );
+    assert!(
+        found[2].starts_with("4:34 entry 3 of `cmd` in [vm.a]: qqmgr sets `--daemonize`"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -324,7 +330,7 @@ fn named_ports_are_variables() {
     assert_eq!(
         complaints(resolve(text)),
         [
-            "5:1 `1a` can't be a port's name (a name begins with a letter and goes on with letters, digits and `_`)",
+            "5:1 `1a` is not a valid port name (a name has letters, digits and `_`, and begins with a letter)",
             "6:5 `b` in [vm.a.ports] must be from 1 to 65535, not 0",
             "7:5 `c` in [vm.a.ports] must be a port number or \"auto\", not \"8080\" (write 8080, without quotes)",
             "8:5 `d` in [vm.a.ports] must be a port number or \"auto\", not \"aut\" (did you mean `\"auto\"`?)",

@@ -20,7 +20,7 @@ pub enum ConsoleError {
         pid: Option<u32>,
     },
     /// Another qqmgr took over the port.
-    #[error("VM `{vm}`: its {port} was taken over by another qqmgr (pid {pid})")]
+    #[error("VM `{vm}`: another qqmgr (pid {pid}) took over its {port}")]
     Taken {
         /// The VM.
         vm: String,
@@ -30,7 +30,7 @@ pub enum ConsoleError {
         pid: u32,
     },
     /// The port's output did not match in time.
-    #[error("VM `{vm}`: its {port} did not show the awaited line within {}", duration::format(*waited))]
+    #[error("VM `{vm}`: the session on its {port} timed out after {}", duration::format(*waited))]
     TimedOut {
         /// The VM.
         vm: String,
@@ -40,7 +40,7 @@ pub enum ConsoleError {
         waited: Duration,
     },
     /// QEMU's human monitor has no such command.
-    #[error("VM `{vm}`: QEMU's monitor does not know this command: {command}")]
+    #[error("VM `{vm}`: QEMU's monitor has no command `{command}`")]
     UnknownCommand {
         /// The VM.
         vm: String,
@@ -57,9 +57,9 @@ faults!(ConsoleError {
 }
 fn hint(&self) -> Option<String> {
     match self {
-        ConsoleError::Held { pid: Some(_), .. } => Some("--force takes it over".into()),
+        ConsoleError::Held { pid: Some(_), .. } => Some("to take it over, add --force".into()),
         ConsoleError::Held { port, .. } => Some(format!(
-            "QEMU serves one client at a time on {}; end the other one",
+            "close the other client: QEMU serves only one on {}",
             port.socket()
         )),
         ConsoleError::UnknownCommand { vm, .. } => {

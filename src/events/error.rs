@@ -9,7 +9,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum EventsError {
     /// The VM has no event log.
-    #[error("VM `{vm}`: can't listen to its events: {reason}")]
+    #[error("VM `{vm}`: can't follow its events: {reason}")]
     NoLog {
         /// The VM.
         vm: String,

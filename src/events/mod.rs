@@ -55,7 +55,7 @@ pub fn subscribe(instance: &Instance) -> Result<EventStream, Error> {
 pub fn check(vm: &Running) -> Result<(), Error> {
     let history = History::read(&vm.dir)?;
     let reason = match vm.dir.has_event_log() {
-        false => "it was started without a log of them",
+        false => "it was started without an event log",
         true if history.version.is_some() && !history.is_open() => {
             "QEMU did not read its first commands from events.in"
         }
@@ -86,7 +86,7 @@ impl EventStream {
         process: Option<Process>,
     ) -> Result<EventStream, Error> {
         let Some(log) = log else {
-            return Err(no_log(vm, "it was started without a log of them"));
+            return Err(no_log(vm, "it was started without an event log"));
         };
         let changes = Changes::of(&[&log.own_path()], WatchMask::MODIFY);
         let changes = changes.map_err(|error| unwatched(&vm, error))?;

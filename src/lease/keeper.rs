@@ -135,7 +135,11 @@ fn not_run(error: io::Error) -> io::Error {
 }
 
 fn failed(instance: &Instance, error: io::Error) -> Error {
-    Error::from(VmError::System { vm: instance.name.clone(), action: "have it kept", error })
+    Error::from(VmError::System {
+        vm: instance.name.clone(),
+        action: "start its lease keeper",
+        error,
+    })
 }
 
 async fn say(pipe: &mut ChildStdin, line: &impl Serialize) -> io::Result<()> {
@@ -149,7 +153,7 @@ async fn answered(answer: &mut ChildStdout) -> io::Result<()> {
     answer.read_to_end(&mut said).await?;
     match said == READY {
         true => Ok(()),
-        false if said.is_empty() => Err(io::Error::other("its keeper was killed")),
+        false if said.is_empty() => Err(io::Error::other("its lease keeper was killed")),
         false => Err(io::Error::other(String::from_utf8_lossy(&said).into_owned())),
     }
 }

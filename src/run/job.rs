@@ -25,12 +25,10 @@ impl Copy {
         let text = text.as_ref();
         let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':');
         match (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) {
-            (b"", _) | (_, b"") => Err(format!(
-                "`{}` does not say from where and to where: write FROM:TO",
-                text.display()
-            )),
+            (b"", _) | (_, b"") => Err(format!("`{}` is not FROM:TO", text.display())),
             (b"-", _) | (_, b"-") => {
-                Err("standard input and output are the command's; write ./- for a file".to_owned())
+                Err("the command uses standard input and output; a file of that name is ./-"
+                    .to_owned())
             }
             (from, to) => Ok(Copy {
                 from: OsStr::from_bytes(from).to_owned(),
@@ -86,8 +84,8 @@ impl Job {
             && line.is_empty()
         {
             return Err(Usage {
-                message: "the command is empty, which would be a shell".to_owned(),
-                hint: Some("leave it out for a shell; to do nothing is `true`".to_owned()),
+                message: "the command is empty".to_owned(),
+                hint: Some("for a shell, leave it out; to do nothing, use `true`".to_owned()),
             }
             .into());
         }
@@ -112,7 +110,7 @@ impl Job {
                 let line = shlex::bytes::try_join(words);
                 let line = line.map_err(|_| {
                     Error::from(Usage {
-                        message: "a command can't have a NUL in it".to_owned(),
+                        message: "a command can't contain a NUL character".to_owned(),
                         hint: None,
                     })
                 })?;

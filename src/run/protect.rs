@@ -60,7 +60,7 @@ fn unprotected(pair: &[Arg]) -> Option<Diagnostic> {
     };
     let span = value.span.clone().unwrap_or_default();
     let message = "`run` can't keep the guest from writing to this image";
-    let hint = "-snapshot protects what -drive names; or make the image read-only";
+    let hint = "name it with -drive, which -snapshot protects, or make it read-only";
     open.then(|| Diagnostic::new(span, message).hint(hint))
 }
 

@@ -47,7 +47,7 @@ impl Progress {
     pub fn awaited(&self) -> &'static str {
         match *self.step.lock() {
             Step::Put => "the files to be copied in",
-            Step::Command => "the command's end",
+            Step::Command => "the command to end",
             Step::Get => "the files to be copied out",
         }
     }

@@ -102,8 +102,8 @@ impl Boot {
     /// There is none.
     pub fn validate(&self) -> Result<(), Error> {
         if self.kernel.is_none() && (self.initrd.is_some() || self.append.is_some()) {
-            let message = "--initrd and --append belong to a kernel".to_owned();
-            let hint = Some("name it: --kernel FILE".to_owned());
+            let message = "--initrd and --append need a kernel".to_owned();
+            let hint = Some("add --kernel FILE".to_owned());
             return Err(Usage { message, hint }.into());
         }
         Ok(())

@@ -13,10 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The accelerator to write, and why.
 pub fn accelerator(kvm_works: bool) -> (&'static str, &'static str) {
     match kvm_works {
-        true => (KVM, "KVM, or where there is none QEMU's own emulation, which is slow."),
-        false => {
-            ("accel=tcg", "KVM does not work on this host; where it does, write accel=kvm:tcg.")
-        }
+        true => (KVM, "KVM, or QEMU's own emulation (slow) where there is no KVM."),
+        false => ("accel=tcg", "KVM does not work on this host; elsewhere, use accel=kvm:tcg."),
     }
 }
 

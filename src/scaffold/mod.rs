@@ -50,7 +50,7 @@ pub struct Written {
 /// can't be written.
 pub async fn write(path: &Path, vm: &str, boot: Boot) -> Result<Written, Error> {
     if !config::is_vm_name(vm) {
-        let message = format!("`{vm}` can't be a VM's name");
+        let message = format!("`{vm}` is not a valid VM name");
         return Err(Usage { message, hint: Some(config::NAME_RULE.to_owned()) }.into());
     }
     boot.validate()?;

@@ -21,10 +21,10 @@ pub const STREAM: &str = "-";
 pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     match sources {
-        _ if target == STREAM => Err(misplaced("standard input, where nothing can be put")),
+        _ if target == STREAM => Err(misplaced("standard input, which can't be the target")),
         [source] if source == STREAM => Ok(session.ssh(&[cat("> ", &[target])])),
         _ if sources.iter().any(|source| source == STREAM) => {
-            Err(misplaced("standard input and can't be one of several"))
+            Err(misplaced("standard input, which can't be one of several"))
         }
         _ => {
             sources.iter().try_for_each(|source| gives(source))?;
@@ -43,7 +43,7 @@ pub fn put(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
 pub fn get(session: &Session, paths: &[OsString]) -> Result<Command, Error> {
     let (sources, target) = split(paths)?;
     if sources.iter().any(|source| source == STREAM) {
-        return Err(misplaced("standard output, from where nothing can be got"));
+        return Err(misplaced("standard output, which can't be a source"));
     }
     if target == STREAM {
         return Ok(session.ssh(&[cat("", sources)]));
@@ -76,7 +76,7 @@ pub(super) fn split(paths: &[OsString]) -> Result<(&[OsString], &OsStr), Error> 
     match paths.split_last() {
         Some((target, sources)) if !sources.is_empty() => Ok((sources, target)),
         _ => Err(Usage {
-            message: "two paths are needed: what to copy and where to".to_owned(),
+            message: "two paths are needed: what to copy, and where to".to_owned(),
             hint: None,
         }
         .into()),

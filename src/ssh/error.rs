@@ -19,7 +19,7 @@ pub enum SshError {
         vm: String,
     },
     /// The guest has no tar, which copies directories with their links.
-    #[error("VM `{vm}`: the guest has no `tar`, by which --links copies directories")]
+    #[error("VM `{vm}`: the guest has no `tar`, which --links needs")]
     NoTar {
         /// The VM.
         vm: String,
@@ -45,11 +45,11 @@ faults!(SshError {
 fn hint(&self) -> Option<String> {
     match self {
         SshError::PortUnknown { vm } => {
-            Some(format!("start it: qqmgr start {vm}; or give it a port of its own"))
+            Some(format!("start it: qqmgr start {vm}; or set its port in the config"))
         }
         SshError::AddressUnknown { vm } => Some(format!("wait until it is up: qqmgr start {vm} --wait")),
         SshError::NoTar { .. } => {
-            Some("without --links, scp copies the files that links lead to".to_owned())
+            Some("without --links, scp copies the files that links point to".to_owned())
         }
         SshError::NotCopied { .. } => None,
     }

@@ -60,7 +60,7 @@ pub async fn fault(value: &str, agent: &Agent) -> Option<Fault> {
     };
     match Start::of(&path) {
         Ok(Start { is_open: true, .. }) => {
-            let what = "is open to others, so that ssh ignores it".to_owned();
+            let what = "is open to other users, so ssh ignores it".to_owned();
             fault(KeyFault::Open, what, Some("chmod 600"))
         }
         Ok(start) if start.is_locked() && agent.lacks(&path).await => {
@@ -86,7 +86,7 @@ fn unexpanded(key: &str) -> Option<String> {
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
     let name = &rest[..end];
     (end > 0).then(|| {
-        format!("`${name}` is not expanded: write {{{{.{name}}}}}, or {{{{.env.{name}}}}} for the environment's")
+        format!("`${name}` is not expanded: write {{{{.{name}}}}}, or {{{{.env.{name}}}}} for an environment variable")
     })
 }
 

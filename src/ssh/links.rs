@@ -107,7 +107,7 @@ pub fn found(session: &Session, paths: &[OsString], listing: &[u8]) -> Result<Ve
             false => Err(SshError::NotCopied {
                 vm: session.name.clone(),
                 what: harmless(path.as_bytes()),
-                reason: "the guest was not asked for that".to_owned(),
+                reason: "the guest sent a path that was not asked for".to_owned(),
             }
             .into()),
         }
@@ -223,7 +223,7 @@ fn matcher(pattern: &OsStr) -> Option<Regex> {
 fn no_streams(paths: &[OsString]) -> Result<(), Error> {
     match paths.iter().any(|path| path == STREAM) {
         true => Err(Usage {
-            message: format!("`{STREAM}` is a stream, and --links is for directories"),
+            message: format!("`{STREAM}` is a stream, but --links copies directories"),
             hint: Some(format!("a file of that name is ./{STREAM}")),
         }
         .into()),

@@ -55,13 +55,13 @@ pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
         Ok(fd) => fd,
         Err(rustix::io::Errno::NOENT) => return Ok(None),
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
-            return Err(refused("is not a directory, or a symlink to one".into()));
+            return Err(refused("is a symlink, or not a directory".into()));
         }
         Err(error) => return Err(cant("open", path)(error.into())),
     };
     let stat = rustix::fs::fstat(&fd).map_err(|error| cant("read", path)(error.into()))?;
     if stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(refused(format!("belongs to the user with id {}", stat.st_uid)));
+        return Err(refused(format!("belongs to another user (id {})", stat.st_uid)));
     }
     if Mode::from_raw_mode(stat.st_mode) != Mode::RWXU {
         rustix::fs::fchmod(&fd, Mode::RWXU)

@@ -47,7 +47,7 @@ pub enum VmError {
         vm: String,
     },
     /// QEMU is running, but another config file started it.
-    #[error("VM `{vm}` of another config file runs there (pid {pid}): {config:?} has started it")]
+    #[error("VM `{vm}` of another config file runs there (pid {pid}): {config:?} started it")]
     Foreign {
         /// The VM.
         vm: String,
@@ -91,7 +91,7 @@ pub enum VmError {
         error: io::Error,
     },
     /// Another qqmgr has been working on the VM for too long.
-    #[error("VM `{vm}`: another qqmgr has been starting or stopping it for {}", duration::format(*waited))]
+    #[error("VM `{vm}`: timed out after {} waiting for another qqmgr that starts or stops it", duration::format(*waited))]
     Locked {
         /// The VM.
         vm: String,
@@ -111,13 +111,13 @@ pub enum VmError {
         place: Option<Place>,
     },
     /// Another qqmgr stopped the VM before it was up.
-    #[error("VM `{vm}` was stopped while it started")]
+    #[error("VM `{vm}` was stopped while it was starting")]
     Stopped {
         /// The VM.
         vm: String,
     },
     /// Another process listens on a port of the host that the VM needs.
-    #[error("VM `{vm}` did not start: its {} is taken by {owner}", port_use.describe(*port))]
+    #[error("VM `{vm}` did not start: its {} is in use by {owner}", port_use.describe(*port))]
     PortTaken {
         /// The VM.
         vm: String,
@@ -164,7 +164,7 @@ pub enum VmError {
         error: qmp::Error,
     },
     /// A reset would end the VM.
-    #[error("VM `{vm}` can't be reset: it was started with `{option}`, which would end it")]
+    #[error("VM `{vm}` can't be reset: with `{option}`, a reset ends it")]
     ResetEnds {
         /// The VM.
         vm: String,
@@ -219,28 +219,27 @@ fn hint(&self) -> Option<String> {
         }
         VmError::ResetEnds { vm, .. } => format!("start it again: qqmgr restart {vm}"),
         VmError::Elsewhere { vm } => {
-            format!("where it was started, it can be used, or stopped: qqmgr stop {vm}")
+            format!("in the container that started it, stop it: qqmgr stop {vm}")
         }
         VmError::Foreign { vm, config, .. } => {
             let config = config.display().to_string();
             let config = shlex::try_quote(&config).ok()?;
-            format!("use that file, qqmgr -c {config} status {vm}, or give each its own `runtime_dir`")
+            format!("use that config: qqmgr -c {config} status {vm}; or set a `runtime_dir` in each")
         }
         VmError::RuntimeDir { .. } => {
-            "if VMs can't have their files there, name another directory: `runtime_dir = \"...\"` at the \
-             beginning of the config, or $QQMGR_RUNTIME_DIR"
+            "to use another directory, set `runtime_dir = \"...\"` at the top of the config, or $QQMGR_RUNTIME_DIR"
                 .into()
         }
-        VmError::Orphaned { vm, .. } => format!("nothing else can be done with it: qqmgr stop {vm}"),
+        VmError::Orphaned { vm, .. } => format!("it can only be stopped: qqmgr stop {vm}"),
         VmError::AlreadyRunning { vm, .. } => {
             format!("stop it: qqmgr stop {vm}; or debug its guest: qqmgr gdb --guest {vm}")
         }
         VmError::PortTaken { port_use, .. } => free_port(port_use),
         VmError::QmpTimeout { held: true, .. } => {
-            "QEMU serves one client at a time on qmp.socket; end the other one".into()
+            "close the other client: QEMU serves only one on qmp.socket".into()
         }
         VmError::QmpTimeout { vm, .. } | VmError::Qmp { vm, .. } => {
-            format!("if it hangs for good: qqmgr stop --force {vm}")
+            format!("if it stays hung: qqmgr stop --force {vm}")
         }
         _ => return None,
     })
@@ -276,7 +275,7 @@ fn free_port(port_use: &PortUse) -> String {
         PortUse::Ssh => ("port", "ssh.port".to_owned()),
         PortUse::Named(name) => (name.as_str(), format!("ports.{name}")),
         PortUse::Other => {
-            return "give it a name, for a free one at each start: `[vm.NAME.ports] web = \"auto\"`, \
+            return "for a free port at each start, name it: `[vm.NAME.ports] web = \"auto\"`, \
                     and `{{.vm.ports.web}}` in `cmd`"
                 .into();
         }
@@ -291,6 +290,6 @@ fn how(ended: &Option<Box<Ended>>) -> String {
 
 /// How QMP failed to answer.
 pub(super) fn no_answer(waited: Duration, held: bool) -> String {
-    let who = if held { ": another client holds the socket" } else { "" };
+    let who = if held { ": another client uses the socket" } else { "" };
     format!("QMP did not answer within {}{who}", duration::format(waited))
 }

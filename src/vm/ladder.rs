@@ -137,7 +137,7 @@ impl Ladder<'_> {
     }
 
     async fn signal(&mut self, signal: Signal, grace: Duration) -> bool {
-        awaited::tell(self.instance, "its process to end");
+        awaited::tell(self.instance, "its process to exit");
         if let Err(error) = self.vm.process.signal(signal) {
             self.notes.push(format!("can't send a signal: {}", plain(error)));
         }

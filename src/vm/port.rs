@@ -36,7 +36,7 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pid {
             Some(pid) => f.write_str(&describe(pid)),
-            None => f.write_str("a process of another user"),
+            None => f.write_str("another user's process"),
         }
     }
 }

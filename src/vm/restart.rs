@@ -54,7 +54,7 @@ pub async fn restart(
 
 /// A start that failed after the VM was stopped for it.
 #[derive(Debug, thiserror::Error)]
-#[error("VM `{vm}` is stopped now: {error}")]
+#[error("VM `{vm}` was stopped, but not started again: {error}")]
 struct StoppedNow {
     vm: String,
     error: Error,

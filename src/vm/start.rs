@@ -77,7 +77,7 @@ pub fn plan(
     extra: &[String],
 ) -> Result<(Vm, CommandLine), Error> {
     if let Some((arg, hint)) = extra.iter().find_map(|arg| Some((arg, reserved_option(arg)?))) {
-        let message = format!("`{arg}` is qqmgr's to set");
+        let message = format!("qqmgr sets `{arg}` itself");
         return Err(Usage { message, hint: Some(hint.to_owned()) }.into());
     }
     let ports = port::choose(&config.wanted_ports(instance)?).map_err(|error| VmError::System {
@@ -235,11 +235,11 @@ impl Attempt<'_> {
                 let mut warnings: Vec<_> =
                     explain::last_words(self.dir).lines().map(str::to_owned).collect();
                 if !log_has_begun(self.dir, self.deadline).await {
-                    warnings.push("QEMU writes no log of its events".to_owned());
+                    warnings.push("QEMU writes no event log".to_owned());
                 }
                 let limited = vm.serial_limit.map(|limit| serial_limit::limit(&vm.instance, limit));
                 if let Some(Err(error)) = limited {
-                    warnings.push(format!("nothing keeps its serial log small: {}", plain(error)));
+                    warnings.push(format!("can't limit its serial log: {}", plain(error)));
                 }
                 let Ports { ssh: ssh_port, named: ports } = vm.ports();
                 let (ignored_args, already_running) = (Vec::new(), false);

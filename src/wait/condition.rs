@@ -71,7 +71,7 @@ impl FromStr for Condition {
         let (kind, value) = text.split_once(':').unwrap_or((text, ""));
         let needs_value = matches!(kind, "serial" | "event" | "port" | "file");
         if needs_value == value.is_empty() {
-            return Err(format!("`{text}` is no condition: write {FORMS}"));
+            return Err(format!("`{text}` is not a condition: use {FORMS}"));
         }
         match kind {
             "running" => Ok(Condition::Running),
@@ -93,7 +93,7 @@ impl FromStr for Condition {
                 )),
             },
             "file" => Ok(Condition::File(value.to_owned())),
-            _ => Err(format!("`{text}` is no condition: write {FORMS}")),
+            _ => Err(format!("`{text}` is not a condition: use {FORMS}")),
         }
     }
 }
@@ -146,12 +146,12 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         for (text, part) in [
-            ("", "is no condition"),
-            ("ssh:1", "is no condition"),
-            ("serial", "is no condition"),
+            ("", "is not a condition"),
+            ("ssh:1", "is not a condition"),
+            ("serial", "is not a condition"),
             ("serial:(", "not a regular expression"),
             ("port:0", "not a port"),
-            ("disk:x", "is no condition"),
+            ("disk:x", "is not a condition"),
         ] {
             let error = text.parse::<Condition>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

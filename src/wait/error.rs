@@ -25,7 +25,7 @@ pub enum WaitError {
         excerpt: String,
     },
     /// A condition of `--fail-on` was met.
-    #[error("VM `{vm}`: {condition} came true, and `--fail-on` ends the wait")]
+    #[error("VM `{vm}`: {condition} matched (--fail-on)")]
     Failed {
         /// The VM.
         vm: String,
@@ -73,10 +73,10 @@ fn hint(&self) -> Option<String> {
     match self {
         // The hint shows more than the error does.
         WaitError::Timeout { vm, excerpt, .. } if !excerpt.is_empty() => {
-            Some(format!("the VM is left as it is: qqmgr serial {vm} -n 50"))
+            Some(format!("the VM keeps running; see its log: qqmgr serial {vm} -n 50"))
         }
         WaitError::Timeout { vm, .. } | WaitError::Panicked { vm, left: true, .. } => {
-            Some(format!("the VM is left as it is: qqmgr status {vm}"))
+            Some(format!("see its state: qqmgr status {vm}"))
         }
         _ => None,
     }
@@ -91,7 +91,7 @@ fn is_crash(&self) -> bool {
 
 fn excerpt(&self) -> Option<(&'static str, &str)> {
     match self {
-        WaitError::Panicked { excerpt, .. } => Some(("the serial log says:", excerpt)),
+        WaitError::Panicked { excerpt, .. } => Some(("the serial log shows:", excerpt)),
         WaitError::GuestReset { excerpt, .. } | WaitError::Timeout { excerpt, .. } => {
             Some(("the serial log ends:", excerpt))
         }
@@ -102,12 +102,12 @@ fn excerpt(&self) -> Option<(&'static str, &str)> {
 /// The conditions that did not hold in time.
 fn not_held(waited: Duration, missing: &str) -> String {
     match waited {
-        Duration::ZERO => format!("does not hold now: {missing}"),
-        _ => format!("waited {} for {missing}", duration::format(waited)),
+        Duration::ZERO => format!("not met: {missing}"),
+        _ => format!("timed out after {} waiting for {missing}", duration::format(waited)),
     }
 }
 
 /// The conditions that were met.
 fn also_held(held: &str) -> String {
-    if held.is_empty() { String::new() } else { format!("; {held} held") }
+    if held.is_empty() { String::new() } else { format!("; already met: {held}") }
 }

@@ -117,7 +117,7 @@ async fn forward(subject: &Subject<'_>, port: &GuestPort) -> Result<Forward, Err
     let (found, message, add) = match port {
         GuestPort::Number(port) => (
             rules.find(|rule| rule.guest_port == *port),
-            format!("VM `{}` forwards no port to the guest's {port}", subject.name()),
+            format!("VM `{}` forwards no port to port {port} of the guest", subject.name()),
             format!("hostfwd=tcp:127.0.0.1:PORT-:{port}"),
         ),
         GuestPort::Name(name) => {

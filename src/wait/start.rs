@@ -42,7 +42,7 @@ pub async fn started(instance: &Instance, plan: &Plan) -> Result<(), Error> {
                 waited: plan.timeout,
                 missing: missing.join(", "),
                 held: "".into(),
-                detail: if plan.is_once() { "" } else { "nobody started it" }.into(),
+                detail: if plan.is_once() { "" } else { "it was not started" }.into(),
                 excerpt: "".into(),
             }
             .into());

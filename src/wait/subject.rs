@@ -106,7 +106,9 @@ impl<'a> Subject<'a> {
             [&self.login, &self.port].iter().any(|signs| signs.refused.load(Ordering::Relaxed));
         match self.last_ssh.lock().as_str() {
             "" if is_refused => "the guest refuses the connection".to_owned(),
-            "" if login && self.is_unforwarded() => "nothing forwards SSH's port".to_owned(),
+            "" if login && self.is_unforwarded() => {
+                "the SSH port is not forwarded to the guest".to_owned()
+            }
             said => said.to_owned(),
         }
     }

@@ -53,10 +53,7 @@ fn what_is_known_of_a_vm_that_panicked() {
     assert_eq!(read("serial"), PANIC);
     let error: serde_json::Value = serde_json::from_str(&read("error.json")).unwrap();
     assert_eq!(error["code"], "wait_failed");
-    assert!(
-        error["message"].as_str().unwrap().contains("serial:Kernel panic came true"),
-        "{error}"
-    );
+    assert!(error["message"].as_str().unwrap().contains("serial:Kernel panic matched"), "{error}");
     let line = shlex::split(&read("command-line")).unwrap();
     let qemu = lab.qemus();
     let alive = lab.processes().into_iter().find(|process| qemu.contains(&process.pid)).unwrap();
@@ -65,7 +62,7 @@ fn what_is_known_of_a_vm_that_panicked() {
     assert_eq!(config["env"], serde_json::json!([["COLOUR", "red"]]), "{config}");
     assert!(fs::read(dir.join("screenshot.png")).unwrap().starts_with(b"\x89PNG"));
     let story = read("README");
-    let order = ["QEMU was spawned", "QMP answered", "serial:Kernel panic came true", "Files"];
+    let order = ["QEMU started", "QMP answered", "serial:Kernel panic matched", "Files"];
     let places = order.map(|text| story.find(text).unwrap_or_else(|| panic!("{text}: {story}")));
     assert!(places.is_sorted(), "{story}");
     for file in &files[1..] {

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-const ENTERED: &str = "a: attached to its serial port; Ctrl-] leaves\r\n";
+const ENTERED: &str = "attached to the serial port of a; Ctrl-] detaches\r\n";
 
 fn attached(lab: &Lab) -> Live {
     let mut terminal = lab.qqmgr("console a").at_terminal();
@@ -34,13 +34,13 @@ fn both_ways_on_a_real_guest() {
     // Pressed twice, the key goes to the guest. With `b` it sends a break, for a SysRq key.
     terminal.types("cat\r").shows("cat\r\n").types("\x1d\x1d").shows("\x1d").types("\x03");
     terminal.shows("~ # ").types("\x1dbh").shows("sysrq: HELP");
-    terminal.types("\r").shows("~ # ").types("\x1d").shows("a: left its serial port\r\n");
+    terminal.types("\r").shows("~ # ").types("\x1d").shows("detached from a\r\n");
     assert_eq!(terminal.ends(), 0);
     assert!(lab.read(".qqmgr/vm.a/serial").contains("\n42\r\n"), "the log goes on");
 
     // The guest writes nothing now, so this is earlier output.
     let mut terminal = lab.qqmgr("console a --escape ^a").at_terminal();
-    terminal.shows("a: attached to its serial port; Ctrl-A leaves\r\n").shows("sysrq: HELP");
+    terminal.shows("attached to the serial port of a; Ctrl-A detaches\r\n").shows("sysrq: HELP");
     let text = terminal.shows("~ # ").text();
     assert!(text.lines().count() <= 23, "{text}");
     until("it is raw", || terminal.is_raw().then_some(()));
@@ -51,7 +51,7 @@ fn both_ways_on_a_real_guest() {
         .shows("\x1d")
         .types("\x03")
         .shows("~ # ");
-    terminal.types("\x01q").shows("\x1b[J").shows("a: left its serial port\r\n");
+    terminal.types("\x01q").shows("\x1b[J").shows("detached from a\r\n");
     assert_eq!(terminal.ends(), 0);
 
     let outcome = lab.qqmgr("console a").stdin("echo $((6*7))\n").run();
@@ -86,7 +86,7 @@ fn both_ways_on_a_real_guest() {
 fn the_terminal_is_itself_again_however_it_ends() {
     let lab = Lab::running();
     for (end, code, said) in [
-        (None, 0, "a: left its serial port\r\n"),
+        (None, 0, "detached from a\r\n"),
         (Some(Signal::TERM), 143, "\r\n\x1b[J"),
         (Some(Signal::INT), 130, "\r\n\x1b[J"),
         (Some(Signal::HUP), 129, "\r\n\x1b[J"),
@@ -103,7 +103,7 @@ fn the_terminal_is_itself_again_however_it_ends() {
     }
     let mut terminal = attached(&lab);
     lab.qqmgr("stop a --force").run().code(0);
-    terminal.shows("a: has ended\r\n");
+    terminal.shows("a: ended\r\n");
     assert_eq!(terminal.ends(), 0);
     assert!(!terminal.is_raw());
 }
@@ -116,7 +116,7 @@ fn a_signal_that_was_ignored_stays_so() {
     let mut terminal = shell.at_terminal();
     terminal.shows(ENTERED);
     terminal.signal(Signal::HUP);
-    terminal.types("\x1d").shows("a: left its serial port\r\n");
+    terminal.types("\x1d").shows("detached from a\r\n");
     assert_eq!(terminal.ends(), 0);
 }
 
@@ -138,11 +138,7 @@ fn time_is_over_though_nobody_reads() {
     let line = r#"mkfifo full; exec 3<>full; head -c 65536 /dev/zero >full
         echo | "$0" console a --until never --timeout 1s >full"#;
     let outcome = lab.program("sh").args(["-c", line, env!("CARGO_BIN_EXE_qqmgr")]).run();
-    outcome.expect(
-        5,
-        "",
-        "error: VM `a`: its serial port did not show the awaited line within 1s\n",
-    );
+    outcome.expect(5, "", "error: VM `a`: the session on its serial port timed out after 1s\n");
 }
 
 #[test]
@@ -175,7 +171,7 @@ fn one_at_a_time_unless_by_force() {
         1,
         "",
         "error: VM `a`: its serial port is in use by another qqmgr (pid [PID])\n\
-         hint: --force takes it over\n",
+         hint: to take it over, add --force\n",
     );
     let answer = lab.qqmgr("console a --json").run().code(1).json();
     assert_eq!(answer["error"]["code"], "console_held");
@@ -185,7 +181,7 @@ fn one_at_a_time_unless_by_force() {
 
     let mut second = lab.qqmgr("console a --force").at_terminal();
     second.shows(ENTERED);
-    first.shows(&format!("its serial port was taken over by another qqmgr (pid {})", second.pid()));
+    first.shows(&format!("another qqmgr (pid {}) took over its serial port", second.pid()));
     assert_eq!(first.ends(), 1);
     assert!(!first.is_raw());
     // A stopped holder does not handle the signal.
@@ -211,7 +207,7 @@ fn one_that_is_not_yet_attached_is_told_who_took_over() {
     first.signal(Signal::STOP);
     let second = lab.qqmgr("console a --force --until never").in_pipe();
     assert_eq!(first.ends(), 1);
-    let said = format!("was taken over by another qqmgr (pid {})", second.pid());
+    let said = format!("another qqmgr (pid {}) took over its", second.pid());
     first.shows("{\"error\":{\"code\":\"console_taken\",").shows(&said);
     drop(other);
 }
@@ -240,7 +236,7 @@ fn ten_at_once_by_force_leave_one() {
     });
     let at = takers.iter().position(lives).unwrap();
     let mut winner = takers.swap_remove(at);
-    winner.types("\x1d").shows("left its serial port");
+    winner.types("\x1d").shows("detached from a");
     assert_eq!(winner.ends(), 0);
 }
 
@@ -253,7 +249,7 @@ fn a_program_that_is_not_qqmgr_holds_the_socket() {
         1,
         "",
         "error: VM `a`: its serial port is in use by another program\n\
-         hint: QEMU serves one client at a time on serial.socket; end the other one\n",
+         hint: close the other client: QEMU serves only one on serial.socket\n",
     );
     assert!(started.elapsed() < Duration::from_secs(20));
 }
@@ -264,7 +260,7 @@ fn not_running_timeouts_and_a_death() {
     lab.qqmgr("console a --until never --timeout 50ms").run().expect(
         5,
         "",
-        "error: VM `a`: its serial port did not show the awaited line within 50ms\n",
+        "error: VM `a`: the session on its serial port timed out after 50ms\n",
     );
     let answer = lab.qqmgr("console a --json --timeout 50ms --until x").run().code(5).json();
     assert_eq!(answer["error"]["code"], "console_timeout");

@@ -160,9 +160,8 @@ fn what_is_added_and_how_it_is_quoted() {
     lab.qqmgr("start a --dry-run -- --serial stdio").run().expect(
         2,
         "",
-        "error: `--serial` is qqmgr's to set\n\
-         hint: the first serial port's output is in {{.vm.dir}}/serial; for another port use \
-         -chardev with -device\n",
+        "error: qqmgr sets `--serial` itself\n\
+         hint: the first serial port's output is in {{.vm.dir}}/serial; to add another, use -chardev with -device\n",
     );
     lab.write("a,b/qqmgr.toml", COMMAS);
     let words = lab.qqmgr("start a --dry-run --json").cwd("a,b").run().code(0).json();
@@ -207,7 +206,7 @@ fn a_pasted_command_line_is_a_vm_that_qqmgr_sees() {
         (outcome.code == 0).then(|| outcome.json()).filter(|status| status["state"] == "running")
     });
     assert_eq!(state["pid"], shell.id());
-    lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
+    lab.qqmgr("start a").run().ok("a: is already running (pid [PID]), SSH on port [PORT]\n");
     lab.qqmgr("stop a --force").run().ok("a: stopped (pid [PID]) after [SECONDS]: QMP quit\n");
     assert!(shell.wait().unwrap().success());
 }

@@ -131,7 +131,7 @@ fn by_its_lease_or_before_it_came_up() {
     lab.qqmgr("wait a --for stopped").run().code(0);
     until("it is noted", || (ended(&lab)["by"] == "lease").then_some(()));
     until("the keeper is done", || lab.processes().is_empty().then_some(()));
-    assert!(note(&lab).starts_with("lease ran out "), "{}", note(&lab));
+    assert!(note(&lab).starts_with("lease expired "), "{}", note(&lab));
     lab.write("qqmgr.toml", fake_qemu("a", "exit-early=3"));
     lab.qqmgr("start a").run().code(1);
     let last = ended(&lab);
@@ -157,7 +157,7 @@ fn a_reset_that_would_be_the_end() {
                 4,
                 "",
                 &format!(
-                    "error: VM `a` can't be reset: it was started with `{option}`, which would end it\n\
+                    "error: VM `a` can't be reset: with `{option}`, a reset ends it\n\
                      hint: start it again: qqmgr restart a\n"
                 ),
             ),

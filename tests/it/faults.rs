@@ -29,7 +29,7 @@ fn status_ends_with_a_clear_error() {
         let expected = format!("VM `a` (pid {pid}): {message}");
         assert_eq!(json["error"]["message"], expected, "{outcome}");
         let hint = json["error"]["hint"].as_str().unwrap();
-        assert_eq!(hint, "if it hangs for good: qqmgr stop --force a", "{outcome}");
+        assert_eq!(hint, "if it stays hung: qqmgr stop --force a", "{outcome}");
     });
 }
 
@@ -53,7 +53,7 @@ fn too_late_is_one() {
         5,
         "",
         "error: VM `a` (pid [PID]): QMP did not answer within 5s\n\
-         hint: if it hangs for good: qqmgr stop --force a\n",
+         hint: if it stays hung: qqmgr stop --force a\n",
     );
 }
 
@@ -108,19 +108,19 @@ fn stop_goes_down_the_ladder() {
 fn a_socket_that_another_client_holds() {
     let lab = Lab::running();
     let other = UnixStream::connect(lab.vm_file("a", "qmp.socket")).unwrap();
-    let held = "QMP did not answer within 5s: another client holds the socket\n";
+    let held = "QMP did not answer within 5s: another client uses the socket\n";
     // The event log tells the state anyway.
     assert_eq!(lab.qqmgr("status a --json").run().code(0).json()["state"], "running");
     lab.qqmgr("restart a --reset").run().expect(
         5,
         "",
         &format!(
-            "error: VM `a` (pid [PID]): {held}hint: QEMU serves one client at a time on qmp.socket; end the other one\n"
+            "error: VM `a` (pid [PID]): {held}hint: close the other client: QEMU serves only one on qmp.socket\n"
         ),
     );
     let json = lab.qqmgr("restart a --reset --json").run().code(5).json();
     assert_eq!(json["error"]["code"], "qmp_held");
-    lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
+    lab.qqmgr("start a").run().ok("a: is already running (pid [PID]), SSH on port [PORT]\n");
     lab.qqmgr("stop a --timeout 100ms").run().expect(
         0,
         "a: stopped (pid [PID]) after [SECONDS]: SIGTERM\n",

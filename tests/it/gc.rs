@@ -86,9 +86,8 @@ fn one_that_fails_is_told_and_the_others_are_done() {
     lab.qqmgr("gc").run().expect(
         1,
         "stopped: none\nremoved: a+0\n",
-        "error: VM `b`: the runtime directory \"[DIR]/.qqmgr/vm.b\" is refused: it is not a directory, or a \
-         symlink to one\n\
-         hint: move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n",
+        "error: VM `b`: can't use the runtime directory \"[DIR]/.qqmgr/vm.b\": it is a symlink, or not a directory\n\
+         hint: move it away, or set another one: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n",
     );
     dead_run(&lab, "0");
     let json = lab.qqmgr("gc --json").run().code(1).stderr("").json();

@@ -38,8 +38,7 @@ fn a_guest_that_panics_is_left_as_it_is() {
     let lab = Lab::new(&guest_vm("a").replace(" quiet", " rdinit=/none"));
     let started = lab.qqmgr("start a --wait").run();
     let stderr = String::from_utf8_lossy(&started.code(1).stdout("").stderr).into_owned();
-    let (told, end) =
-        stderr.split_once("\nhint: the VM is left as it is: qqmgr status a\n").unwrap();
+    let (told, end) = stderr.split_once("\nhint: see its state: qqmgr status a\n").unwrap();
     let panicked = "error: VM `a`: the guest panicked: VFS: Unable to mount root fs on ";
     assert!(told.starts_with(panicked), "{started}");
     assert!(end.starts_with("crash bundle: "), "{started}");

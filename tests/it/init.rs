@@ -6,8 +6,8 @@ use crate::harness::{Lab, guest_file};
 fn writes_what_check_and_start_accept() {
     let lab = Lab::empty();
     lab.qqmgr("init").run().ok(
-        "wrote [DIR]/qqmgr.toml\nFound nothing to boot beside it: no *.qcow2, *.img, vmlinuz or bzImage.\n\n\
-         Put a disk or a kernel into `cmd`, then:\n  qqmgr check\n  \
+        "wrote [DIR]/qqmgr.toml\nFound nothing to boot next to it: no *.qcow2, *.img, vmlinuz or bzImage.\n\n\
+         Add a disk or a kernel to `cmd`, then:\n  qqmgr check\n  \
          qqmgr start vm --wait\n  qqmgr ssh vm\n",
     );
     let json = lab.qqmgr("check --json").run().code(0).json();
@@ -204,8 +204,7 @@ fn in_another_file_with_another_name() {
     lab.qqmgr("init ../x").run().expect(
         2,
         "",
-        "error: `../x` can't be a VM's name\nhint: a name begins with a letter or digit, goes on \
-         with those, `.`, `_` and `-`, and has at most 64 characters\n",
+        "error: `../x` is not a valid VM name\nhint: a name has up to 64 letters, digits, `.`, `_` and `-`, and begins with a letter or digit\n",
     );
     assert!(!lab.path("qqmgr.toml").exists());
     lab.qqmgr("-c vms/more/build.toml init build --json")

@@ -45,6 +45,6 @@ fn several_and_none() {
     lab.qqmgr("stop a b").run().code(0);
     let mut wait = lab.qqmgr("wait a --for running").at_terminal();
     until("it waits", || crate::events::watches(wait.pid()).then_some(()));
-    wait.types("\x03").shows("interrupted; nothing is left running\r\n");
+    wait.types("\x03").shows("interrupted; no VM is left running\r\n");
     assert_eq!(wait.ends(), 130);
 }

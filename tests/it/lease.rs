@@ -172,15 +172,15 @@ fn gc_after_the_time_is_over() {
 fn a_vm_that_runs_already_gets_the_lease() {
     let lab = Lab::new(&fake_qemu("a", ""));
     lab.qqmgr("start a").run().code(0);
-    lab.qqmgr("start a --ttl 1h").run().ok(
-        "a: is running already (pid [PID]), SSH on port [PORT]; from now on it ends in [TIME]\n",
-    );
+    lab.qqmgr("start a --ttl 1h")
+        .run()
+        .ok("a: is already running (pid [PID]), SSH on port [PORT]; it now ends in [TIME]\n");
     let first = keepers(&lab);
     assert_eq!(first.len(), 1);
     let mut owner = lab.program("sleep").args(["1000"]).spawn();
     // The whole lease is replaced, also its time.
     lab.qqmgr(&format!("start a --owner-pid {}", owner.id())).run().ok(
-        "a: is running already (pid [PID]), SSH on port [PORT]; from now on it ends with process [PID]\n",
+        "a: is already running (pid [PID]), SSH on port [PORT]; it now ends with process [PID]\n",
     );
     let second = keepers(&lab);
     assert_eq!(second.len(), 1);
@@ -190,7 +190,7 @@ fn a_vm_that_runs_already_gets_the_lease() {
     // A start without a lease option keeps the lease, and reports it.
     lab.qqmgr("start a")
         .run()
-        .ok("a: is running already (pid [PID]), SSH on port [PORT]; ends with process [PID]\n");
+        .ok("a: is already running (pid [PID]), SSH on port [PORT]; ends with process [PID]\n");
     // A failed start keeps it, too.
     lab.qqmgr("start a --ttl 1s -- -qmp stdio").run().code(2);
     assert_eq!(keepers(&lab), second);
@@ -203,8 +203,7 @@ fn a_vm_that_runs_already_gets_the_lease() {
 #[test]
 fn a_lease_is_taken_off() {
     let lab = Lab::new(&vm("a", NO_GUEST));
-    let told =
-        "a: is running already (pid [PID]), SSH on port [PORT]; from now on it has no lease\n";
+    let told = "a: is already running (pid [PID]), SSH on port [PORT]; it now has no lease\n";
     let pid = std::process::id();
     lab.qqmgr(&format!("start a --ttl 1h --owner-pid {pid}")).run().code(0);
     let qemu = lab.qemus();
@@ -348,7 +347,7 @@ fn a_lease_that_cannot_be_noted() {
     std::fs::create_dir_all(&record).unwrap();
     let json = lab.qqmgr("start a --ttl 1h --json").run().code(1).stderr("").json();
     let message = json["error"]["message"].as_str().unwrap();
-    assert!(message.contains("can't have it kept"), "{json}");
+    assert!(message.contains("can't start its lease keeper"), "{json}");
     lab.nobody_is_left();
     // A failed start leaves a running VM and its lease as they are.
     std::fs::remove_dir(&record).unwrap();

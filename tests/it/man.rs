@@ -33,7 +33,7 @@ fn a_page_in_a_pipe_is_roff() {
     // A page has aliases, and the notes of the verb's help.
     assert_eq!(lab.qqmgr("man qqmgr-ls").run().text(), lab.qqmgr("man list").run().text());
     let page = lab.qqmgr("man console").run().text();
-    assert!(page.contains("A serial line carries no window size: run \\fBresize\\fR"), "{page}");
+    assert!(page.contains("if the window changes, run \\fBresize\\fR"), "{page}");
     // The page of qqmgr itself lists the verbs.
     let page = lab.qqmgr("man").run().code(0).text();
     assert!(page.contains("\n.SS \"Run VMs\"\n.TP\n\\fBqqmgr\\-start(1)\\fR\n"), "{page}");
@@ -66,11 +66,11 @@ fn a_page_that_does_not_exist() {
     lab.qqmgr("man strat").run().expect(
         2,
         "",
-        "error: there is no manual page for `strat`\nhint: did you mean `start`?\n",
+        "error: no manual page for `strat`\nhint: did you mean `start`?\n",
     );
     let json = lab.qqmgr("man everything --json").run().code(2).stderr("").json();
     assert_eq!(json["error"]["code"], "usage");
-    let hint = "`qqmgr help` lists the commands; the other page is qqmgr.toml";
+    let hint = "`qqmgr help` lists the commands; `qqmgr man qqmgr.toml` is the config file";
     assert_eq!(json["error"]["hint"], hint);
 }
 
@@ -89,12 +89,12 @@ fn a_terminal_is_shown_a_page_by_man_or_a_pager() {
     };
     let first_lines = "read -r line; echo \"${0##*/} $* <$line\"";
     let (mut pager, code) = shown("man start", &format!("{first_lines}; exit 3"));
-    pager.shows("<Start VMs and return when QEMU has answered");
+    pager.shows("<Start VMs, and return when QEMU answers");
     assert_eq!(code, 3);
     let (mut pager, _) = shown("man qqmgr.toml", first_lines);
     pager.shows("<# The config file");
     let (mut alone, code) = shown("man gc", "");
-    alone.shows("End the VMs that have outlived their lease");
+    alone.shows("End VMs whose lease has expired");
     assert_eq!(code, 0);
     lab.script("bin/less", first_lines);
     shown("man start", "").0.shows("less  <Start VMs");

@@ -16,7 +16,7 @@ fn a_command_and_its_answer() {
     lab.qqmgr("monitor a nonsense --force").run().expect(
         1,
         "",
-        "error: VM `a`: QEMU's monitor does not know this command: nonsense --force\n\
+        "error: VM `a`: QEMU's monitor has no command `nonsense --force`\n\
          hint: `qqmgr monitor a help` lists them\n",
     );
     let answer = lab.qqmgr("monitor a --json info nonsense").run().code(1).json();
@@ -46,16 +46,16 @@ fn an_answer_is_harmless_on_a_terminal_and_exact_in_json() {
 fn a_session_beside_commands() {
     let lab = Lab::running();
     let mut session = lab.qqmgr("monitor a").at_terminal();
-    session.shows("a: attached to its monitor; Ctrl-] leaves").shows("(qemu) ");
+    session.shows("attached to the monitor of a; Ctrl-] detaches").shows("(qemu) ");
     session.types("info status\r").shows("VM status: running").shows("(qemu) ");
     lab.qqmgr("monitor a info status").run().ok("VM status: running\n");
     let mut second = lab.qqmgr("monitor a").at_terminal();
     second.shows("error: VM `a`: its monitor is in use by another qqmgr (pid ");
-    second.shows("hint: --force takes it over");
+    second.shows("hint: to take it over, add --force");
     assert_eq!(second.ends(), 1);
     let mut other = lab.qqmgr("monitor a --force").at_terminal();
     assert_eq!(session.ends(), 1);
-    other.shows("(qemu) ").types("quit\r").shows("a: has ended");
+    other.shows("(qemu) ").types("quit\r").shows("a: ended");
     assert_eq!(other.ends(), 0);
 }
 
@@ -73,14 +73,14 @@ fn commands_on_standard_input() {
     lab.qqmgr("monitor a").stdin("nonsense\ninfo status\n").run().expect(
         1,
         "VM status: paused\n",
-        "error: VM `a`: QEMU's monitor does not know this command: nonsense\n\
+        "error: VM `a`: QEMU's monitor has no command `nonsense`\n\
          hint: `qqmgr monitor a help` lists them\n",
     );
     for option in ["--until x", "--idle 1s", "--force"] {
         lab.qqmgr(&format!("monitor a {option}")).stdin("quit\n").run().expect(
             2,
             "",
-            "error: --force, --until and --idle are for a session at a terminal\n",
+            "error: --force, --until and --idle need a session on a terminal\n",
         );
     }
     lab.qqmgr("monitor a").stdin("quit\ninfo status\n").run().expect(

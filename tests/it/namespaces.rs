@@ -12,7 +12,7 @@ fn elsewhere(lab: &Lab, line: &str) -> Run {
 fn a_vm_of_another_pid_namespace_is_left_alone() {
     let lab = Lab::running();
     let said = "error: VM `a` runs in another container or pid namespace\n\
-                hint: where it was started, it can be used, or stopped: qqmgr stop a\n";
+                hint: in the container that started it, stop it: qqmgr stop a\n";
     for line in ["start a", "stop a", "kill a", "restart a", "wait a --for running", "events a"] {
         elsewhere(&lab, line).run().expect(4, "", said);
     }

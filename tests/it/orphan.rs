@@ -4,7 +4,7 @@ use crate::harness::{Lab, NO_GUEST, fake_qemu, until, vm};
 use std::fs;
 
 const REMOVED: &str = "VM `a` is running (pid [PID]), but its runtime directory was removed";
-const HINT: &str = "hint: nothing else can be done with it: qqmgr stop a\n";
+const HINT: &str = "hint: it can only be stopped: qqmgr stop a\n";
 const NOTE: &str = "a: its runtime directory was removed, and its QMP socket with it\n";
 
 /// A running VM whose directory is gone.

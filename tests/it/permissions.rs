@@ -67,9 +67,8 @@ fn a_runtime_directory_that_is_a_symlink_is_refused() {
     lab.qqmgr("start a").run().expect(
         1,
         "",
-        "error: the runtime directory \"[DIR]/.qqmgr\" is refused: it is not a directory, or a \
-         symlink to one\n\
-         hint: move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n",
+        "error: can't use the runtime directory \"[DIR]/.qqmgr\": it is a symlink, or not a directory\n\
+         hint: move it away, or set another one: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n",
     );
     assert_eq!(fs::read_dir(lab.path("elsewhere")).unwrap().count(), 0, "nothing was written");
 }
@@ -77,8 +76,8 @@ fn a_runtime_directory_that_is_a_symlink_is_refused() {
 #[track_caller]
 fn assert_refused(lab: &Lab, reason: &str) {
     let error = format!(
-        "error: the runtime directory \"[DIR]/.qqmgr/vm.a\" is refused: it {reason}\n\
-         hint: move it away, or name one of your own: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n"
+        "error: can't use the runtime directory \"[DIR]/.qqmgr/vm.a\": it {reason}\n\
+         hint: move it away, or set another one: `runtime_dir = \"...\"` in the config, or $QQMGR_RUNTIME_DIR\n"
     );
     for line in ["start a", "status a", "stop a"] {
         lab.qqmgr(line).run().expect(1, "", &error);
@@ -87,7 +86,7 @@ fn assert_refused(lab: &Lab, reason: &str) {
     let json = lab.qqmgr("status a --json").run().code(1).json();
     assert_eq!(json["error"]["code"], "runtime_dir_refused");
     assert_eq!(lab.qqmgr("list --json").run().code(0).json()[0]["state"], "unknown");
-    let told = "VM `a`: the runtime directory \"[DIR]/.qqmgr/vm.a\" is refused: it ";
+    let told = "VM `a`: can't use the runtime directory \"[DIR]/.qqmgr/vm.a\": it ";
     lab.qqmgr("list").run().code(0).stderr(&format!("{told}{reason}\n"));
     assert!(lab.processes().is_empty());
 }
@@ -98,7 +97,7 @@ fn a_symlink_is_refused() {
     lab.write("elsewhere/file", "");
     fs::create_dir(lab.path(".qqmgr")).unwrap();
     symlink("../elsewhere", lab.path(".qqmgr/vm.a")).unwrap();
-    assert_refused(&lab, "is not a directory, or a symlink to one");
+    assert_refused(&lab, "is a symlink, or not a directory");
     assert_eq!(fs::read_dir(lab.path("elsewhere")).unwrap().count(), 1, "nothing was written");
 }
 
@@ -106,7 +105,7 @@ fn a_symlink_is_refused() {
 fn a_file_is_refused() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.write(".qqmgr/vm.a", "");
-    assert_refused(&lab, "is not a directory, or a symlink to one");
+    assert_refused(&lab, "is a symlink, or not a directory");
 }
 
 #[test]
@@ -115,7 +114,7 @@ fn somebody_elses_is_refused() {
     fs::create_dir_all(lab.vm_file("a", "")).unwrap();
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(lab.vm_file("a", ""), Some(12345), Some(12345)).unwrap();
-        return assert_refused(&lab, "belongs to the user with id 12345");
+        return assert_refused(&lab, "belongs to another user (id 12345)");
     }
     // Only root can give a directory away; but in our user namespace, root's files are nobody's.
     let line = "mount --bind /usr .qqmgr/vm.a && exec \"$0\" start a";
@@ -123,7 +122,7 @@ fn somebody_elses_is_refused() {
     let refused = lab.program("unshare").args(unshare).run();
     refused.code(1);
     let stderr = String::from_utf8_lossy(&refused.stderr);
-    assert!(stderr.contains("is refused: it belongs to the user with id 65534"), "{refused}");
+    assert!(stderr.contains("it belongs to another user (id 65534)"), "{refused}");
 }
 
 #[test]

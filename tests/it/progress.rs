@@ -30,7 +30,7 @@ fn a_wait_shows_its_condition_and_the_guests_last_words() {
         .env("TERM", "xterm")
         .at_terminal();
     assert_eq!(json.ends(), 5);
-    assert!(!json.text().contains("waiting"), "{}", json.text());
+    assert!(!json.text().contains("a: waiting"), "{}", json.text());
     lab.qqmgr("kill a b").run().code(0);
 }
 
@@ -55,7 +55,7 @@ fn a_run_names_its_instance_and_leaves_the_terminal_to_its_command() {
         .qqmgr("run a -- 'echo begun; read line; echo $line'")
         .env("TERM", "xterm")
         .at_terminal();
-    run.shows("a+").shows(": to watch it: qqmgr serial a+").shows(": waiting for ssh, ");
+    run.shows("to watch a+").shows(": qqmgr serial a+").shows(": waiting for ssh, ");
     run.shows("begun\r\n");
     let begun = run.text().len();
     // In this time, a line would be drawn.

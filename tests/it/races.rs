@@ -82,7 +82,7 @@ fn start_against_stop() {
                     // A stop may end QEMU while it comes up, and then the start says so.
                     if outcome.code != 0 {
                         assert!(outcome.command.contains(" start "), "{outcome}");
-                        outcome.expect(1, "", "error: VM `a` was stopped while it started\n");
+                        outcome.expect(1, "", "error: VM `a` was stopped while it was starting\n");
                     }
                 }
                 lab.status_is_true("a");
@@ -102,7 +102,7 @@ fn a_start_that_is_overtaken_by_a_stop() {
             until("QEMU is there", || lab.vm_file("a", "pid").exists().then_some(()));
             lab.qqmgr(line).run().code(0);
             let start = start.join().unwrap();
-            start.expect(1, "", "error: VM `a` was stopped while it started\n");
+            start.expect(1, "", "error: VM `a` was stopped while it was starting\n");
         });
         assert!(!lab.vm_file("a", "crashes").exists());
         assert!(lab.processes().is_empty(), "{:?}", lab.processes());

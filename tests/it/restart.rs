@@ -38,7 +38,7 @@ fn looks_before_it_stops_the_vm() {
     lab.qqmgr("restart a").run().expect(
         1,
         "",
-        "error: VM `a` runs on, since a start would fail: there is no file [DIR]/bzImage\n \
+        "error: VM `a` was not stopped, because it would not start again: [DIR]/bzImage does not exist\n \
          --> [DIR]/qqmgr.toml:2:74\n  |\n\
          2 | cmd = ['''-nodefaults -machine q35,accel=tcg -m 64 -display none -kernel bzImage''']\n  |                                                                          ^^^^^^^\n",
     );
@@ -105,7 +105,7 @@ fn says_that_the_vm_is_stopped_if_the_start_fails_all_the_same() {
     let outcome = lab.qqmgr("restart a --timeout 1s").run();
     outcome.code(1).stdout("");
     let stderr = String::from_utf8_lossy(&outcome.stderr);
-    let begin = "error: VM `a` is stopped now: VM `a` did not start: QEMU exited with code 1: ";
+    let begin = "error: VM `a` was stopped, but not started again: VM `a` did not start: QEMU exited with code 1: ";
     assert!(stderr.starts_with(begin), "{outcome}");
     assert!(stderr.contains("crash bundle: "), "{outcome}");
     assert!(lab.qemus().is_empty());

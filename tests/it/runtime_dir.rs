@@ -52,7 +52,7 @@ fn the_key_and_the_environment_name_another() {
          1 | runtime_dir = '{{.vm.name}}'\n  \
          |                ^^^^^^^^^^^^\n  \
          |\n  \
-         = help: it takes {{.config_dir}} and {{.env.NAME}}\n",
+         = help: use {{.config_dir}} or {{.env.NAME}}\n",
     );
     let of_env = |value: &str| lab.qqmgr("status a --json").env("QQMGR_RUNTIME_DIR", value).run();
     let given = lab.path("given");
@@ -77,7 +77,7 @@ fn a_vm_that_runs_where_an_earlier_qqmgr_put_it() {
     lab.qqmgr("-c vms/b.toml gc")
         .run()
         .ok("stopped: none\nremoved: none\nnot in the config, but running: stray\n\
-         running in the old place, [DIR]/vms: a, stray\n");
+         running in the old directory, [DIR]/vms: a, stray\n");
     lab.qqmgr("-c vms/b.toml stop a stray --force").run().code(0);
     // The next start uses the new place.
     lab.qqmgr("-c vms/b.toml start a").run().code(0);
@@ -95,8 +95,8 @@ fn the_vm_of_another_config_file_is_left_alone() {
         outcome.expect(
             code,
             "",
-            "error: VM `a` of another config file runs there (pid [PID]): \"[DIR]/qqmgr.toml\" has started it\n\
-             hint: use that file, qqmgr -c [DIR]/qqmgr.toml status a, or give each its own `runtime_dir`\n",
+            "error: VM `a` of another config file runs there (pid [PID]): \"[DIR]/qqmgr.toml\" started it\n\
+             hint: use that config: qqmgr -c [DIR]/qqmgr.toml status a; or set a `runtime_dir` in each\n",
         );
     }
     assert_eq!(lab.qqmgr("-c b.toml status a --json").run().code(0).json()["state"], "foreign");
@@ -122,8 +122,7 @@ fn a_read_only_place() {
     let lab = Lab::empty();
     lab.write("ro/qqmgr.toml", vm("a", NO_GUEST));
     let said = "error: VM `a` did not start: can't make \"[DIR]/ro/.qqmgr\": Read-only file system\n\
-                hint: if VMs can't have their files there, name another directory: `runtime_dir = \"...\"` \
-                at the beginning of the config, or $QQMGR_RUNTIME_DIR\n";
+                hint: to use another directory, set `runtime_dir = \"...\"` at the top of the config, or $QQMGR_RUNTIME_DIR\n";
     let in_it = |line: &str| read_only(&lab, line).cwd("ro");
     in_it("start a").run().expect(1, "", said);
     let found = in_it("check a --json").run().code(1).json();

@@ -74,7 +74,10 @@ fn a_guest_with_an_address_of_its_own() {
     qqmgr("wait a --for port:22").run().ok("a: after [SECONDS]: port:22\n");
     let refused = qqmgr("wait a --for port:8080 --timeout 2s").run();
     let said = String::from_utf8_lossy(&refused.code(5).stderr).into_owned();
-    assert!(said.contains("waited 2s for port:8080: the guest refuses the connection"), "{said}");
+    assert!(
+        said.contains("timed out after 2s waiting for port:8080: the guest refuses the connection"),
+        "{said}"
+    );
     std::thread::scope(|scope| {
         let wait = scope.spawn(|| qqmgr("wait a --for port:8080").run());
         // This server accepts, but sends nothing.
@@ -98,7 +101,7 @@ fn a_guest_with_an_address_of_its_own() {
     qqmgr("ssh-config --all").run().expect(
         0,
         "\n",
-        "note: VM `a`: the guest's address is not known yet: left out\n",
+        "note: VM `a`: the guest's address is not known yet; skipped\n",
     );
 }
 

@@ -25,7 +25,7 @@ fn a_fixed_port_needs_no_running_vm() {
 
     assert_eq!(lab.qqmgr("ssh-config a").run().code(0).stderr("").text(), block);
     let left_out =
-        "note: VM `b` is not running, and its SSH port is picked when it starts: left out\n";
+        "note: VM `b` is not running, and its SSH port is picked when it starts; skipped\n";
     let all = lab.qqmgr("ssh-config --all").run();
     assert_eq!(all.code(0).stderr(left_out).text(), block);
     assert_eq!(lab.qqmgr("ssh-config --all --json").run().code(0).stderr("").json(), json);
@@ -33,7 +33,7 @@ fn a_fixed_port_needs_no_running_vm() {
         4,
         "",
         "error: VM `b` is not running, and its SSH port is picked when it starts\n\
-         hint: start it: qqmgr start b; or give it a port of its own\n",
+         hint: start it: qqmgr start b; or set its port in the config\n",
     );
     lab.qqmgr("ssh-config").run().code(2);
 }
@@ -44,7 +44,7 @@ fn one_broken_vm_is_in_no_others_way() {
     let config = vm("a", "-m {{.env.MEM}}") + &broken;
     let lab = Lab::new(&config);
     let block = lab.qqmgr("ssh-config a").run().code(0).stderr("").text();
-    let left_out = "note: VM `b`: there is no environment variable `NOBODY`: left out\n";
+    let left_out = "note: VM `b`: there is no environment variable `NOBODY`; skipped\n";
     let all = lab.qqmgr("ssh-config --all").run();
     assert_eq!(all.code(0).stderr(left_out).text(), block);
     let json = lab.qqmgr("ssh-config --all --json").run().code(0).stderr(left_out).json();

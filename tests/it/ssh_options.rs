@@ -73,7 +73,7 @@ fn a_key_that_is_open_to_others() {
     let lab = Lab::new(&config);
     key_with_mode(&lab, 0o644);
     let key = lab.path("key").display().to_string();
-    let what = format!("the IdentityFile {key} is open to others, so that ssh ignores it");
+    let what = format!("the IdentityFile {key} is open to other users, so ssh ignores it");
     let found = lab.qqmgr("check --json").run().code(0).json();
     let finding = &found["findings"][0];
     assert_eq!(finding["code"], "ssh_key_open", "{found}");

@@ -59,7 +59,7 @@ fn a_path_that_ssh_can_not_be_given() {
     let lab = Lab::empty();
     lab.write("${b}/qqmgr.toml", vm("a", NO_GUEST).replace("port = 2222", keys));
     let qqmgr = |line| lab.qqmgr(line).cwd("${b}");
-    let message = "`IdentityFile` gets a `${` here, which ssh always expands";
+    let message = "`IdentityFile` contains `${`, which ssh always expands";
     for line in ["check a --json", "start a --wait --json", "start a --json"] {
         let json = qqmgr(line).run().stderr("").json();
         let found = match line.starts_with("check") {

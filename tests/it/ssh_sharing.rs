@@ -146,11 +146,11 @@ fn no_directory_for_the_shared_connection() {
     lab.write("file", "text");
     let note = |reason: &str| {
         format!(
-            "note: sessions of VM `a` share no connection: the runtime directory \
-             \"[DIR]/run/qqmgr\" is refused: it {reason}\n"
+            "note: sessions of VM `a` can't share a connection: can't use the runtime \
+             directory \"[DIR]/run/qqmgr\": it {reason}\n"
         )
     };
-    let is_none = note("is not a directory, or a symlink to one");
+    let is_none = note("is a symlink, or not a directory");
     lab.qqmgr("start a --wait").run().code(0).stderr("");
     lab.qqmgr("ssh a echo in").run().expect(0, "in\n", &is_none);
     lab.qqmgr("put a file /tmp/").run().expect(0, "", &is_none);
@@ -175,7 +175,7 @@ fn no_directory_for_the_shared_connection() {
         lab.qqmgr("ssh a echo in").run().expect(
             0,
             "in\n",
-            &note("belongs to the user with id 12345"),
+            &note("belongs to another user (id 12345)"),
         );
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
     }

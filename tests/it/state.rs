@@ -31,7 +31,7 @@ fn of_a_machine_that_stands_still() {
     lab.qqmgr("wait a --for serial:x --timeout 0").run().code(5).stdout("");
     lab.qqmgr("start a").run().expect(
         0,
-        "a: is running already (pid [PID]), SSH on port [PORT]\n",
+        "a: is already running (pid [PID]), SSH on port [PORT]\n",
         told,
     );
     lab.qqmgr("resume a").run().ok("a: resumed; it was suspended\n");

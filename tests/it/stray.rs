@@ -22,7 +22,7 @@ fn a_vm_that_the_config_has_no_more() {
     let json = lab.qqmgr("list --json").run().code(0).json();
     assert_eq!((&json[0]["configured"], &json[1]["configured"]), (&true.into(), &false.into()));
     let text = lab.qqmgr("status old").run().code(0).text();
-    assert!(text.contains("\n  note     the config no longer has it\n"), "{text}");
+    assert!(text.contains("\n  note     no longer in the config\n"), "{text}");
     lab.qqmgr("gc").run().ok("stopped: none\nremoved: none\nnot in the config, but running: old\n");
     assert_eq!(lab.qqmgr("gc --json").run().code(0).json()["unconfigured"][0], "old");
     // The verbs work on this VM as on any other.

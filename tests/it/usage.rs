@@ -43,13 +43,13 @@ fn the_words_of_another_program_come_after_dashes() {
     lab.qqmgr("run a uname -r").run().expect(
         2,
         "",
-        "error: unexpected argument 'uname' found\n\n  tip: write `--` before COMMAND: `-- uname`\n\n\
+        "error: unexpected argument 'uname' found\n\n  tip: put `--` before COMMAND: `-- uname`\n\n\
          Usage: qqmgr run [OPTIONS] <VM> [-- <COMMAND>...]\n\n\
          For more information, try '--help'.\n",
     );
     for (line, hint) in [
-        ("run a uname", "write `--` before COMMAND: `-- uname`"),
-        ("gdb a vmlinux", "write `--` before GDB ARGS: `-- vmlinux`"),
+        ("run a uname", "put `--` before COMMAND: `-- uname`"),
+        ("gdb a vmlinux", "put `--` before GDB ARGS: `-- vmlinux`"),
         ("run a --tiemout 5s", "a similar argument exists: '--timeout'"),
         ("start a -s", "to pass '-s' as a value, use '-- -s'"),
         ("console a b", "see `qqmgr --help`"),
@@ -141,10 +141,10 @@ fn the_help_groups_its_verbs() {
 fn the_help_of_every_verb_has_one_layout() {
     let lab = Lab::empty();
     let end = "\nGlobal options:\n  \
-        -c, --config <FILE>  The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from\n                       \
-                             here up, else the user's own]\n      \
+        -c, --config <FILE>  The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml in this\n                       \
+                             directory or a parent, else the user's own]\n      \
             --json           Print one JSON document instead of text; a stream prints one per line\n  \
-        -q, --quiet          Tell only errors: no notes, no progress\n  \
+        -q, --quiet          Print only errors: no notes, no progress\n  \
         -h, --help           Print help\n\nExamples:\n";
     // Verbs with and without a long description, and one without its own options.
     for (verb, options) in [("start", true), ("kill", true), ("gc", false), ("stop", true)] {
@@ -156,7 +156,7 @@ fn the_help_of_every_verb_has_one_layout() {
         }
     }
     let help = lab.qqmgr("stop -h").run().text();
-    assert!(help.contains("The guest is asked to power down (ACPI)"), "{help}");
+    assert!(help.contains("Asks the guest to power down (ACPI)"), "{help}");
     let help = lab.qqmgr("list --help").run().text();
     assert!(help.contains("`qqmgr ls` is the same."), "{help}");
 }
@@ -167,28 +167,28 @@ fn mistakes_say_what_to_write() {
     lab.qqmgr("ps").run().expect(
         2,
         "",
-        "error: unrecognized subcommand 'ps'\n\n  tip: write `qqmgr list`\n\n\
+        "error: unrecognized subcommand 'ps'\n\n  tip: use `qqmgr list`\n\n\
          Usage: qqmgr [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
     );
-    let all = "`--all` takes every VM of the config: leave out `--all` or the names";
+    let all = "`--all` means every VM of the config: leave out `--all` or the names";
     for (line, hint) in [
-        ("up", "write `qqmgr start VM`"),
-        ("down", "write `qqmgr stop VM`"),
-        ("halt", "write `qqmgr stop VM`"),
-        ("reboot", "write `qqmgr restart VM`"),
+        ("up", "use `qqmgr start VM`"),
+        ("down", "use `qqmgr stop VM`"),
+        ("halt", "use `qqmgr stop VM`"),
+        ("reboot", "use `qqmgr restart VM`"),
         ("rm a", "`qqmgr kill VM` ends it, `qqmgr gc` cleans up; the config defines it"),
-        ("logs a", "write `qqmgr serial VM`"),
-        ("exec a ls", "write `qqmgr ssh VM COMMAND`"),
-        ("shell a", "write `qqmgr ssh VM`"),
-        ("cp x a:/", "write `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
-        ("images", "`qqmgr check` looks at a VM's images, which its `cmd` names"),
-        ("stop", "name VMs, or take all of them: `qqmgr stop --all`"),
-        ("ssh-config", "name VMs, or take all of them: `qqmgr ssh-config --all`"),
-        ("restart", "name VMs, or take all of them: `qqmgr restart --all`"),
+        ("logs a", "use `qqmgr serial VM`"),
+        ("exec a ls", "use `qqmgr ssh VM COMMAND`"),
+        ("shell a", "use `qqmgr ssh VM`"),
+        ("cp x a:/", "use `qqmgr put VM LOCAL REMOTE` or `qqmgr get VM REMOTE LOCAL`"),
+        ("images", "`qqmgr check` checks the images in a VM's `cmd`"),
+        ("stop", "name the VMs, or use all: `qqmgr stop --all`"),
+        ("ssh-config", "name the VMs, or use all: `qqmgr ssh-config --all`"),
+        ("restart", "name the VMs, or use all: `qqmgr restart --all`"),
         ("ssh", "name a VM: `qqmgr list` shows them"),
-        ("wait a ssh", "write `--for ssh`"),
-        ("wait a serial:x", "write `--for serial:x`"),
-        ("wait a", "say what to wait for, such as `--for ssh`"),
+        ("wait a ssh", "use `--for ssh`"),
+        ("wait a serial:x", "use `--for serial:x`"),
+        ("wait a", "add a condition, such as `--for ssh`"),
         ("start --all nope", all),
         ("start nope --all", all),
     ] {

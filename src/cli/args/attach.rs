@@ -14,18 +14,18 @@ pub struct LogArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
-    /// Go on with what is added, through a restart, until the VM has ended
+    /// Follow new output, through restarts, until the VM ends
     #[arg(short, long)]
     pub follow: bool,
-    /// How many of the last lines, or `all`
+    /// How many of the last lines to show, or `all`
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     pub lines: Lines,
-    /// Wait for the VM's next start when it has ended
+    /// When the VM ends, wait for its next start
     #[arg(long, requires = "follow")]
     pub retry: bool,
 }
 
-/// Attach to a VM's serial port, both ways
+/// Attach to a VM's serial port
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::CONSOLE)]
 pub struct ConsoleArgs {
@@ -36,15 +36,15 @@ pub struct ConsoleArgs {
     pub attach: AttachArgs,
 }
 
-/// Give QEMU's human monitor a command, or attach to it
+/// Run commands in QEMU's monitor, or attach to it
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::MONITOR)]
 pub struct MonitorArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
-    /// One command and its arguments; without, a session on a terminal as that of `console`, else
-    /// the commands on standard input, a line each
+    /// A command and its arguments; without one, a session on a terminal as in `console`, or the
+    /// commands on standard input, one per line
     #[arg(trailing_var_arg = true, conflicts_with_all = ["force", "until", "idle"])]
     pub command: Vec<String>,
     #[command(flatten)]
@@ -57,17 +57,17 @@ pub struct AttachArgs {
     /// Take over from another qqmgr that is attached
     #[arg(long)]
     pub force: bool,
-    /// The key that leaves a session on a terminal, or `none`; after it, `b` sends a break, and the
-    /// key again sends the key
+    /// The key that detaches from a session on a terminal, or `none`; after it, `b` sends a break,
+    /// and the same key sends the key itself
     #[arg(long, value_name = "KEY", default_value = "^]")]
     pub escape: EscapeKey,
-    /// End when this is in a line of the output
+    /// End when a line of the output matches
     #[arg(long, value_name = "REGEX")]
     pub until: Option<Regex>,
-    /// End after such a silence [default: 1s without a terminal and --until]
+    /// End after this long without output [default: 1s without a terminal and --until]
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub idle: Option<Duration>,
-    /// Fail with exit code 5 when it has not ended by then
+    /// Fail with exit code 5 after this long
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub timeout: Option<Duration>,
 }

@@ -6,9 +6,9 @@ Examples:
   qqmgr start test-vm --wait           and wait until an SSH login works
   qqmgr start test-vm --for 'serial:login:'
   qqmgr start --all --ttl 30m          all VMs of the config, for half an hour
-  qqmgr start test-vm --ttl 2h         from now on, also if it runs already
-  qqmgr start test-vm --ttl none       no lease any more
-  qqmgr start test-vm --owner-pid $$   as long as this shell lives
+  qqmgr start test-vm --ttl 2h         from now on, even if it is already running
+  qqmgr start test-vm --ttl none       remove the lease
+  qqmgr start test-vm --owner-pid $$   until this shell exits
   qqmgr start test-vm --dry-run        show QEMU's command line
   qqmgr start test-vm -- -s -S         stop before the first instruction, for gdb";
 
@@ -17,19 +17,19 @@ Examples:
   qqmgr stop test-vm                   power the guest down, within 20 seconds
   qqmgr stop test-vm --timeout 2m      give it two minutes
   qqmgr stop test-vm --force           don't ask the guest
-  qqmgr stop --all                     all VMs of the config, side by side";
+  qqmgr stop --all                     all VMs of the config, in parallel";
 
 pub const RESTART: &str = "\
 Examples:
   qqmgr restart test-vm --wait         power down, start, wait for SSH
   qqmgr restart test-vm -- -s -S       with other QEMU arguments than before
   qqmgr restart test-vm --reset        press the reset button
-  qqmgr restart 'web-*' --wait         several, side by side";
+  qqmgr restart 'web-*' --wait         several, in parallel";
 
 pub const KILL: &str = "\
 Examples:
-  qqmgr kill test-vm                   as pulling the plug
-  qqmgr kill --all                     all that run";
+  qqmgr kill test-vm                   like pulling the plug
+  qqmgr kill --all                     all that are running";
 
 pub const RUN: &str = "\
 Examples:
@@ -46,7 +46,7 @@ Examples:
   qqmgr wait test-vm --for 'serial:login:' --fail-on 'serial:Kernel panic'
   qqmgr wait test-vm --for port:80 --for file:/run/ready --timeout 2m
   qqmgr wait test-vm --for ssh --timeout 0   does a login work now?
-  qqmgr wait --all --for ssh           all VMs of the config, side by side
+  qqmgr wait --all --for ssh           all VMs of the config, in parallel
   qqmgr wait test-vm --for stopped --for event:GUEST_PANICKED --any";
 
 pub const GC: &str = "\
@@ -67,12 +67,12 @@ Examples:
   qqmgr status test-vm --exit-code >/dev/null || qqmgr start test-vm";
 
 pub const SERIAL: &str = "\
-On a terminal, control sequences other than colours are left out; in a pipe the bytes are exact.
+On a terminal, control sequences other than colours are removed; in a pipe, the bytes are exact.
 
 Examples:
-  qqmgr serial test-vm -n 50                 the last 50 lines of this boot, or of the last
+  qqmgr serial test-vm -n 50                 the last 50 lines of the latest boot
   qqmgr serial test-vm -f                    follow until the VM ends
-  qqmgr serial test-vm -f -n all --retry     and through all its boots
+  qqmgr serial test-vm -f -n all --retry     through all its boots
   qqmgr serial test-vm -n all | grep -a Oops";
 
 pub const OUTPUT: &str = "\
@@ -142,43 +142,42 @@ Examples:
   qqmgr qmp test-vm blockdev-add - < node.json";
 
 pub const CONSOLE: &str = "\
-On a terminal every key goes to the guest, Ctrl-C too; Ctrl-] leaves. The serial log goes on.
-A serial line carries no window size: run `resize` in the guest when the window has changed.
-Its question to the terminal passes through, as all escape sequences do, both ways.
+On a terminal, every key goes to the guest, even Ctrl-C; Ctrl-] detaches. The serial log continues.
+A serial line carries no window size: if the window changes, run `resize` in the guest. Escape
+sequences pass through in both directions.
 
-Without a terminal, standard input goes to the guest as it is and its output to standard output.
-It ends when the input has ended and the guest is silent (--idle) or has written --until, which
-is looked for in each line of the output since attaching, control sequences left out. The rest of
-that line still comes out.
+Without a terminal, standard input goes to the guest, and the guest's output to standard output. It
+ends when the input has ended and the guest is silent (--idle), or when a line of the output since
+attaching matches --until. Control sequences are ignored, and the rest of that line is still printed.
 
 Examples:
   qqmgr console test-vm
   qqmgr console test-vm --force                         take it over from another terminal
-  echo 'uname -r' | qqmgr console test-vm               what the shell there answers
+  echo 'uname -r' | qqmgr console test-vm               run a command in its shell
   qqmgr console test-vm --until 'login: $' </dev/null   wait for a prompt";
 
 pub const MONITOR: &str = "\
-Commands are given by way of QMP, one after the other, and only their answers are printed. With one
-that QEMU does not know the exit code is 1; --timeout is for each of them.
+Commands run over QMP, one after the other, and only their output is printed. If QEMU does not know
+a command, the exit code is 1. --timeout is for each command.
 
 Examples:
-  qqmgr monitor test-vm info block         one command and its answer
+  qqmgr monitor test-vm info block         one command and its output
   qqmgr monitor test-vm sendkey ctrl-alt-delete
-  qqmgr monitor test-vm                    a session; Ctrl-] leaves
+  qqmgr monitor test-vm                    a session; Ctrl-] detaches
   qqmgr monitor test-vm <commands.txt      several commands";
 
 pub const GDB: &str = "\
 Examples:
-  qqmgr gdb test-vm                                    QEMU, to be started by `run`
+  qqmgr gdb test-vm                                    QEMU; `run` starts it
   qqmgr gdb test-vm -- -ex 'break nvme_init_ctrl' -ex run
   qqmgr gdb test-vm --guest -- vmlinux                 the kernel of the running guest
-  qqmgr gdb test-vm --guest --print                    for a gdb or an editor of your own";
+  qqmgr gdb test-vm --guest --print                    for your own gdb or editor";
 
 pub const INIT: &str = "\
 Examples:
   qqmgr init                           ./qqmgr.toml with a VM called `vm`
   qqmgr init test-vm                   with another name
-  qqmgr init --image debian.qcow2      that boots this image
+  qqmgr init --image debian.qcow2      with this image
   qqmgr init --kernel arch/x86/boot/bzImage --initrd initrd.img
   qqmgr -c vms/build.toml init build   in another file";
 
@@ -190,7 +189,7 @@ Examples:
 
 pub const SCHEMA: &str = "\
 Examples:
-  qqmgr schema > schema.json           beside a qqmgr.toml that begins with: #:schema ./schema.json
+  qqmgr schema > schema.json           next to a qqmgr.toml that begins with: #:schema ./schema.json
   taplo check --schema file://$PWD/schema.json qqmgr.toml";
 
 pub const MAN: &str = "\

@@ -7,18 +7,18 @@ use clap::Args;
 use std::num::ParseIntError;
 use std::time::Duration;
 
-/// Start VMs and return when QEMU has answered
+/// Start VMs, and return when QEMU answers
 ///
-/// A VM that runs already is no error: it goes on, and the exit code is 0.
+/// If a VM is already running, it stays as it is, and the exit code is 0.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::START)]
 pub struct StartArgs {
     #[command(flatten)]
     pub vms: Vms,
-    /// Return when an SSH login works, or what --for says holds
+    /// Wait for an SSH login, or for the conditions of --for
     #[arg(long)]
     pub wait: bool,
-    /// Wait for this: see `qqmgr wait --help`; can be given several times
+    /// Wait for this condition (see `qqmgr wait --help`); can be repeated
     #[arg(long = "for", value_name = "COND", add = completions::conditions())]
     pub conditions: Vec<Condition>,
     /// How long to wait in all: 500ms, 20s, 1h30m, 2d or plain seconds
@@ -27,15 +27,15 @@ pub struct StartArgs {
     /// Print QEMU's command line instead: quoted for a shell, or as a JSON list
     #[arg(long, conflicts_with = "wait")]
     pub dry_run: bool,
-    /// End the VM this long after QEMU has answered; of one that runs already, its lease is replaced,
-    /// or taken off by `none`
+    /// End the VM this long after QEMU answers; replaces the lease of a VM that is already running,
+    /// and `none` removes it
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub ttl: Option<Limit<Duration>>,
-    /// End the VM when this process is gone; of one that runs already, its lease is replaced, or
-    /// taken off by `none`
+    /// End the VM when this process exits; replaces the lease of a VM that is already running, and
+    /// `none` removes it
     #[arg(long, value_name = "PID", value_parser = owner_pid)]
     pub owner_pid: Option<Limit<u32>>,
-    /// More arguments for QEMU, appended; a VM that runs already goes on without them
+    /// More arguments for QEMU, appended; ignored if the VM is already running
     #[arg(last = true, value_name = "QEMU ARGS")]
     pub extra: Vec<String>,
 }
@@ -64,10 +64,11 @@ fn owner_pid(text: &str) -> Result<Limit<u32>, String> {
     }
 }
 
-/// Stop VMs and return when their processes are gone
+/// Stop VMs, and return when their processes have exited
 ///
-/// The guest is asked to power down (ACPI), unless it is paused. When it has not by the timeout: QMP `quit`, then
-/// SIGTERM, then SIGKILL. `--all` takes runs too, and VMs that were in the config when they were started.
+/// Asks the guest to power down (ACPI), unless it is paused. After the timeout: QMP `quit`, then
+/// SIGTERM, then SIGKILL. `--all` includes throwaway instances, and running VMs that are no longer
+/// in the config.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STOP)]
 pub struct StopArgs {
@@ -83,15 +84,14 @@ pub struct StopArgs {
 
 /// Stop VMs and start them again
 ///
-/// The config is read anew. What the start was given stays: the QEMU arguments after `--`, unless
-/// others follow here, and the lease, whose time goes on to run out when it would have. A VM that
-/// does not run is started.
+/// Reads the config again. Keeps the QEMU arguments after `--` of the last start, unless others follow
+/// here, and the lease with its end time. Starts a VM that is not running.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::RESTART)]
 pub struct RestartArgs {
     #[command(flatten)]
     pub vms: Vms,
-    /// Reset the machine in place, as its reset button would: QEMU goes on
+    /// Reset the machine, as its reset button would; QEMU keeps running
     #[arg(long)]
     pub reset: bool,
     /// Return when an SSH login works
@@ -100,14 +100,14 @@ pub struct RestartArgs {
     /// How long the guest has to power down, and then to come up
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
-    /// Arguments for QEMU, appended, in place of those of the last start; `--` alone takes them off
+    /// Arguments for QEMU, appended, instead of those of the last start; `--` alone removes them
     #[arg(last = true, value_name = "QEMU ARGS", conflicts_with = "reset")]
     pub extra: Vec<String>,
 }
 
-/// Kill VMs with SIGKILL, and clean up behind them
+/// Kill VMs with SIGKILL, and clean up after them
 ///
-/// `--all` takes runs too, and VMs that were in the config when they were started.
+/// `--all` includes throwaway instances, and running VMs that are no longer in the config.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::KILL)]
 pub struct KillArgs {

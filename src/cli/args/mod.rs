@@ -18,14 +18,14 @@ use std::path::PathBuf;
 #[command(name = "qqmgr", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = super::exit::help())]
 pub struct Cli {
-    /// The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml from here up, else the user's own]
+    /// The config file [default: $QQMGR_CONFIG, else the nearest qqmgr.toml in this directory or a parent, else the user's own]
     #[arg(short, long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     #[arg(help_heading = super::help::GLOBAL)]
     pub(super) config: Option<PathBuf>,
     /// Print one JSON document instead of text; a stream prints one per line
     #[arg(long, global = true, help_heading = super::help::GLOBAL)]
     pub(super) json: bool,
-    /// Tell only errors: no notes, no progress
+    /// Print only errors: no notes, no progress
     #[arg(short, long, global = true, help_heading = super::help::GLOBAL)]
     pub(super) quiet: bool,
     #[command(subcommand)]
@@ -35,7 +35,7 @@ pub struct Cli {
 /// Which VMs a verb is for.
 #[derive(Debug, Args)]
 pub struct Vms {
-    /// The VMs; `*` and `?` stand for any characters of their names
+    /// The VMs; `*` and `?` are wildcards
     #[arg(required_unless_present = "all", value_name = "VM", add = completions::vm_names())]
     pub names: Vec<String>,
     /// All VMs of the config
@@ -64,10 +64,10 @@ pub enum Verb {
     Stop(life::StopArgs),
     Restart(life::RestartArgs),
     Kill(life::KillArgs),
-    /// End the VMs that have outlived their lease, and remove what dead instances left
+    /// End VMs whose lease has expired, and remove what killed runs left behind
     ///
-    /// VMs that run though they were renamed in the config or removed from it are named, not ended:
-    /// `qqmgr stop` and `qqmgr kill` know them by their old names.
+    /// Lists running VMs that are no longer in the config, but does not end them: use `qqmgr stop` or
+    /// `qqmgr kill` with the old name.
     #[command(after_help = examples::GC)]
     Gc,
     /// Pause guests: their CPUs stop until they are resumed
@@ -81,7 +81,7 @@ pub enum Verb {
     #[command(visible_alias = "ls")]
     List(view::ListArgs),
     Events(view::EventsArgs),
-    /// Show the end of what the guest wrote to its serial port
+    /// Show the end of a VM's serial log
     #[command(after_help = examples::SERIAL)]
     Serial(attach::LogArgs),
     /// Show the end of QEMU's standard output

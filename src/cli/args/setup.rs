@@ -4,14 +4,14 @@ use crate::cli::completions;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Tell what is wrong with VMs before they are launched
+/// Find problems in VMs before they start
 ///
-/// QEMU itself is asked for its options, machines, CPUs and devices; files have to be there and
-/// readable, images not in use, ports free. Exits with 1 when there is an error.
+/// Asks QEMU itself for its options, machines, CPUs and devices. Files must exist and be readable,
+/// images must not be in use, and ports must be free. Exits with 1 if there is an error.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::CHECK)]
 pub struct CheckArgs {
-    /// The VMs, `*` and `?` stand for any characters of their names; all of the config when none is named
+    /// The VMs; `*` and `?` are wildcards [default: all VMs of the config]
     #[arg(value_name = "VM", add = completions::vm_names())]
     pub vms: Vec<String>,
     /// Exit with 1 for warnings too
@@ -19,14 +19,13 @@ pub struct CheckArgs {
     pub strict: bool,
 }
 
-/// Print blocks for ~/.ssh/config, for plain ssh, rsync, sshfs
+/// Print blocks for ~/.ssh/config, for plain ssh, rsync and sshfs
 ///
-/// A VM whose port is `auto` has to be running. The blocks use the connection that `qqmgr ssh`
-/// shares.
+/// A VM whose port is `auto` must be running. The blocks use the shared connection of `qqmgr ssh`.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::SSH_CONFIG)]
 pub struct SshConfigArgs {
-    /// The VMs; `*` and `?` stand for any characters of their names
+    /// The VMs; `*` and `?` are wildcards
     #[arg(value_name = "VM", required_unless_present = "all", add = completions::vm_names())]
     pub vms: Vec<String>,
     /// All VMs whose port is known
@@ -34,11 +33,11 @@ pub struct SshConfigArgs {
     pub all: bool,
 }
 
-/// Write a qqmgr.toml with a VM, never over another
+/// Write a qqmgr.toml with one VM; an existing file is never overwritten
 ///
-/// The VM boots the image or the kernel that is named, or else what lies beside the file: an image
-/// (`*.qcow2`, `*.img`, `*.raw`), a kernel (`bzImage`, `vmlinuz`, one that was built there) and its
-/// initrd. With none of these the file has what to fill in.
+/// The VM boots the given image or kernel, or else what is next to the file: an image (`*.qcow2`,
+/// `*.img`, `*.raw`), a kernel (`bzImage`, `vmlinuz`, or one that was built there) and its initrd. If
+/// there is none, the file shows what to fill in.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::INIT)]
 pub struct InitArgs {
@@ -61,9 +60,9 @@ pub struct InitArgs {
 
 /// Run QEMU itself under gdb, or gdb on a running guest
 ///
-/// Without --guest, QEMU is to be started by gdb's `run`, with the VM's arguments, and the signals
-/// that it sends itself (SIGUSR1) pass through. With it, QEMU's gdb stub is opened on the running
-/// VM, for this user alone, and gdb starts on that: the guest stops while gdb is attached.
+/// Without --guest, gdb's `run` starts QEMU with the VM's arguments, and does not stop at the signals
+/// that QEMU sends itself (SIGUSR1). With --guest, QEMU opens its gdb stub on the running VM, for this
+/// user only, and gdb attaches to it: the guest stops while gdb is attached.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::GDB)]
 pub struct GdbArgs {
@@ -73,7 +72,7 @@ pub struct GdbArgs {
     /// Debug the guest of the running VM
     #[arg(long)]
     pub guest: bool,
-    /// Print what to give to gdb instead of starting one
+    /// Print the command for gdb instead of starting gdb
     #[arg(long, requires = "guest")]
     pub print: bool,
     /// The gdb to run, such as gdb-multiarch
@@ -86,11 +85,11 @@ pub struct GdbArgs {
 
 /// Show a manual page
 ///
-/// On a terminal man(1) shows it. In a pipe it is printed in roff(7).
+/// On a terminal, man(1) shows it. In a pipe, it is printed as roff(7).
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::MAN)]
 pub struct ManArgs {
-    /// A command, or qqmgr.toml; without, the page of qqmgr itself
+    /// A command, or qqmgr.toml [default: the page of qqmgr itself]
     #[arg(conflicts_with = "write", add = completions::pages())]
     pub page: Option<String>,
     /// Write all pages into man1 and man5 of this directory

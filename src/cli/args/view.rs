@@ -7,9 +7,10 @@ use clap::Args;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Show every VM of the config with its live state
+/// Show all VMs of the config and their state
 ///
-/// `qqmgr ls` is the same. A note tells when a VM ends by itself, or that the config no longer has it though it runs.
+/// `qqmgr ls` is the same. The note tells when a lease expires, how a VM ended, or that a running
+/// VM is no longer in the config.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::LIST)]
 pub struct ListArgs {
@@ -24,31 +25,31 @@ pub struct ListArgs {
 pub struct StatusArgs {
     #[command(flatten)]
     pub vms: Vms,
-    /// Exit with 4 when a VM is stopped; a paused one has a process, and exits with 0
+    /// Exit with 4 if a VM is stopped; a paused VM is not stopped
     #[arg(long)]
     pub exit_code: bool,
 }
 
-/// Show a VM's QMP events as they come
+/// Show a VM's QMP events as they arrive
 ///
-/// One line each: local time, name, data. QEMU writes its events into a log, which any number of
-/// listeners can follow. Ends when the VM ends.
+/// One line per event: local time, name, data. QEMU writes its events to a log, so any number of
+/// listeners can follow them. Ends when the VM ends.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::EVENTS)]
 pub struct EventsArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
-    /// Begin with all events of the VM's life; of one that has ended, show those of its last life
+    /// Begin with all events since the VM's start; for a stopped VM, show all events of its last boot
     #[arg(long, conflicts_with = "lines")]
     pub all: bool,
-    /// Begin with the last N events that came already
+    /// Begin with the last N past events
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
-    /// Show only events of this name, `*` standing for any text; may be given several times
+    /// Show only events with this name; `*` matches any text; can be repeated
     #[arg(long, value_name = "NAME")]
     pub filter: Vec<String>,
-    /// End after this many events; if there are fewer, fail
+    /// End after this many events; fail if there are fewer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// End after this long: 500ms, 20s, 1h30m, 2d or plain seconds
@@ -56,17 +57,17 @@ pub struct EventsArgs {
     pub timeout: Option<Duration>,
 }
 
-/// Show when a VM's latest boot passed its milestones
+/// Show when a VM's latest boot reached its milestones
 ///
-/// QEMU was spawned, QMP answered, the first serial byte came, the kernel's first line, and SSH
-/// let in; the last three are seen by `start --wait`, `wait` and `run` only.
+/// The milestones: QEMU started, QMP answered, first serial byte, kernel's first line, SSH login
+/// worked. Only `start --wait`, `wait` and `run` see the last three.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::TIMELINE)]
 pub struct TimelineArgs {
     /// The VM
     #[arg(add = completions::vm_names())]
     pub vm: String,
-    /// Exit with 1 when this milestone (qmp, serial, kernel, ssh) came later, or not at all
+    /// Exit with 1 if this milestone (qmp, serial, kernel, ssh) came later, or not at all
     #[arg(long, value_name = "MILESTONE=TIME", add = completions::milestones())]
     pub max: Vec<Limit>,
 }

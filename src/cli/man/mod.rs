@@ -122,9 +122,11 @@ fn find<'a>(command: &'a Command, name: &str) -> Result<Page<'a>, Error> {
     let names = verbs(command).map(Command::get_name).chain([CONFIG]);
     let hint = match suggest::nearest(name, names) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`qqmgr help` lists the commands; the other page is qqmgr.toml".to_owned(),
+        None => {
+            "`qqmgr help` lists the commands; `qqmgr man qqmgr.toml` is the config file".to_owned()
+        }
     };
-    let message = format!("there is no manual page for `{name}`");
+    let message = format!("no manual page for `{name}`");
     Err(Usage { message, hint: Some(hint) }.into())
 }
 

@@ -10,37 +10,33 @@ type Entry = (&'static str, &'static str, &'static [&'static str]);
 const FILES: [Entry; 8] = [
     (
         "qqmgr.toml",
-        "The config: the nearest one, in the current directory or above it. See qqmgr.toml(5).",
+        "The config: the nearest one, in the current directory or a parent. See qqmgr.toml(5).",
         &[],
     ),
-    ("~/.config/qqmgr/conf.toml", "The user's own config, where there is no qqmgr.toml.", &[]),
-    (".qqmgr/vm.NAME/", "All that belongs to a VM, beside its qqmgr.toml.", &[]),
+    ("~/.config/qqmgr/conf.toml", "The user's own config, if there is no qqmgr.toml.", &[]),
+    (".qqmgr/vm.NAME/", "A VM's files, next to its qqmgr.toml.", &[]),
     (".qqmgr/vm.NAME/serial", "What the guest wrote to its serial port.", &["serial", "console"]),
     (".qqmgr/vm.NAME/stdout, .qqmgr/vm.NAME/stderr", "QEMU's own output.", &["stdout", "stderr"]),
     (".qqmgr/vm.NAME/events.out", "QEMU's events, as QEMU itself writes them.", &["events"]),
     (".qqmgr/vm.NAME/crashes/", "The newest five crash bundles.", &["start", "wait", "run"]),
     (
         ".qqmgr/vm.NAME/ssh.conf",
-        "The config that OpenSSH is given.",
+        "The generated OpenSSH config.",
         &["ssh", "put", "get", "ssh-config"],
     ),
 ];
 
 const ENVIRONMENT: [Entry; 7] = [
-    ("QQMGR_CONFIG", "The config file, where -c names none.", &[]),
-    ("QQMGR_RUNTIME_DIR", "The runtime directory, in place of .qqmgr beside the config.", &[]),
-    ("XDG_CONFIG_HOME", "Where the user's own config is, in place of ~/.config.", &[]),
-    ("NO_COLOR", "If set, nothing is coloured.", &[]),
+    ("QQMGR_CONFIG", "The config file, unless -c names one.", &[]),
+    ("QQMGR_RUNTIME_DIR", "The runtime directory, instead of .qqmgr next to the config.", &[]),
+    ("XDG_CONFIG_HOME", "The directory of the user's own config, instead of ~/.config.", &[]),
+    ("NO_COLOR", "If set, output has no colours.", &[]),
     (
         "XDG_RUNTIME_DIR",
-        "Where the socket of a VM's shared SSH connection is, in place of /tmp.",
+        "The directory of the socket of a VM's shared SSH connection, instead of /tmp.",
         &["ssh", "put", "get", "run", "ssh-config"],
     ),
-    (
-        "MANPAGER, PAGER",
-        "What man(1) shows a page with; without man, PAGER shows plain text.",
-        &["man"],
-    ),
+    ("MANPAGER, PAGER", "The pager of man(1); without man, PAGER shows plain text.", &["man"]),
     (
         "SSH_AUTH_SOCK",
         "The agent that OpenSSH asks for keys.",

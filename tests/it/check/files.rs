@@ -20,17 +20,16 @@ fn files_that_options_name() {
     assert_eq!(
         found,
         [
-            "there is no file [DIR]/none | -",
+            "[DIR]/none does not exist | -",
             "can't read [DIR]/here/x: Not a directory | -",
-            "there is no file [DIR]/nope.bin | -",
-            "there is no file [DIR]/cd.iso | -",
-            "there is no file [DIR]/hd,1.img | make an image: qemu-img create -f qcow2 '[DIR]/hd,1.img' 20G",
-            "there is no file [DIR]/dr,1.img | make an image: qemu-img create -f qcow2 '[DIR]/dr,1.img' 20G",
-            "there is no file [DIR]/bd.img | make an image: qemu-img create -f qcow2 [DIR]/bd.img 20G",
-            "there is no file [DIR]/~/x | `~` and `$` are not expanded: write {{.env.HOME}}",
-            "there is no file [DIR]/x/$y/z | `~` and `$` are not expanded: write {{.env.HOME}}",
-            "there is no file [DIR]/quiet | QEMU takes a word that belongs to no option for a disk image: \
-             are quotes missing?",
+            "[DIR]/nope.bin does not exist | -",
+            "[DIR]/cd.iso does not exist | -",
+            "[DIR]/hd,1.img does not exist | make an image: qemu-img create -f qcow2 '[DIR]/hd,1.img' 20G",
+            "[DIR]/dr,1.img does not exist | make an image: qemu-img create -f qcow2 '[DIR]/dr,1.img' 20G",
+            "[DIR]/bd.img does not exist | make an image: qemu-img create -f qcow2 [DIR]/bd.img 20G",
+            "[DIR]/~/x does not exist | `~` and `$` are not expanded: write {{.env.HOME}}",
+            "[DIR]/x/$y/z does not exist | `~` and `$` are not expanded: write {{.env.HOME}}",
+            "[DIR]/quiet does not exist | QEMU takes a word without an option as a disk image: are quotes missing?",
         ]
     );
 }
@@ -102,7 +101,7 @@ fn flash_to_copy() {
     let found = findings(&lab.qqmgr("check --json").run());
     let missing: Vec<_> = found.iter().filter(|line| line.contains("file_missing")).collect();
     let hints: Vec<_> = missing.iter().map(|line| line.split(" | ").nth(1).unwrap()).collect();
-    let copy = "copy its firmware's variables: cp [DIR]/fw/OVMF_VARS_4M.fd [DIR]/vars.fd";
+    let copy = "copy the firmware's variables: cp [DIR]/fw/OVMF_VARS_4M.fd [DIR]/vars.fd";
     assert_eq!(
         hints,
         [
@@ -110,7 +109,7 @@ fn flash_to_copy() {
             copy,
             copy,
             "install the firmware (packages ovmf, edk2-ovmf, qemu-efi-aarch64)",
-            "copy the variables that belong to [DIR]/fw/NO_CODE.fd (OVMF_VARS.fd to OVMF_CODE.fd), in the same size",
+            "copy the variables of [DIR]/fw/NO_CODE.fd (OVMF_VARS.fd for OVMF_CODE.fd) of the same size",
         ]
     );
 }
@@ -187,20 +186,19 @@ fn images_as_the_image_tool_sees_them() {
     create("-b away.qcow2 -F qcow2 lost.qcow2");
     std::fs::remove_file(lab.path("away.qcow2")).unwrap();
     let found = findings(&lab.qqmgr("check --json").run());
-    let wrong = "[DIR]/raw.img is a raw image and not qcow2 | did you mean `raw`?";
+    let wrong = "[DIR]/raw.img is a raw image, not qcow2 | did you mean `raw`?";
     assert_eq!(
         found,
         [
             &format!("c image_format_wrong 8:23 {wrong}"),
             &format!("d image_format_wrong 11:77 {wrong}"),
             &format!("e image_format_wrong 14:54 {wrong}"),
-            "f image_read_raw 17:23 [DIR]/base.qcow2 is a qcow2 image, and the guest would see it as \
-             it is stored | did you mean `qcow2`?",
+            "f image_read_raw 17:23 [DIR]/base.qcow2 is a qcow2 image, but the guest would see its raw bytes | did you mean `qcow2`?",
             "i image_broken 26:23 the image [DIR]/lost.qcow2 can't be used: Could not open \
              '[DIR]/away.qcow2': No such file or directory | -",
-            "a image_shared 2:23 [DIR]/raw.img is shared: only one of the VMs can run at a time | \
+            "a image_shared 2:23 [DIR]/raw.img is shared: only one of these VMs can run at a time | \
              give each VM a copy, or make it read-only with `readonly=on`",
-            "f image_shared 17:23 [DIR]/base.qcow2 is shared: only one of the VMs can run at a time | \
+            "f image_shared 17:23 [DIR]/base.qcow2 is shared: only one of these VMs can run at a time | \
              give each VM a copy, or make it read-only with `readonly=on`",
         ]
     );

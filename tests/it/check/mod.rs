@@ -143,7 +143,7 @@ fn binaries_that_are_no_qemu() {
         [
             "a qemu_not_run 2:7 can't run `qemu-nope`: No such file or directory | is it installed and in $PATH?",
             "b qemu_unknown 7:7 `true -help` lists no options: names were not checked | -",
-            "c qemu_not_run 11:7 can't run `./endless`: its answer has no end | is it installed and in $PATH?",
+            "c qemu_not_run 11:7 can't run `./endless`: its output does not end | is it installed and in $PATH?",
         ]
     );
 }
@@ -192,10 +192,10 @@ fn ports_of_the_host() {
     let program = program.file_name().unwrap().to_str().unwrap();
     let pid = std::process::id();
     let open = format!(
-        "tcp port {free} of the host is open to the network, not to this host alone | \
+        "tcp port {free} of the host is open to the network, not only to this host | \
          write `hostfwd=tcp:127.0.0.1:{free}-:80`"
     );
-    let unforwarded = "nothing forwards SSH's port 2222 to port 22 of the guest | add \
+    let unforwarded = "the SSH port 2222 is not forwarded to port 22 of the guest | add \
                        `hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:{{.vm.ssh.vm_port}}` to a `-netdev user`, \
                        or say where the guest is with `HostName`";
     let column = |part: &str| config.lines().nth(1).unwrap().find(part).unwrap() + 1;
@@ -206,7 +206,7 @@ fn ports_of_the_host() {
             format!("a ssh_not_forwarded 1:5 {unforwarded}"),
             format!("a hostfwd_open 2:{free_at} {open}"),
             format!(
-                "a port_unavailable 2:{taken_at} port {taken} of the host is taken by `{program}` (pid {pid}) | -"
+                "a port_unavailable 2:{taken_at} port {taken} of the host is in use by `{program}` (pid {pid}) | -"
             ),
         ]
     );
@@ -241,7 +241,7 @@ fn ports_that_other_options_listen_on() {
         let cmd = format!("{NO_GUEST} -boot n {option}").replace(" -display none -boot", " -boot");
         let lab = Lab::new(&elsewhere("a", &cmd));
         let found = findings(&lab.qqmgr("check --json").run());
-        let message = format!("port {} of the host is taken by `it-", port(&ours));
+        let message = format!("port {} of the host is in use by `it-", port(&ours));
         assert!(found.len() == 1 && found[0].starts_with("a port_unavailable 2:"), "{found:?}");
         assert!(found[0].contains(&message), "{found:?}");
         drop(ours);
@@ -303,7 +303,7 @@ fn nothing_to_boot() {
     }
     let lab = Lab::new(&elsewhere("a", NO_GUEST));
     lab.qqmgr("check").run().ok(
-        "warning[nothing_to_boot]: VM `a`: there is nothing to boot: no disk, kernel, CD, firmware or network\n \
+        "warning[nothing_to_boot]: VM `a`: nothing to boot: no disk, kernel, CD, firmware or network\n \
          --> [DIR]/qqmgr.toml:1:5\n  |\n1 | [vm.a]\n  |     ^\n  |\n  \
          = help: add a disk (`-drive`), a kernel (`-kernel`) or a CD (`-cdrom`)\n\n\
          1 VM checked: 0 errors, 1 warning\n",
@@ -358,14 +358,14 @@ fn config_errors_of_all_vms_come_first() {
     let lab = Lab::new(&(vms + "[vars]\nshared = '-m {{.size}}'\n"));
     let outcome = lab.qqmgr("check --json").run();
     let own =
-        "QMP is at {{.vm.dir}}/qmp.socket; for another one use -chardev with -mon ...,mode=control";
+        "QMP is at {{.vm.dir}}/qmp.socket; to add another, use -chardev with -mon ...,mode=control";
     assert_eq!(
         findings(&outcome),
         [
             "b config_invalid 5:16 a \" that is never closed | -".to_owned(),
             "b config_invalid 5:17 there is no variable `{{.b}}` | -".to_owned(),
             format!(
-                "c config_invalid 8:23 `-qmp` in entry 1 of `cmd` in [vm.c] is qqmgr's to set | {own}"
+                "c config_invalid 8:23 entry 1 of `cmd` in [vm.c]: qqmgr sets `-qmp` itself | {own}"
             ),
             "c config_invalid 14:14 there is no variable `{{.size}}` | -".to_owned(),
             "a unknown_option 2:11 QEMU has no option `-nodefualts` | did you mean `-nodefaults`?"
@@ -404,7 +404,7 @@ fn what_vms_share_is_told_once() {
         lab.qqmgr("check").run().ok(&format!(
             "warning[ssh_key_missing]: {told}: the IdentityFile $img/key does not exist\n \
              --> [DIR]/qqmgr.toml:2:16\n  |\n2 | IdentityFile = '$img/key'\n  |                ^^^^^^^^^^\n  |\n  \
-             = help: `$img` is not expanded: write {{{{.img}}}}, or {{{{.env.img}}}} for the environment's\n\n\
+             = help: `$img` is not expanded: write {{{{.img}}}}, or {{{{.env.img}}}} for an environment variable\n\n\
              {count} checked: 0 errors, 1 warning\n"
         ));
     }

@@ -37,7 +37,8 @@ fn ports_of_several_vms() {
     ];
     let config = config.map(|(name, cmd)| elsewhere(name, &cmd)).concat();
     let lab = Lab::new(&config);
-    let told = format!("port {port} of the host is shared: only one of the VMs can run at a time");
+    let told =
+        format!("port {port} of the host is shared: only one of these VMs can run at a time");
     assert_eq!(shared(&lab), [format!("port_shared a b f: {told}")]);
     assert_eq!(findings(&lab.qqmgr("check a c d e --json").run()), [""; 0]);
     // "All addresses" includes each of them.
@@ -52,7 +53,7 @@ fn ports_of_several_vms() {
     assert_eq!(shared(&lab), [""; 0]);
     let found = findings(&lab.qqmgr("check --json").run());
     let taken = |line: &String| {
-        line.contains(" port_unavailable ") && line.contains("is taken by VM `b` (pid ")
+        line.contains(" port_unavailable ") && line.contains("is in use by VM `b` (pid ")
     };
     assert!(found.len() == 2 && found.iter().all(taken), "{found:?}");
 }
@@ -89,9 +90,9 @@ fn images_of_several_vms() {
     assert_eq!(
         shared(&lab),
         [
-            "image_shared a b e: disk.img is shared: only one of the VMs can run at a time",
-            "image_shared a b: vars.fd is shared: the boot options of one VM become another's",
-            "image_shared f g: open.img is shared: two VMs that write to it at the same time destroy it",
+            "image_shared a b e: disk.img is shared: only one of these VMs can run at a time",
+            "image_shared a b: vars.fd is shared: the VMs overwrite each other's boot options",
+            "image_shared f g: open.img is shared: if two VMs write to it at the same time, they corrupt it",
         ]
     );
 }

@@ -65,9 +65,9 @@ fn no_file_at_all() {
     lab.qqmgr("list").run().expect(
         3,
         "",
-        "error: there is no config file\n\
-         hint: write a qqmgr.toml (`qqmgr init`) in [DIR] or a directory above it or \
-         [DIR]/home/.config/qqmgr/conf.toml, or name one with -c\n",
+        "error: no config file found\n\
+         hint: create one (`qqmgr init`) or name one (-c FILE); searched: [DIR] and its parents, \
+         [DIR]/home/.config/qqmgr/conf.toml\n",
     );
     lab.qqmgr("list -c nope.toml").run().expect(
         3,
@@ -98,7 +98,7 @@ fn there_is_no_such_vm() {
         4,
         "",
         "error: there is no VM `database` in \"[DIR]/qqmgr.toml\"\n\
-         hint: there are: build-box, web\n",
+         hint: the VMs are: build-box, web\n",
     );
     lab.qqmgr("status biuld-box --json").run().expect(
         4,
@@ -110,7 +110,7 @@ fn there_is_no_such_vm() {
     lab.qqmgr("status a").run().expect(
         4,
         "",
-        "error: there is no VM `a` in \"[DIR]/qqmgr.toml\"\nhint: the file describes no VM at all\n",
+        "error: there is no VM `a` in \"[DIR]/qqmgr.toml\"\nhint: the config defines no VMs\n",
     );
     lab.qqmgr("list --json").run().ok("[]\n");
 }
@@ -134,7 +134,7 @@ fn a_strangers_file_above_is_refused() {
         lab.qqmgr("-c ../qqmgr.toml list").cwd("sub").run().code(0);
     };
     set_mode(0o777);
-    refused("others can write in its directory");
+    refused("other users can write to its directory");
     // There only a file's owner can replace it.
     set_mode(0o1777);
     lab.qqmgr("list").cwd("sub").run().code(0);
@@ -142,6 +142,6 @@ fn a_strangers_file_above_is_refused() {
     lab.qqmgr("list").cwd("sub").run().code(0);
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&file, Some(65534), None).unwrap();
-        refused("it belongs to the user with id 65534");
+        refused("it belongs to another user (id 65534)");
     }
 }

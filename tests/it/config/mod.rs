@@ -83,8 +83,8 @@ fn keywords_for_ssh_in_upper_and_lower_case() {
     let line = lab.qqmgr("start a --dry-run --json").run().code(0).stderr("").json();
     assert_eq!([&line[1], &line[2]], ["2022", "23"]);
     let twice = |key: &str, column| {
-        let hint = "keywords are the same in upper and lower case".to_owned();
-        (format!("`{key}` in [vm.a.ssh] is there twice"), hint, [3, column])
+        let hint = "upper and lower case make no difference".to_owned();
+        (format!("`{key}` in [vm.a.ssh] is set twice"), hint, [3, column])
     };
     assert_eq!(wrong(with("PORT = 2022, port = 2023")), [twice("port", 22)]);
     let ports = "port = 1, vm_port = 2, Vm_Port = 3";
@@ -92,8 +92,8 @@ fn keywords_for_ssh_in_upper_and_lower_case() {
     let no_keyword = "`vm_prot` in [vm.a.ssh] is not an OpenSSH keyword".to_owned();
     let hint = "did you mean `vm_port`?".to_owned();
     assert_eq!(wrong(with("port = 1, vm_prot = 2")), [(no_keyword, hint, [3, 19])]);
-    let global = "`VM_PORT` belongs to one VM, not to [ssh]".to_owned();
-    let hint = "write it in [vm.NAME.ssh]".to_owned();
+    let global = "`VM_PORT` can't be set in [ssh]".to_owned();
+    let hint = "set it in [vm.NAME.ssh]".to_owned();
     assert_eq!(wrong("[ssh]\nVM_PORT = 1\n"), [(global, hint, [2, 1])]);
 }
 
@@ -104,10 +104,10 @@ fn a_file_that_is_not_utf_8() {
     lab.qqmgr("list").run().expect(
         3,
         "",
-        "error: the file is not UTF-8 from here on: 0xe9\n \
+        "error: the file is not UTF-8 from here: 0xe9\n \
          --> [DIR]/qqmgr.toml:2:5\n  |\n2 | # \u{e9}t\u{fffd} -\n  |     ^\n  |\n  = help: save it as UTF-8\n",
     );
-    let cut = "the file is not UTF-8 from here on: 0xc3".to_owned();
+    let cut = "the file is not UTF-8 from here: 0xc3".to_owned();
     assert_eq!(wrong(b"# \xc3"), [(cut, "save it as UTF-8".to_owned(), [1, 3])]);
 }
 
@@ -218,7 +218,7 @@ fn the_program_in_cmd() {
     };
     let told = |bin: &str, column| {
         format!(
-            "`{bin}` is a program, and `cmd` in [vm.v] has its options alone | write it as \
+            "`{bin}` is a program, but `cmd` in [vm.v] takes only its options | write it as \
              `bin = \"{bin}\"` in [vm.v], or in [qemu] for all VMs 2:{column}"
         )
     };

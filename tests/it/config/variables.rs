@@ -22,7 +22,7 @@ fn variables_in_variables_have_a_depth_that_is_told() {
         lab.qqmgr("start a --dry-run").run().expect(
             3,
             "",
-            "error: variables use each other more than 1000 levels deep\n    \
+            "error: variables are nested more than 1000 levels deep\n    \
              --> [DIR]/qqmgr.toml:1001:10\n     |\n\
              1001 | v1000 = '{{.v1001}}'\n     |          ^^^^^^^^^^\n",
         );
@@ -33,9 +33,9 @@ fn variables_in_variables_have_a_depth_that_is_told() {
 fn variables_that_double_each_other_come_to_an_end() {
     // As words, as one word, and as an empty word.
     for (between, last, message) in [
-        (" ", "x", "variables put more than 4 MiB into the texts of this VM"),
-        ("", "x", "this text is longer than the 128 KiB that an argument can have"),
-        ("", "", "variables put more than 4 MiB into the texts of this VM"),
+        (" ", "x", "the variables of this VM expand to more than 4 MiB"),
+        ("", "x", "this text is longer than 128 KiB, the limit for an argument"),
+        ("", "", "the variables of this VM expand to more than 4 MiB"),
     ] {
         let lab = chain(60, |next| format!("{next}{between}{next}"));
         lab.write("qqmgr.toml", lab.read("qqmgr.toml").replace("-m 64", last));
@@ -54,7 +54,7 @@ fn variables_that_all_use_each_other_are_told() {
     let errors = json["error"]["errors"].as_array().unwrap();
     let closed = errors.iter().filter(|error| {
         let message = error["message"].as_str().unwrap();
-        message.starts_with("variables that use each other in a cycle: .v")
+        message.starts_with("these variables use each other in a cycle: .v")
     });
     // Each use of a variable while it is being expanded is a cycle.
     assert_eq!((errors.len(), closed.count()), (190, 190), "{json}");
@@ -93,7 +93,7 @@ fn no_argument_holds_a_nul() {
     let json = Lab::new(text).qqmgr("start a --json").run().code(3).json();
     let told = json["error"]["errors"].as_array().unwrap().iter();
     let told: Vec<_> = told.map(|e| (e["location"]["line"].as_u64(), &e["message"])).collect();
-    let message = "this text holds a NUL character, which no argument can".into();
+    let message = "this text contains a NUL character, which an argument can't".into();
     assert_eq!(told, [(Some(2), &message), (Some(5), &message)]);
 }
 
@@ -106,7 +106,7 @@ fn an_ssh_option_gets_no_line_break_from_a_variable() {
     lab.qqmgr("start a").run().expect(
         3,
         "",
-        "error: `User` has a line break in it\n --> [DIR]/qqmgr.toml:7:8\n  |\n\
+        "error: `User` contains a line break\n --> [DIR]/qqmgr.toml:7:8\n  |\n\
          7 | User = \"{{.break}}\"\n  |        ^^^^^^^^^^^^\n",
     );
 }

@@ -70,8 +70,8 @@ pub fn kept(lab: &Lab) {
             1,
             "mkdir: can't create directory '/root/none/x': No such file or directory\n",
         ),
-        ("put a --links - /root/x", 2, "error: `-` is a stream, and --links is for directories\n"),
-        ("get a --links /root/l1 -", 2, "error: `-` is a stream, and --links is for directories\n"),
+        ("put a --links - /root/x", 2, "error: `-` is a stream, but --links copies directories\n"),
+        ("get a --links /root/l1 -", 2, "error: `-` is a stream, but --links copies directories\n"),
         (
             "put a --links nope /root/x",
             125,
@@ -106,8 +106,8 @@ fn a_guest_without_tar() {
         lab.qqmgr(line).env("PATH", &path).run().expect(
             125,
             "",
-            "error: VM `a`: the guest has no `tar`, by which --links copies directories\n\
-             hint: without --links, scp copies the files that links lead to\n",
+            "error: VM `a`: the guest has no `tar`, which --links needs\n\
+             hint: without --links, scp copies the files that links point to\n",
         );
         let json = lab.qqmgr(line).env("PATH", &path).args(["--json"]).run();
         assert_eq!(json.code(125).stderr("").json()["error"]["code"], "no_tar");
@@ -124,7 +124,7 @@ fn a_guest_that_names_what_it_was_not_asked_for() {
     lab.qqmgr("get a --links '/x/*' .").env("PATH", &path).run().expect(
         125,
         "",
-        "error: VM `a`: `/x/.ssh` was not copied: the guest was not asked for that\n",
+        "error: VM `a`: `/x/.ssh` was not copied: the guest sent a path that was not asked for\n",
     );
     assert!(!lab.path(".ssh").exists() && !lab.path("a.log").exists());
 }

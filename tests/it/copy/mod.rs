@@ -173,18 +173,18 @@ fn failures(lab: &Lab) {
     lab.qqmgr("get a /root/nope -").run().code(1).stdout("");
     lab.qqmgr("put a - /nope/x").stdin("x").run().code(1).stdout("");
     for (line, why) in [
-        ("put a - file /root/", "standard input and can't be one of several"),
-        ("put a file -", "standard input, where nothing can be put"),
-        ("put a - -", "standard input, where nothing can be put"),
-        ("get a - .", "standard output, from where nothing can be got"),
-        ("get a /etc/passwd - -", "standard output, from where nothing can be got"),
+        ("put a - file /root/", "standard input, which can't be one of several"),
+        ("put a file -", "standard input, which can't be the target"),
+        ("put a - -", "standard input, which can't be the target"),
+        ("get a - .", "standard output, which can't be a source"),
+        ("get a /etc/passwd - -", "standard output, which can't be a source"),
     ] {
         let message = format!("error: `-` is {why}\nhint: a file of that name is ./-\n");
         lab.qqmgr(line).run().expect(2, "", &message);
     }
     lab.qqmgr("put a --json file -").run().expect(
         2,
-        "{\"error\":{\"code\":\"usage\",\"message\":\"`-` is standard input, where nothing can be put\",\
+        "{\"error\":{\"code\":\"usage\",\"message\":\"`-` is standard input, which can't be the target\",\
          \"hint\":\"a file of that name is ./-\",\"location\":null}}\n",
         "",
     );
@@ -227,7 +227,7 @@ fn files_named_as_for_scp() {
         ("get a:/root/x .", "a:/root/x", "get a /root/x ."),
         ("get a:/x 'a:/*' b", "a:/x", "get a /x '/*' b"),
     ] {
-        let message = format!("`{word}` is how scp names a file of a VM");
+        let message = format!("`{word}` is scp's form; qqmgr takes the VM's name first");
         let text = format!("error: {message}\nhint: qqmgr {hint}\n");
         lab.qqmgr(line).run().expect(2, "", &text);
         let error = lab.qqmgr(line).args(["--json"]).run().code(2).stderr("").json();
@@ -239,7 +239,7 @@ fn files_named_as_for_scp() {
     lab.qqmgr("put a b").run().expect(
         2,
         "",
-        "error: two paths are needed: what to copy and where to\n",
+        "error: two paths are needed: what to copy, and where to\n",
     );
     let unknown = lab.qqmgr("get c:/x .").run();
     let stderr = String::from_utf8_lossy(&unknown.code(125).stderr).into_owned();

@@ -52,7 +52,7 @@ fn commands_that_do_not_reach_qemu() {
         until("QEMU is there", || lab.vm_file("a", "pid").exists().then_some(()));
         fs::remove_file(lab.vm_file("a", "events.in")).unwrap();
         lab.program("mkfifo").args([lab.vm_file("a", "events.in")]).run().code(0);
-        let said = "a: QEMU writes no log of its events\n";
+        let said = "a: QEMU writes no event log\n";
         start.join().unwrap().expect(0, "a: started (pid [PID]), SSH on port [PORT]\n", said);
     });
     // QMP answers what the log does not.
@@ -61,7 +61,7 @@ fn commands_that_do_not_reach_qemu() {
     lab.qqmgr("events a").run().expect(
         1,
         "",
-        "error: VM `a`: can't listen to its events: QEMU did not read its first commands from \
+        "error: VM `a`: can't follow its events: QEMU did not read its first commands from \
          events.in\n",
     );
     let json = lab.qqmgr("wait a --for event:STOP --json").run().code(1).json();

@@ -107,7 +107,7 @@ fn a_qemu_that_dies_and_a_time_that_is_over() {
         125,
         "begun\n",
         &format!(
-            "err\nerror: VM `{}`: waited 45s for the command's end\n\
+            "err\nerror: VM `{}`: timed out after 45s waiting for the command to end\n\
              crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
             String::from_utf8_lossy(&late.stderr).split('`').nth(1).unwrap()
         ),

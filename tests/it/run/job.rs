@@ -125,8 +125,8 @@ fn an_empty_command_is_no_shell() {
     outcome.expect(
         125,
         "",
-        "error: the command is empty, which would be a shell\n\
-         hint: leave it out for a shell; to do nothing is `true`\n",
+        "error: the command is empty\n\
+         hint: for a shell, leave it out; to do nothing, use `true`\n",
     );
     let json = lab.qqmgr("run a --json -- ''").run().code(125).stderr("").json();
     assert_eq!(json["error"]["code"], "usage");

@@ -20,7 +20,7 @@ fn fresh_then_running_already() {
     lab.qqmgr("start a").run().ok("a: started (pid [PID]), SSH on port [PORT]\n");
     let [pid] = lab.qemus()[..] else { panic!("{:?}", lab.qemus()) };
     assert_eq!(lab.read(".qqmgr/vm.a/pid").trim(), pid.to_string());
-    lab.qqmgr("start a").run().ok("a: is running already (pid [PID]), SSH on port [PORT]\n");
+    lab.qqmgr("start a").run().ok("a: is already running (pid [PID]), SSH on port [PORT]\n");
     let again = lab.qqmgr("start a --json").run();
     again.ok(
         "{\"name\":\"a\",\"pid\":[PID],\"already_running\":true,\"ssh_port\":[PORT],\"ports\":{},\
@@ -39,8 +39,8 @@ fn fresh_then_running_already() {
 fn extra_arguments_for_one_that_runs_already() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     lab.qqmgr("start a -- -name 'my vm'").run().code(0);
-    let running = "a: is running already (pid [PID]), SSH on port [PORT]\n";
-    let said = "a: keeps running without `-S -name x`; to use them, stop it first\n";
+    let running = "a: is already running (pid [PID]), SSH on port [PORT]\n";
+    let said = "a: runs without `-S -name x`; to use them: qqmgr restart a -- -S -name x\n";
     lab.qqmgr("start a -- -S -name x").run().expect(0, running, said);
     let json = lab.qqmgr("start a --json -- -S").run().code(0).stderr("").json();
     assert_eq!(json["ignored_args"], serde_json::json!(["-S"]));

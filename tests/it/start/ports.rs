@@ -14,7 +14,7 @@ fn the_owner_of_a_taken_port_is_named() {
     lab.qqmgr("start first").run().code(0);
     let error = |owner: &str| {
         format!(
-            "error: VM `second` did not start: its SSH port {port} is taken by {owner}\n\
+            "error: VM `second` did not start: its SSH port {port} is in use by {owner}\n\
              hint: write `port = \"auto\"` and `{{{{.vm.ssh.port}}}}` in `cmd` for a free one\n"
         )
     };
@@ -47,7 +47,7 @@ fn the_owner_of_another_port_is_named_with_its_line() {
     let program = std::env::current_exe().unwrap();
     let program = program.file_name().unwrap().to_str().unwrap();
     let owner = format!("`{program}` (pid {})", std::process::id());
-    let message = format!("VM `a` did not start: its port {taken} is taken by {owner}");
+    let message = format!("VM `a` did not start: its port {taken} is in use by {owner}");
     assert_eq!(json["error"]["message"], message);
     assert_nothing_left(&lab, "a");
 }
@@ -142,7 +142,7 @@ fn the_owner_of_a_named_port_is_told() {
     let json = lab.qqmgr("start a --json").run().code(1).stderr("").json();
     assert_eq!(json["error"]["code"], "port_taken", "{json}");
     let message = json["error"]["message"].as_str().unwrap();
-    let begin = format!("VM `a` did not start: its port `http` ({taken}) is taken by `");
+    let begin = format!("VM `a` did not start: its port `http` ({taken}) is in use by `");
     assert!(message.starts_with(&begin), "{message}");
     assert_eq!(
         json["error"]["hint"],

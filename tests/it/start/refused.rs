@@ -162,9 +162,9 @@ fn waiting_for_a_login_that_never_works_leaves_the_vm_running() {
     lab.qqmgr("start a --wait --timeout 5s").run().expect(
         5,
         "",
-        "error: VM `a`: waited 5s for ssh: nothing forwards SSH's port; \
+        "error: VM `a`: timed out after 5s waiting for ssh: the SSH port is not forwarded to the guest; \
          the guest has written nothing to its serial port\n\
-         hint: the VM is left as it is: qqmgr status a\n\
+         hint: see its state: qqmgr status a\n\
          crash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n",
     );
     assert_eq!(lab.qemus().len(), 1);

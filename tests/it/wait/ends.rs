@@ -76,7 +76,7 @@ fn an_end_after_a_stop_that_was_broken_off_is_one() {
 fn a_panic_before_the_end_is_told() {
     let lab = Lab::running();
     let said = "Kernel panic - not syncing: no init";
-    let panicked = "error: VM `a`: the guest panicked: no init\nthe serial log says:\nKernel panic - not \
+    let panicked = "error: VM `a`: the guest panicked: no init\nthe serial log shows:\nKernel panic - not \
                     syncing: no init\ncrash bundle: [DIR]/.qqmgr/vm.a/crashes/[BUNDLE]\n";
     let death = || {
         say(&lab, said);
@@ -106,7 +106,7 @@ fn a_panic_that_only_qemu_tells() {
 fn what_must_not_hold() {
     let lab = Lab::running();
     say(&lab, "Kernel says\n");
-    let failed = "error: VM `a`: serial:says came true, and `--fail-on` ends the wait\n";
+    let failed = "error: VM `a`: serial:says matched (--fail-on)\n";
     lab.qqmgr("wait a --for serial:x --fail-on serial:says").run().expect(1, "", failed);
     let json = lab.qqmgr("wait a --for serial:x --fail-on serial:says --json").run();
     assert_eq!(json.code(1).stderr("").json()["error"]["code"], "wait_failed");

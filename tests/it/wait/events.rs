@@ -51,7 +51,7 @@ fn an_event_that_came_before() {
     lab.qqmgr("wait a --for serial:x --fail-on event:STOP --since-start").run().expect(
         1,
         "",
-        "error: VM `a`: event:STOP came true, and `--fail-on` ends the wait\n",
+        "error: VM `a`: event:STOP matched (--fail-on)\n",
     );
     let line = "wait a --for event:STOP --for event:SHUTDOWN --since-start --json";
     let waited = meanwhile(&lab, line, || Qmp::open(&lab).run(&["quit"]));

@@ -16,8 +16,7 @@ fn a_guest_that_stands_still() {
         |vm: &str, state: &str| format!("its state is `{state}`; `qqmgr resume {vm}` resumes it");
     let expected = |vm: &str, state: &str, end: &str, see: &str| {
         format!(
-            "{vm}: {state}\nerror: VM `{vm}`: waited 3s for ssh: {state}\n{end}\
-             hint: the VM is left as it is: qqmgr {see}\n"
+            "{vm}: {state}\nerror: VM `{vm}`: timed out after 3s waiting for ssh: {state}\n{end}hint: {see}\n"
         )
     };
     // Long enough to ask for the state, even on a slow machine; all at once.
@@ -27,12 +26,20 @@ fn a_guest_that_stands_still() {
         let json = scope.spawn(|| wait("a").args(["--json"]).run());
         let unstarted = scope.spawn(|| wait("b").run());
         let (paused, end) = (resume("a", "paused"), "the serial log ends:\none\n");
-        text.join().unwrap().expect(5, "", &expected("a", &paused, end, "serial a -n 50"));
+        text.join().unwrap().expect(
+            5,
+            "",
+            &expected("a", &paused, end, "the VM keeps running; see its log: qqmgr serial a -n 50"),
+        );
         let json = json.join().unwrap().code(5).stderr("").json();
         let message = json["error"]["message"].as_str().unwrap();
         assert!(message.contains(&paused), "{message}");
         let prelaunch = resume("b", "prelaunch");
-        unstarted.join().unwrap().expect(5, "", &expected("b", &prelaunch, "", "status b"));
+        unstarted.join().unwrap().expect(
+            5,
+            "",
+            &expected("b", &prelaunch, "", "see its state: qqmgr status b"),
+        );
     });
     lab.qqmgr("wait a --for paused").run().ok("a: after [SECONDS]: paused\n");
 }
@@ -88,13 +95,13 @@ fn what_only_a_guest_has() {
     lab.qqmgr("wait a --for port:443").run().expect(
         2,
         "",
-        "error: VM `a` forwards no port to the guest's 443\n\
+        "error: VM `a` forwards no port to port 443 of the guest\n\
          hint: add hostfwd=tcp:127.0.0.1:PORT-:443 to its -netdev user\n",
     );
     until("the refusal is told", || {
         let outcome = lab.qqmgr("wait a --for port:8080 --timeout 1s").run();
         let stderr = String::from_utf8_lossy(&outcome.code(5).stderr).into_owned();
-        let told = "error: VM `a`: waited 1s for port:8080: the guest refuses the connection\n";
+        let told = "error: VM `a`: timed out after 1s waiting for port:8080: the guest refuses the connection\n";
         stderr.starts_with(told).then_some(())
     });
     std::thread::scope(|scope| {

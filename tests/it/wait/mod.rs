@@ -51,8 +51,8 @@ fn usage() {
     lab.qqmgr("wait a --for running --timeout 100ms").run().expect(
         5,
         "",
-        "error: VM `a`: waited 100ms for running: nobody started it\n\
-         hint: the VM is left as it is: qqmgr status a\n",
+        "error: VM `a`: timed out after 100ms waiting for running: it was not started\n\
+         hint: see its state: qqmgr status a\n",
     );
     lab.qqmgr("wait a --for stopped --for ssh").run().expect(4, "", not_running);
     lab.qqmgr("wait b --for running").run().code(4);
@@ -132,9 +132,9 @@ fn a_timeout_tells_what_held_and_how_the_log_ends() {
         .expect(
             5,
             "",
-            "error: VM `a`: waited 100ms for serial:three, event:STOP; serial:one held\n\
+            "error: VM `a`: timed out after 100ms waiting for serial:three, event:STOP; already met: serial:one\n\
              the serial log ends:\none\ntwo\n\
-             hint: the VM is left as it is: qqmgr serial a -n 50\n",
+             hint: the VM keeps running; see its log: qqmgr serial a -n 50\n",
         );
     let json = lab.qqmgr("wait a --for serial:three --timeout 0.1 --json").run().code(5).json();
     assert_eq!(json["error"]["code"], "wait_timeout");

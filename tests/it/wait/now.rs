@@ -27,10 +27,10 @@ fn what_is_known_of_a_vm() {
     lab.qqmgr("wait a --timeout 0 --for serial:two --for paused").run().expect(
         5,
         "",
-        "error: VM `a`: does not hold now: serial:two; paused held: its state is `paused`; \
+        "error: VM `a`: not met: serial:two; already met: paused: its state is `paused`; \
          `qqmgr resume a` resumes it\n\
          the serial log ends:\none\n\
-         hint: the VM is left as it is: qqmgr serial a -n 50\n",
+         hint: the VM keeps running; see its log: qqmgr serial a -n 50\n",
     );
     lab.qqmgr("wait a --timeout 0 --for serial:two --for paused --any").run().code(0);
     lab.qqmgr("wait a --timeout 0 --for serial:two --fail-on paused").run().code(1);
@@ -39,8 +39,8 @@ fn what_is_known_of_a_vm() {
     lab.qqmgr("wait a --timeout 0 --for running").run().expect(
         5,
         "",
-        "error: VM `a`: does not hold now: running\n\
-         hint: the VM is left as it is: qqmgr status a\n",
+        "error: VM `a`: not met: running\n\
+         hint: see its state: qqmgr status a\n",
     );
 }
 
