@@ -47,7 +47,7 @@ pub async fn run(context: &Context, args: QmpArgs) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     let Some(command) = &args.command else {
-        let hint = format!("to see which there are: qqmgr qmp {} --list", args.target);
+        let hint = format!("to list them: qqmgr qmp {} --list", args.target);
         let message = "a QMP command is needed".to_owned();
         return Err(Usage { message, hint: Some(hint) }.into());
     };

@@ -32,7 +32,7 @@ pub fn arguments(words: &[String], command: &str, schema: &Schema) -> Result<Val
             }
             _ => return Err(format!("`{word}` is not KEY=VALUE, KEY:=JSON or a JSON object")),
         };
-        insert(&mut object, key, value).ok_or_else(|| format!("`{key}` is given twice"))?;
+        insert(&mut object, key, value).ok_or_else(|| format!("`{key}` is set twice"))?;
     }
     Ok(Value::Object(object))
 }
@@ -110,8 +110,8 @@ mod tests {
             (&["speed=fast"][..], "`speed=fast`: `speed` takes a whole number"),
             (&["on=maybe"], "`on=maybe`: `on` takes true or false"),
             (&["word"], "`word` is not KEY=VALUE, KEY:=JSON or a JSON object"),
-            (&["id=1", "id=2"], "`id` is given twice"),
-            (&["id=1", "id.x=2"], "`id.x` is given twice"),
+            (&["id=1", "id=2"], "`id` is set twice"),
+            (&["id=1", "id.x=2"], "`id.x` is set twice"),
         ] {
             assert_eq!(read(words), Err(error.to_owned()), "{words:?}");
         }

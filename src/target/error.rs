@@ -58,7 +58,7 @@ pub enum TargetError {
         error: io::Error,
     },
     /// Another client is connected.
-    #[error("{target}: another client holds the QMP socket {address}")]
+    #[error("{target}: another client uses the QMP socket {address}")]
     Held {
         /// The target.
         target: String,
@@ -105,7 +105,7 @@ fn hint(&self) -> Option<String> {
             "start it with -qmp unix:/path/to.sock,server=on,wait=off".into()
         }
         TargetError::Held { .. } => {
-            "QEMU serves one client at a time; end the other one, or give QEMU a second -qmp".into()
+            "close the other client, or give QEMU a second -qmp: QEMU serves one client at a time".into()
         }
         TargetError::NotOurs { .. } => "run qqmgr as that user, or as root".into(),
         _ => return None,

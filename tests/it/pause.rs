@@ -54,8 +54,8 @@ fn any_qemu_by_pid_and_by_socket() {
     lab.qqmgr(&format!("pause {pid}")).run().expect(
         5,
         "",
-        "error: pid:[PID]: another client holds the QMP socket unix:[DIR]/q.sock\n\
-         hint: QEMU serves one client at a time; end the other one, or give QEMU a second -qmp\n",
+        "error: pid:[PID]: another client uses the QMP socket unix:[DIR]/q.sock\n\
+         hint: close the other client, or give QEMU a second -qmp: QEMU serves one client at a time\n",
     );
     drop(held);
     let both = lab.qqmgr(&format!("pause {pid} unix:nothing --json")).run().code(1).json();

@@ -53,7 +53,7 @@ fn what_qemu_refuses_comes_with_what_to_write() {
             "qmp a",
             2,
             "error: a QMP command is needed\n\
-             hint: to see which there are: qqmgr qmp a --list\n",
+             hint: to list them: qqmgr qmp a --list\n",
         ),
         (
             "qmp nope query-status",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Run a QMP command on a VM, or on any QEMU, and print the answer
 ///
-/// KEY=VALUE becomes JSON of the type that the command wants; `a.b=1` is an object in an object, and
+/// KEY=VALUE becomes JSON of the type that the command takes; `a.b=1` is an object in an object, and
 /// KEY:=JSON is taken as it is. One argument in braces is a JSON object, and `-` reads it from
 /// standard input.
 #[derive(Debug, Args)]

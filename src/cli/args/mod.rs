@@ -46,7 +46,7 @@ pub struct Vms {
 // Which QEMUs a control verb is for.
 #[derive(Debug, Args)]
 pub struct Controlled {
-    /// VMs of the config (`*` and `?` stand for any characters), or any QEMU: pid:1234,
+    /// VMs of the config (`*` and `?` are wildcards), or any QEMU: pid:1234,
     /// unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
     #[arg(required_unless_present = "all", value_name = "TARGET", add = completions::vm_names())]
     pub targets: Vec<String>,
