@@ -8,11 +8,13 @@ mod instance;
 mod load;
 mod lookup;
 mod parse;
+mod parse_ports;
 mod ports;
 mod read;
 mod resolve;
 mod runtime;
 mod ssh_value;
+mod syntax;
 #[cfg(test)]
 mod tests;
 

@@ -1,13 +1,13 @@
 //! TOML text to the typed [`File`]: which keys exist and which values they accept.
 
-use super::file::{Definition, Entry, File, Qemu, SshOption, SshSection, Var, Vars};
-use super::ports::Port;
+use super::file::{Definition, Entry, File, Qemu, Var, Vars};
+use super::parse_ports::{global_ssh, ports, vm_ssh};
 use super::read::{Reader, Section, Value, describe, scalar};
+use super::syntax::no_toml;
 use crate::text::source::{Diagnostic, Source, Text};
-use crate::text::suggest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeTable, DeValue};
 
 pub(super) const KEYS: [&str; 5] = ["runtime_dir", "qemu", "vars", "ssh", "vm"];
 pub(super) const QEMU_KEYS: [&str; 2] = ["bin", "img"];
@@ -57,49 +57,6 @@ pub fn runtime_dir(source: &Source) -> Option<Text> {
     let (document, _) = DeTable::parse_recoverable(&source.text);
     let value = document.get_ref().get("runtime_dir")?;
     Reader::default().string("`runtime_dir`", value)
-}
-
-/// The TOML syntax errors: only the first on each line, since later ones mostly follow from it.
-fn no_toml(source: &Source, mut errors: Vec<Error>) -> Vec<Diagnostic> {
-    errors.extend(behind_keys_alone(&source.text, &errors));
-    let diagnostic = |error: &Error| {
-        let end = source.text.len();
-        let span = error.span().unwrap_or(end..end);
-        Diagnostic::new(span, format!("not valid TOML: {}", error.message()))
-    };
-    let mut diagnostics: Vec<_> = errors.iter().map(diagnostic).collect();
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
-    drop_echoes(&source.text, &mut diagnostics);
-    diagnostics.dedup_by_key(|diagnostic| source.location(diagnostic.span.start).line);
-    diagnostics
-}
-
-/// The errors that a key without a value hides: the parser checks no value after such a key.
-fn behind_keys_alone(text: &str, errors: &[Error]) -> Vec<Error> {
-    let alone = errors.iter().filter(|error| error.message().starts_with("key with no value"));
-    let mut rest = text.to_owned();
-    for end in alone.filter_map(Error::span).map(|span| span.start) {
-        let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
-        rest.replace_range(start..end, &" ".repeat(end - start));
-    }
-    if rest == text { Vec::new() } else { DeTable::parse_recoverable(&rest).1 }
-}
-
-/// Drops each key that is only a duplicate because its whole table is repeated.
-fn drop_echoes(text: &str, diagnostics: &mut Vec<Diagnostic>) {
-    let has_header = |text: &str| text.lines().any(|line| line.trim_start().starts_with('['));
-    let mut twice = None;
-    diagnostics.retain(|Diagnostic { message, span, .. }| {
-        if !message.ends_with("duplicate key") {
-            return true;
-        }
-        if twice.is_some_and(|header| !has_header(&text[header..span.start])) {
-            return false;
-        }
-        let line = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        twice = has_header(&text[line..span.start]).then_some(span.start);
-        true
-    });
 }
 
 fn qemu(reader: &mut Reader, root: &Section) -> Qemu {
@@ -271,126 +228,4 @@ fn env(reader: &mut Reader, vm: &str, value: &Value) -> Vec<(String, Text)> {
         variables.push((key.to_owned(), Text { value: text, span: value.span() }));
     }
     variables
-}
-
-fn ports(reader: &mut Reader, section: &Section) -> BTreeMap<String, Port> {
-    let mut ports = BTreeMap::new();
-    for (name, span, value) in section.entries() {
-        if !name.starts_with(|c: char| c.is_ascii_alphabetic())
-            || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        {
-            let message = format!("`{name}` is not a valid port name");
-            let rule = "a name has letters, digits and `_`, and begins with a letter";
-            reader.error(Diagnostic::new(span, message).hint(rule));
-        }
-        let what = format!("`{name}` in {}", section.name);
-        ports.extend(port(reader, &what, value).map(|port| (name.to_owned(), port)));
-    }
-    ports
-}
-
-fn port(reader: &mut Reader, what: &str, value: &Value) -> Option<Port> {
-    match value.get_ref().as_str() {
-        Some("auto") => Some(Port::Auto),
-        _ => reader.port(what, &["auto"], value).map(Port::Fixed),
-    }
-}
-
-/// The keys of a VM's SSH section that qqmgr itself reads; case does not matter.
-pub(super) const OUR_KEYWORDS: [&str; 2] = ["port", "vm_port"];
-
-fn is_our_keyword(key: &str) -> bool {
-    OUR_KEYWORDS.iter().any(|ours| key.eq_ignore_ascii_case(ours))
-}
-
-/// The keyword of ours that a key is, in any case, or misspells. No keyword of OpenSSH is similar
-/// to one of ours.
-fn near_ours(key: &str) -> Option<&'static str> {
-    suggest::nearest(key, OUR_KEYWORDS)
-}
-
-fn is_no_keyword(key: &str) -> bool {
-    key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
-fn global_ssh(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
-    for (key, span, _) in section.entries() {
-        if is_our_keyword(key) {
-            let message = format!("`{key}` can't be set in [ssh]");
-            reader.error(Diagnostic::new(span, message).hint("set it in [vm.NAME.ssh]"));
-        }
-    }
-    ssh_options(reader, section)
-}
-
-fn vm_ssh(reader: &mut Reader, section: &Section) -> Option<SshSection> {
-    let mut port = None;
-    let mut vm_port = 22;
-    for (key, _, value) in section.entries() {
-        let what = format!("`{key}` in {}", section.name);
-        if key.eq_ignore_ascii_case("port") {
-            port = self::port(reader, &what, value);
-        } else if key.eq_ignore_ascii_case("vm_port") {
-            vm_port = reader.port(&what, &[], value).unwrap_or(vm_port);
-        }
-    }
-    if !section.entries().any(|(key, ..)| near_ours(key) == Some("port")) {
-        reader.missing(
-            section,
-            "`port`",
-            "add `port = \"auto\"`: a free one, picked at each start",
-        );
-    }
-    let options = ssh_options(reader, section);
-    Some(SshSection { port: port?, vm_port, options })
-}
-
-fn ssh_options(reader: &mut Reader, section: &Section) -> Vec<SshOption> {
-    let mut options: Vec<SshOption> = Vec::new();
-    for (index, (key, span, value)) in section.entries().enumerate() {
-        let what = format!("`{key}` in {}", section.name);
-        let mut earlier = section.entries().take(index);
-        if earlier.any(|(other, ..)| other.eq_ignore_ascii_case(key)) {
-            let message = format!("{what} is set twice");
-            let hint = "upper and lower case make no difference";
-            reader.error(Diagnostic::new(span, message).hint(hint));
-        } else if is_our_keyword(key) {
-            // qqmgr reads this key itself.
-        } else if is_no_keyword(key) || near_ours(key).is_some() {
-            let diagnostic = Diagnostic::new(span, format!("{what} is not an OpenSSH keyword"));
-            reader.error(diagnostic.did_you_mean(near_ours(key)));
-        } else if key.eq_ignore_ascii_case("host") || key.eq_ignore_ascii_case("match") {
-            let diagnostic = Diagnostic::new(span, format!("{what} can't be set for a VM"));
-            reader.error(diagnostic.hint("qqmgr writes the `Host` line itself"));
-        } else {
-            let values = ssh_values(reader, &what, value);
-            options.push(SshOption { keyword: key.to_owned(), values });
-        }
-    }
-    options
-}
-
-fn ssh_values(reader: &mut Reader, what: &str, value: &Value) -> Vec<Text> {
-    let array = value.get_ref().as_array().map(|values| &**values);
-    let values = array.unwrap_or(std::slice::from_ref(value));
-    let mut texts = Vec::with_capacity(values.len());
-    for value in values {
-        let text = match value.get_ref() {
-            DeValue::Boolean(true) => "yes".to_owned(),
-            DeValue::Boolean(false) => "no".to_owned(),
-            _ => match scalar(value) {
-                Some(text) => text,
-                None => {
-                    reader.string(what, value);
-                    continue;
-                }
-            },
-        };
-        if text.contains(['\n', '\r']) {
-            let message = format!("{what} contains a line break");
-            reader.error(Diagnostic::new(value.span(), message));
-        }
-        texts.push(Text { value: text, span: value.span() });
-    }
-    texts
 }

@@ -354,7 +354,7 @@ fn the_schema_has_the_keys_that_are_parsed() {
         (keys("/properties"), &parse::KEYS[..]),
         (keys("/properties/qemu/properties"), &parse::QEMU_KEYS),
         (keys(vm), &parse::VM_KEYS),
-        (keys(&format!("{vm}/ssh/properties")), &parse::OUR_KEYWORDS),
+        (keys(&format!("{vm}/ssh/properties")), &parse_ports::OUR_KEYWORDS),
         (texts(schema.pointer(&format!("/properties/vars/{reserved}")).unwrap()), &parse::RESERVED),
         (texts(schema.pointer(&format!("{vm}/vars/{reserved}")).unwrap()), &parse::RESERVED_IN_VM),
     ] {
