@@ -2,6 +2,7 @@
 
 mod address;
 mod argv;
+mod attempt;
 pub(crate) mod awaited;
 mod connect;
 mod dir;
@@ -21,6 +22,7 @@ mod lock;
 mod orphan;
 mod panic;
 mod port;
+mod records;
 mod registry;
 mod restart;
 mod serial_limit;
@@ -36,6 +38,7 @@ pub use crate::qemu_args::{Arg, Forward};
 pub use crate::sys::process::{Identity, Process};
 pub use address::{GUEST, address};
 pub use argv::{CommandLine, SERIAL_CHARDEV};
+pub use attempt::{StartOptions, Started};
 pub use awaited::{Observer, observed};
 pub use connect::connect_qmp;
 pub use dir::VmDir;
@@ -55,7 +58,7 @@ pub use port::{Owner, choose as choose_ports, describe as describe_process, owne
 pub use registry::{Registry, is_pattern};
 pub use restart::{reset, restart};
 pub use serial_limit::{LIMITER, keep_limit};
-pub use start::{StartOptions, Started, plan, start};
+pub use start::{plan, start};
 pub use state::State;
 pub use status::{SshStatus, Status, ask_state, list, standstill, state_of, status};
 pub use stop::{Stopped, forget_broken_off, stop, stop_only, tidy, was_stopped};

@@ -1,5 +1,6 @@
 //! Restarts a VM: with a new QEMU, or by a reset of the machine.
 
+use super::attempt::{StartOptions, Started};
 use super::dir::VmDir;
 use super::ended::By;
 use super::error::VmError;
@@ -7,7 +8,7 @@ use super::files;
 use super::ladder::From;
 use super::launch::Launch;
 use super::liveness::running;
-use super::start::{StartOptions, Started, plan, start_holding};
+use super::start::{plan, start_holding};
 use super::stop::{Stopped, stop_and_hold};
 use super::timeline::{Milestone, Timeline};
 use crate::Error;
