@@ -58,7 +58,7 @@ fn what_qemu_refuses_comes_with_what_to_write() {
         (
             "qmp nope query-status",
             4,
-            "error: there is no VM `nope` in \"[DIR]/qqmgr.toml\"\nhint: there are: a\n",
+            "error: there is no VM `nope` in \"[DIR]/qqmgr.toml\"\nhint: the VMs are: a\n",
         ),
     ] {
         lab.qqmgr(line).run().expect(code, "", error);
