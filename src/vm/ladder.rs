@@ -3,7 +3,9 @@
 use super::awaited;
 use super::ended::Method;
 use super::error::{VmError, no_answer};
+use super::history::History;
 use super::liveness::Running;
+use super::panic;
 use crate::Error;
 use crate::config::Instance;
 use crate::error::plain;
@@ -80,6 +82,10 @@ impl Ladder<'_> {
         awaited::tell(self.instance, "the guest to power down");
         let mut pressed = false;
         loop {
+            if self.has_panicked() {
+                self.notes.push("the guest can't power down: it has panicked".to_owned());
+                return false;
+            }
             match self.press().await {
                 // With `-no-shutdown` QEMU stays after the guest has powered down.
                 Ok(Some(status)) if pressed && status.status == "shutdown" => return false,
@@ -120,6 +126,14 @@ impl Ladder<'_> {
             Ok(status)
         };
         self.vm.qmp(QMP_PATIENCE, press).await
+    }
+
+    /// Whether the guest's kernel has panicked and says that it stays so.
+    fn has_panicked(&self) -> bool {
+        let dir = &self.vm.dir;
+        History::read(dir).is_ok_and(|history| {
+            panic::seen(dir, &history).is_some() && panic::has_stayed(dir, &history)
+        })
     }
 
     async fn quit(&mut self) -> bool {

@@ -62,6 +62,17 @@ fn a_guest_that_stands_still_is_not_waited_for() {
 }
 
 #[test]
+fn a_guest_that_has_panicked_is_not_waited_for() {
+    let lab = Lab::running();
+    let log = std::fs::File::options().append(true).open(lab.vm_file("a", "serial"));
+    let panic = b"Kernel panic - not syncing: x\n---[ end Kernel panic - not syncing: x ]---\n";
+    std::io::Write::write_all(&mut log.unwrap(), panic).unwrap();
+    let said = "a: stopped (pid [PID]) after [SECONDS]: QMP quit\n";
+    let note = "a: the guest can't power down: it has panicked\n";
+    lab.qqmgr("stop a --timeout 1h").run().expect(0, said, note);
+}
+
+#[test]
 fn force_does_not_ask_the_guest() {
     let lab = Lab::new(&fake_qemu("a", "die-on=system_powerdown"));
     lab.qqmgr("start a").run().code(0);

@@ -66,9 +66,9 @@ fn owner_pid(text: &str) -> Result<Limit<u32>, String> {
 
 /// Stop VMs, and return when their processes have exited
 ///
-/// Asks the guest to power down (ACPI), unless it is paused. After the timeout: QMP `quit`, then
-/// SIGTERM, then SIGKILL. `--all` includes throwaway instances, and running VMs that are no longer
-/// in the config.
+/// Asks the guest to power down (ACPI), unless it is paused or has panicked. After the timeout: QMP
+/// `quit`, then SIGTERM, then SIGKILL. `--all` includes throwaway instances, and running VMs that are
+/// no longer in the config.
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::STOP)]
 pub struct StopArgs {
