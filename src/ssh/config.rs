@@ -67,7 +67,8 @@ impl Way {
         {
             let dir = dir.display();
             let make = format!("mkdir -m 700 {dir} 2>/dev/null");
-            let test = format!("test -O {dir} && test -w {dir} && test ! -L {dir}");
+            let test =
+                format!("test -d {dir} && test ! -L {dir} && test -O {dir} && test -w {dir}");
             let test = format!("Match originalhost {vm} exec \"sh -c '{make}; {test}'\"");
             // Writing to a String can't fail.
             let _ = writeln!(text, "{test}\n  {line}");

@@ -16,7 +16,8 @@ fn a_fixed_port_needs_no_running_vm() {
          UserKnownHostsFile \"[DIR]/.qqmgr/vm.a/known_hosts\"\n  StrictHostKeyChecking no\n  \
          LogLevel ERROR\n  ControlMaster auto\n  ControlPersist 60\n\
          Match originalhost a exec \"sh -c 'mkdir -m 700 [DIR]/run/qqmgr 2>/dev/null; \
-         test -O [DIR]/run/qqmgr && test -w [DIR]/run/qqmgr && test ! -L [DIR]/run/qqmgr'\"\n"
+         test -d [DIR]/run/qqmgr && test ! -L [DIR]/run/qqmgr && test -O [DIR]/run/qqmgr && \
+         test -w [DIR]/run/qqmgr'\"\n"
     );
     assert!(after.starts_with("[DIR]/run/qqmgr/") && after.ends_with("-%r\"\n"), "{after}");
     assert_eq!(json[0]["name"], "a");

@@ -133,6 +133,9 @@ fn a_block_outlives_the_directory_of_the_shared_connection() {
     symlink(lab.path("else"), lab.path("run/qqmgr")).unwrap();
     ssh(&["a", "echo in"]).ok("in\n");
     assert_eq!(fs::read_dir(lab.path("else")).unwrap().count(), 0);
+    fs::remove_file(lab.path("run/qqmgr")).unwrap();
+    lab.write("run/qqmgr", "");
+    ssh(&["a", "echo in"]).ok("in\n");
     lab.qqmgr("stop a --force").run().code(0);
 }
 
