@@ -80,7 +80,12 @@ async fn look(
     qemus: &Qemus,
     asks_names: bool,
 ) -> Result<(Vec<Finding>, Vec<Claim>), Error> {
-    let process = match VmDir::open(&vm.instance)? {
+    let opened = match VmDir::open(&vm.instance) {
+        // That is a finding about all VMs.
+        Err(_) if runtime::is_refused(config) => None,
+        opened => opened?,
+    };
+    let process = match opened {
         Some(dir) => match dir.process() {
             Err(error) if matches!(error.get(), Some(VmError::Foreign { .. })) => None,
             process => process?,

@@ -25,18 +25,19 @@ pub fn finding(config: &Config, instances: &[Instance]) -> Option<Finding> {
     Some(Finding { vm, others: names.collect(), code, message, hint: Some(hint.to_owned()), place })
 }
 
+/// Whether [`finding`] has something to say.
+pub fn is_refused(config: &Config) -> bool {
+    refused(&config.runtime).is_some()
+}
+
 /// The part of the path that can't be used, and why.
 fn refused(runtime: &Path) -> Option<(PathBuf, String)> {
     let there = runtime.ancestors().find(|dir| dir.exists())?;
-    let found = match try_socket(there) {
-        Err(error) => Some(plain(error)),
-        Ok(()) if there != runtime => None,
-        Ok(()) => match runtime.metadata() {
-            Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
-                Some(format!("it belongs to another user (id {})", metadata.uid()))
-            }
-            _ => None,
-        },
+    let owner = there.metadata().ok()?.uid();
+    let found = if there == runtime && owner != rustix::process::geteuid().as_raw() {
+        Some(format!("it belongs to another user (id {owner})"))
+    } else {
+        try_socket(there).err().map(plain)
     };
     found.map(|why| (there.to_owned(), why))
 }

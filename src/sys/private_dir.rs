@@ -5,8 +5,8 @@ use crate::error::{SystemError, cant};
 use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 /// Makes a directory of mode 0700 if the path does not exist; returns whether it did that.
 ///
@@ -48,24 +48,50 @@ fn try_make(path: &Path) -> io::Result<()> {
 /// # Errors
 /// It is a symlink or not a directory, or belongs to another user.
 pub fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {
-    let refused =
-        |reason: String| Error::from(SystemError::UnsafeDir { path: path.to_owned(), reason });
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => fd,
         Err(rustix::io::Errno::NOENT) => return Ok(None),
         Err(rustix::io::Errno::LOOP | rustix::io::Errno::NOTDIR) => {
-            return Err(refused("is a symlink, or not a directory".into()));
+            return Err(refused(path, "is a symlink, or not a directory".into()));
+        }
+        Err(rustix::io::Errno::ACCESS) if let Some((dir, owner)) = of_another(path) => {
+            return Err(belongs(&dir, owner));
         }
         Err(error) => return Err(cant("open", path)(error.into())),
     };
     let stat = rustix::fs::fstat(&fd).map_err(|error| cant("read", path)(error.into()))?;
     if stat.st_uid != rustix::process::geteuid().as_raw() {
-        return Err(refused(format!("belongs to another user (id {})", stat.st_uid)));
+        return Err(belongs(path, stat.st_uid));
     }
     if Mode::from_raw_mode(stat.st_mode) != Mode::RWXU {
         rustix::fs::fchmod(&fd, Mode::RWXU)
             .map_err(|error| cant("close to others", path)(error.into()))?;
     }
     Ok(Some(fd))
+}
+
+/// The error for a directory that this user can't read: the owner, if that is another user.
+pub fn unreadable(path: &Path) -> impl Fn(io::Error) -> Error + Copy {
+    move |error| match of_another(path) {
+        Some((dir, owner)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            belongs(&dir, owner)
+        }
+        _ => cant("read", path)(error),
+    }
+}
+
+/// The path, or the nearest directory above it that this user can see, if another user owns it.
+fn of_another(path: &Path) -> Option<(PathBuf, u32)> {
+    let seen = |dir: &Path| Some((dir.to_owned(), dir.symlink_metadata().ok()?.uid()));
+    let (dir, owner) = path.ancestors().find_map(seen)?;
+    (owner != rustix::process::geteuid().as_raw()).then_some((dir, owner))
+}
+
+fn belongs(path: &Path, owner: u32) -> Error {
+    refused(path, format!("belongs to another user (id {owner})"))
+}
+
+fn refused(path: &Path, reason: String) -> Error {
+    SystemError::UnsafeDir { path: path.to_owned(), reason }.into()
 }

@@ -6,7 +6,8 @@ use super::launch::Launch;
 use super::liveness::Liveness;
 use crate::Error;
 use crate::config::{Config, DIR_PREFIX, Instance, RUNS, is_vm_name};
-use crate::error::{SystemError, Usage, cant};
+use crate::error::{SystemError, Usage};
+use crate::sys::private_dir;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -198,6 +199,6 @@ fn names_in(dir: &Path) -> Result<Vec<String>, Error> {
     };
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read.map_err(cant("read", dir)),
+        read => read.map_err(private_dir::unreadable(dir)),
     }
 }

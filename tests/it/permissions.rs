@@ -126,6 +126,35 @@ fn somebody_elses_is_refused() {
 }
 
 #[test]
+fn somebody_elses_is_refused_where_it_can_not_even_be_read() {
+    let lab = Lab::new(&vm("a", NO_GUEST));
+    fs::create_dir_all(lab.vm_file("a", "")).unwrap();
+    fs::set_permissions(lab.path(".qqmgr"), Permissions::from_mode(0o700)).unwrap();
+    if std::os::unix::fs::chown(lab.path(".qqmgr"), Some(12345), Some(12345)).is_err() {
+        return eprintln!("skipped: only root can give a directory away");
+    }
+    // A root that may read no more than others may.
+    let caps = ["--bounding-set", "-dac_override,-dac_read_search"];
+    let qqmgr = |line: &str| {
+        let setpriv = lab.program("setpriv").args(caps).args([env!("CARGO_BIN_EXE_qqmgr")]);
+        setpriv.args(line.split(' ')).run()
+    };
+    for line in ["start a", "status a", "list", "stop --all", "gc"] {
+        qqmgr(line).expect(
+            1,
+            "",
+            "error: can't use the runtime directory \"[DIR]/.qqmgr\": it belongs to another user (id \
+             12345)\nhint: move it away, or set another one: `runtime_dir = \"...\"` in the config, or \
+             $QQMGR_RUNTIME_DIR\n",
+        );
+    }
+    let found = qqmgr("check a --json").code(1).json();
+    assert_eq!(found["findings"][0]["code"], "runtime_dir_unusable", "{found}");
+    let message = found["findings"][0]["message"].as_str().unwrap();
+    assert!(message.ends_with("/.qqmgr: it belongs to another user (id 12345)"), "{message}");
+}
+
+#[test]
 fn logs_do_not_follow_symlinks() {
     let lab = Lab::new(&vm("a", NO_GUEST));
     let precious = lab.write("precious", "keep me");
