@@ -48,5 +48,9 @@ fn try_socket(dir: &Path) -> io::Result<()> {
     let fd = std::fs::File::open(dir)?;
     let short = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".qqmgr-check").make_in(short, |path| UnixListener::bind(path)).map(drop)
+    let bind = |path: &Path| {
+        // exFAT by FUSE makes a file, and only then refuses to make it a socket.
+        UnixListener::bind(path).inspect_err(|_| drop(std::fs::remove_file(path)))
+    };
+    builder.prefix(".qqmgr-check").make_in(short, bind).map(drop)
 }
