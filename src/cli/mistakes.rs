@@ -48,7 +48,9 @@ fn tip(command: &Command, error: &clap::Error) -> Option<String> {
     let verb = usage.split_whitespace().find_map(|word| command.find_subcommand(word));
     match error.kind() {
         ErrorKind::InvalidSubcommand => elsewhere(&context(ContextKind::InvalidSubcommand)),
-        ErrorKind::MissingRequiredArgument if word.starts_with("<VM>") => {
+        ErrorKind::MissingRequiredArgument
+            if word.starts_with("<VM>") || word.starts_with("<TARGET>") =>
+        {
             let verb = verb?;
             let takes_all = verb.get_arguments().any(|arg| arg.get_long() == Some("all"));
             Some(match takes_all {

@@ -185,6 +185,7 @@ fn mistakes_say_what_to_write() {
         ("stop", "name the VMs, or use all: `qqmgr stop --all`"),
         ("ssh-config", "name the VMs, or use all: `qqmgr ssh-config --all`"),
         ("restart", "name the VMs, or use all: `qqmgr restart --all`"),
+        ("pause", "name the VMs, or use all: `qqmgr pause --all`"),
         ("ssh", "name a VM: `qqmgr list` shows them"),
         ("wait a ssh", "use `--for ssh`"),
         ("wait a serial:x", "use `--for serial:x`"),
