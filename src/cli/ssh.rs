@@ -6,9 +6,9 @@ use super::{Context, output};
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::error::{SystemError, Usage};
-use crate::ssh::Session;
+use crate::ssh::{Session, SshError};
 use crate::sys::child::{ending_with_us, exit_code};
-use crate::vm::Registry;
+use crate::vm::{self, Registry};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::io;
@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::pin::pin;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
@@ -57,18 +58,42 @@ fn misplaced(context: &Context, words: &[OsString]) -> Usage {
     }
 }
 
+/// How long a guest that seems to have panicked may take to prove that it has not.
+const LAST_CHANCE: Duration = Duration::from_secs(2);
+
 /// Opens a session with the guest; warns if the guest does not run.
+///
+/// # Errors
+/// Those of [`Session::open`], or the guest can't answer.
 pub async fn open(
     context: &Context,
     config: &Config,
     instance: &Instance,
 ) -> Result<Session, Error> {
     let session = Session::open(config, instance).await?;
+    let state = vm::current_state(instance).await;
+    if let Some(state) = &state
+        && let Some(standstill) = state.standstill(&instance.name)
+    {
+        // The words on the serial port may be those of another kernel.
+        let is_over = state.is_over() && !answers(&session).await?;
+        if is_over || context.json && !state.is_over() {
+            let vm = instance.name.clone();
+            return Err(SshError::GuestNotRunning { vm, state: standstill }.into());
+        }
+        // Without this line, a hang would have no reason.
+        output::say(format_args!("{}: {standstill}", instance.name));
+    }
     if !context.json {
-        output::standstill(instance).await;
         unshared(&instance.name, session.unshared());
     }
     Ok(session)
+}
+
+/// Whether the guest's SSH server still answers, even if it refuses our keys.
+async fn answers(session: &Session) -> Result<bool, Error> {
+    let refused = session.log_in_now(LAST_CHANCE).await?;
+    Ok(refused.is_none_or(|said| said.contains("Permission denied")))
 }
 
 /// Prints why the sessions of a VM share no connection, which only makes them slower.

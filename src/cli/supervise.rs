@@ -6,9 +6,12 @@ use crate::config::Instance;
 use crate::console::Terminal;
 use crate::error::SystemError;
 use crate::events::{self, EventStream, EventsError, Told};
+use crate::sys::changes::Changes;
 use crate::sys::child::ending_with_us;
 use crate::sys::signals::Signals;
+use crate::vm::{History, VmDir, files};
 use crate::{Error, ssh, vm};
+use inotify::WatchMask;
 use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
@@ -23,6 +26,9 @@ pub const ENDING: [SignalKind; 4] =
 
 /// How long a connection may take to close properly, and a tool to end after a signal.
 pub const GRACE: Duration = Duration::from_secs(1);
+
+/// The shortest time between two looks at the serial log for a panic.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 pub struct Tool<'a> {
     program: String,
@@ -116,11 +122,46 @@ async fn gone(instance: &Instance) -> String {
             return std::future::pending().await;
         }
     };
-    match last_event(&mut stream).await {
+    let last = tokio::select! {
+        last = last_event(&mut stream) => last,
+        reason = panicked(instance) => return told_panic(&reason),
+    };
+    match last {
         Ok(Some("RESET")) => "the guest was reset".to_owned(),
+        Ok(Some("GUEST_PANICKED")) => told_panic(""),
         Ok(_) => vm::ended(instance).map_or("the VM ended".to_owned(), |ended| ended.to_string()),
         Err(_) => std::future::pending().await,
     }
+}
+
+fn told_panic(reason: &str) -> String {
+    match reason {
+        "" => "the guest panicked".to_owned(),
+        reason => format!("the guest panicked: {reason}"),
+    }
+}
+
+/// Returns when the guest's kernel says on the serial port that it panics, and why; never, if that
+/// can't be watched.
+async fn panicked(instance: &Instance) -> String {
+    let watch = || -> Option<(VmDir, History, Changes)> {
+        let dir = VmDir::open(instance).ok()??;
+        let changes = Changes::of(&[&dir.file(files::SERIAL)], WatchMask::MODIFY).ok()?;
+        let history = History::read(&dir).ok()?;
+        // What was there before has not ended the guest.
+        vm::panic_seen(&dir, &history).is_none().then_some((dir, history, changes))
+    };
+    let Some((dir, history, mut changes)) = watch() else {
+        return std::future::pending().await;
+    };
+    while changes.next().await.is_ok() {
+        // A guest may write all the time.
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        if let Some(reason) = vm::panic_seen(&dir, &history) {
+            return reason;
+        }
+    }
+    std::future::pending().await
 }
 
 /// The event that ends the guest; `None` if QEMU ends without one.
@@ -129,6 +170,9 @@ async fn last_event(stream: &mut EventStream) -> Result<Option<&'static str>, Er
         match told {
             Told::Event(event) if event.name == "RESET" => return Ok(Some("RESET")),
             Told::Event(event) if event.name == "SHUTDOWN" => return Ok(Some("SHUTDOWN")),
+            Told::Event(event) if event.name == "GUEST_PANICKED" => {
+                return Ok(Some("GUEST_PANICKED"));
+            }
             _ => {}
         }
     }

@@ -18,6 +18,14 @@ pub enum SshError {
         /// The VM.
         vm: String,
     },
+    /// The guest does not run, so it can't answer.
+    #[error("VM `{vm}`: the guest can't answer: {state}")]
+    GuestNotRunning {
+        /// The VM.
+        vm: String,
+        /// Its state, and what helps.
+        state: String,
+    },
     /// The guest has no tar, which copies directories with their links.
     #[error("VM `{vm}`: the guest has no `tar`, which --links needs")]
     NoTar {
@@ -39,6 +47,7 @@ pub enum SshError {
 faults!(SshError {
     SshError::PortUnknown { .. } => "ssh_port_unknown", State;
     SshError::AddressUnknown { .. } => "ssh_address_unknown", State;
+    SshError::GuestNotRunning { .. } => "guest_not_running", State;
     SshError::NoTar { .. } => "no_tar", Failed;
     SshError::NotCopied { .. } => "not_copied", Failed;
 }
@@ -51,6 +60,6 @@ fn hint(&self) -> Option<String> {
         SshError::NoTar { .. } => {
             Some("without --links, scp copies the files that links point to".to_owned())
         }
-        SshError::NotCopied { .. } => None,
+        SshError::GuestNotRunning { .. } | SshError::NotCopied { .. } => None,
     }
 });

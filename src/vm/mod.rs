@@ -60,6 +60,6 @@ pub use restart::{reset, restart};
 pub use serial_limit::{LIMITER, keep_limit};
 pub use start::{plan, start};
 pub use state::State;
-pub use status::{SshStatus, Status, ask_state, list, standstill, state_of, status};
+pub use status::{SshStatus, Status, ask_state, current_state, list, standstill, state_of, status};
 pub use stop::{Stopped, forget_broken_off, stop, stop_only, tidy, was_stopped};
 pub use timeline::{Milestone, Timeline};

@@ -55,6 +55,11 @@ impl State {
         self.name == wanted || (wanted == "paused" && self.name == "prelaunch")
     }
 
+    /// Whether only a reset or a new start lets the guest run again.
+    pub fn is_over(&self) -> bool {
+        matches!(self.name.as_str(), "panicked" | "internal-error" | "shutdown")
+    }
+
     /// Why the guest of the VM called `vm` does not run, and what helps; `None` if it runs.
     pub fn standstill(&self, vm: &str) -> Option<String> {
         let detail = self.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();

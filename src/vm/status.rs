@@ -200,9 +200,14 @@ pub async fn ask_state(vm: &Running) -> Result<State, Error> {
 
 /// Why the guest of a running VM does not run, and what helps; `None` if it runs.
 pub async fn standstill(instance: &Instance) -> Option<String> {
+    current_state(instance).await?.standstill(&instance.name)
+}
+
+/// The state of a running VM, if it can be told.
+pub async fn current_state(instance: &Instance) -> Option<State> {
     let vm = find_running(instance).ok()??;
     let history = History::read(&vm.dir).ok()?;
-    state_of(&vm, &history).await.ok()?.standstill(&vm.name)
+    state_of(&vm, &history).await.ok()
 }
 
 /// The state of one VM.

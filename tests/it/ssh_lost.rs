@@ -37,6 +37,7 @@ fn the_guest_is_put_back_reset_and_gone() {
     // No session hangs when its guest goes without a word.
     for (line, what) in [
         ("ssh a reboot -f", "the guest was reset"),
+        ("ssh a echo c >/proc/sysrq-trigger", "the guest panicked: sysrq triggered crash"),
         ("ssh a -S none poweroff -f", "the guest powered down"),
     ] {
         lab.qqmgr("wait a --for ssh").run().code(0);
@@ -45,6 +46,9 @@ fn the_guest_is_put_back_reset_and_gone() {
         assert_eq!(outcome.code, 255, "{outcome}");
         let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
         assert!(stderr.ends_with(&format!("a: {what}\n")) || what.ends_with("down"), "{outcome}");
+        if what.ends_with("crash") {
+            lab.qqmgr("restart a --reset").run().code(0);
+        }
     }
     lab.nobody_is_left();
 }

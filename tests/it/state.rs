@@ -40,6 +40,14 @@ fn of_a_machine_that_stands_still() {
     assert_eq!(state(&lab), "panicked");
     let text = lab.qqmgr("list").run().code(0).text();
     assert!(text.contains("\na     panicked  "), "{text}");
+    for line in ["ssh a true", "get a /x ."] {
+        lab.qqmgr(line).run().expect(
+            125,
+            "",
+            "error: VM `a`: the guest can't answer: its state is `panicked`; \
+             `qqmgr restart a --reset` boots it again\n",
+        );
+    }
     lab.qqmgr("start a")
         .run()
         .code(0)
@@ -101,7 +109,8 @@ fn no_login_is_tried_in_silence() {
         let outcome = lab.qqmgr(line).run();
         assert!(outcome.code == 255 || outcome.code == 1, "{outcome}");
         assert!(String::from_utf8_lossy(&outcome.stderr).starts_with(told), "{outcome}");
-        lab.qqmgr(&format!("--json {line}")).run().stderr("");
+        let json = lab.qqmgr(&format!("--json {line}")).run().code(125).stderr("").json();
+        assert_eq!(json["error"]["code"], "guest_not_running", "{json}");
     }
     let outcome = lab.qqmgr("start a --for serial:x --timeout 0").run();
     assert!(String::from_utf8_lossy(&outcome.code(5).stderr).starts_with(told), "{outcome}");
