@@ -6,7 +6,7 @@ use super::{Context, output};
 use crate::Error;
 use crate::config::{Config, Instance};
 use crate::error::{SystemError, Usage};
-use crate::ssh::{Session, SshError};
+use crate::ssh::{DENIED, Session, SshError};
 use crate::sys::child::{ending_with_us, exit_code};
 use crate::vm::{self, Registry};
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub async fn open(
 /// Whether the guest's SSH server still answers, even if it refuses our keys.
 async fn answers(session: &Session) -> Result<bool, Error> {
     let refused = session.log_in_now(LAST_CHANCE).await?;
-    Ok(refused.is_none_or(|said| said.contains("Permission denied")))
+    Ok(refused.is_none_or(|said| said.contains(DENIED)))
 }
 
 /// Prints why the sessions of a VM share no connection, which only makes them slower.

@@ -110,6 +110,13 @@ impl Boot {
     }
 }
 
+/// The private key in a directory, by the names that ssh-keygen gives (ssh-keygen(1), FILES).
+pub fn private_key(dir: &Path) -> Option<PathBuf> {
+    let mut names = names(dir).into_iter();
+    let name = names.find(|name| name.starts_with("id_") && !name.ends_with(".pub"))?;
+    Some(dir.join(name))
+}
+
 /// The names of the files in a directory, sorted.
 fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();

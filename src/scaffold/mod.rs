@@ -98,6 +98,11 @@ fn text(vm: &str, host: &Machine, kvm_works: bool, boot: &Boot, dir: &Path) -> S
     let only_if = |wanted: bool| if wanted { "" } else { "# " };
     // In the properties of `-drive`, QEMU reads `,,` as a comma.
     let disk = quoted(&variable(&image, dir, ",,"));
+    let found_key = boot::private_key(dir);
+    let identity = match &found_key {
+        Some(key) => quoted(&variable(key, dir, ",")),
+        None => quoted("{{.env.HOME}}/.ssh/id_ed25519"),
+    };
     let values = [
         ("vm", vm),
         ("key", &key),
@@ -113,6 +118,8 @@ fn text(vm: &str, host: &Machine, kvm_works: bool, boot: &Boot, dir: &Path) -> S
         ("kernel", &quoted(&variable(&kernel, dir, ","))),
         ("initrd", &quoted(&variable(&initrd, dir, ","))),
         ("append", &quoted(boot.append.as_ref().unwrap_or(&append))),
+        ("identity", &identity),
+        ("if-identity", only_if(found_key.is_some())),
         ("if-disk", only_if(boot.image.is_some())),
         ("if-kernel", only_if(boot.kernel.is_some())),
         ("if-initrd", only_if(boot.initrd.is_some())),

@@ -1,6 +1,7 @@
 //! Why a wait failed.
 
 use crate::error::{colon, faults};
+use crate::ssh::DENIED;
 use crate::text::duration;
 use std::time::Duration;
 
@@ -71,6 +72,12 @@ faults!(WaitError {
 }
 fn hint(&self) -> Option<String> {
     match self {
+        WaitError::Timeout { vm, detail, .. } if detail.contains(DENIED) => Some(format!(
+            "the guest refuses the login: set `User` and `IdentityFile` in [vm.{}.ssh] to what it \
+             accepts",
+            // A run has its VM's definition.
+            vm.split('+').next().unwrap_or(vm)
+        )),
         // The hint shows more than the error does.
         WaitError::Timeout { vm, excerpt, .. } if !excerpt.is_empty() => {
             Some(format!("the VM keeps running; see its log: qqmgr serial {vm} -n 50"))

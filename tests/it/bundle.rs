@@ -164,6 +164,11 @@ fn a_guest_that_is_up() {
     lab.write("qqmgr.toml", wrong_key);
     let json = lab.qqmgr("start a --wait --timeout 45s --json").run().code(5).json();
     assert!(json["error"]["message"].as_str().unwrap().contains("Permission denied"), "{json}");
+    let hint = json["error"]["hint"].as_str().unwrap();
+    assert!(
+        hint.starts_with("the guest refuses the login: set `User` and `IdentityFile`"),
+        "{json}"
+    );
     assert!(json["error"].get("bundle").is_none(), "{json}");
     lab.qqmgr("kill a").run().code(0);
 }

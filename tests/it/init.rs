@@ -224,3 +224,14 @@ fn where_it_can_not_be_written() {
     );
     assert_eq!(lab.read("file"), "");
 }
+
+#[test]
+fn a_key_beside_it_is_used() {
+    let lab = Lab::empty();
+    for name in ["id_ed25519", "id_ed25519.pub"] {
+        lab.write(name, std::fs::read(guest_file(name)).unwrap());
+    }
+    lab.qqmgr("init").run().code(0);
+    let written = lab.read("qqmgr.toml");
+    assert!(written.contains("\nIdentityFile = \"{{.config_dir}}/id_ed25519\"\n"), "{written}");
+}
