@@ -291,7 +291,11 @@ pub(crate) fn plain(message: impl fmt::Display) -> String {
     let mut parts = message.split(" (os error ");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     plain.extend(parts.map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)));
-    plain
+    // The temporary name of a file that is being written.
+    match plain.split_once(" at path \"") {
+        Some((before, path)) if path.contains("/.") => before.to_owned(),
+        _ => plain,
+    }
 }
 
 /// A colon and the text, to be appended to a message; empty if the text is.

@@ -169,7 +169,10 @@ impl Shown {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        let waited = duration::format(Duration::from_secs(waited.as_secs()));
+        let waited = match waited.as_secs() {
+            0 => "0s".to_owned(),
+            seconds => duration::format(Duration::from_secs(seconds)),
+        };
         let said = last_line(instance).map(|said| format!(" | {said}")).unwrap_or_default();
         Some(format!("{}{others}: waiting for {what}, {waited}{said}", instance.name))
     }

@@ -32,6 +32,7 @@ pub async fn run(config: &Config, vm: &str, job: &Job) -> Result<Ran, Error> {
     let mut instance = new_instance(config, vm)?;
     instance.port = protect::check(config, &instance)?;
     job.prepare()?;
+    vm::prepare(&instance)?;
     // These signals end us, and the instance with us.
     let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
     let mut signals =

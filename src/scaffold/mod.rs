@@ -28,7 +28,7 @@ faults!(FileExists {
     FileExists { .. } => "file_exists", Failed;
 }
 fn hint(&self) -> Option<String> {
-    Some("name another one with -c, or move it away".into())
+    Some("to add a VM, add a [vm.NAME] section to it; for another file: qqmgr -c FILE init".into())
 });
 
 /// The config file that was written.

@@ -61,13 +61,20 @@ pub struct Started {
     pub warnings: Vec<String>,
 }
 /// The error for a VM's directory in which no file can be made.
-pub(super) fn unusable(instance: &Instance) -> impl Fn(Error) -> Error {
+pub(super) fn unusable(vm: &str) -> impl Fn(Error) -> Error {
     |error| match error.get() {
-        Some(SystemError::File { .. }) => {
-            VmError::RuntimeDir { vm: instance.name.clone(), error }.into()
-        }
+        Some(SystemError::File { .. }) => VmError::RuntimeDir { vm: vm.to_owned(), error }.into(),
         _ => error,
     }
+}
+
+/// Makes the VM's directory, in which a throwaway instance has its own.
+///
+/// # Errors
+/// It can't be made or used.
+pub fn prepare(instance: &Instance) -> Result<(), Error> {
+    let unusable = unusable(&instance.definition);
+    VmDir::create_at(instance.vm_dir()).map(drop).map_err(unusable)
 }
 
 /// One try at bringing QEMU up, under the VM's lock.
@@ -82,7 +89,7 @@ impl Attempt<'_> {
     pub async fn launch(&self, vm: &Vm, line: &CommandLine) -> Result<Started, Error> {
         let launch = Launch::new(self.config, vm, line, &self.options.extra);
         let begun = launch.begin(self.dir);
-        let (mut timeline, commands) = begun.map_err(unusable(&vm.instance))?;
+        let (mut timeline, commands) = begun.map_err(unusable(&vm.instance.name))?;
         let command = spawn::command(vm, self.dir, line, &commands, self.options.die_with_us)?;
         let spawned = Spawned::spawn(command).await.map_err(|error| SystemError::Spawn {
             program: line.bin.clone(),

@@ -38,7 +38,7 @@ pub use crate::qemu_args::{Arg, Forward};
 pub use crate::sys::process::{Identity, Process};
 pub use address::{GUEST, address};
 pub use argv::{CommandLine, SERIAL_CHARDEV};
-pub use attempt::{StartOptions, Started};
+pub use attempt::{StartOptions, Started, prepare};
 pub use awaited::{Observer, observed};
 pub use connect::connect_qmp;
 pub use dir::VmDir;

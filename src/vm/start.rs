@@ -69,7 +69,9 @@ pub async fn start_holding(
     awaited::tell(instance, "QEMU to answer");
     let deadline = deadline::within(options.timeout);
     let (dir, planned) = match (plan(config, instance, &options.extra), VmDir::open(instance)?) {
-        (Ok(planned), _) => (VmDir::create(instance).map_err(unusable(instance))?, Ok(planned)),
+        (Ok(planned), _) => {
+            (VmDir::create(instance).map_err(unusable(&instance.name))?, Ok(planned))
+        }
         // A running VM needs no valid config.
         (Err(error), Some(dir)) if error.get::<config::Error>().is_some() => (dir, Err(error)),
         (Err(error), _) => return Err(error),

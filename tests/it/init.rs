@@ -184,7 +184,7 @@ fn never_writes_over_another_file() {
     lab.qqmgr("init").run().expect(
         1,
         "",
-        "error: \"qqmgr.toml\" already exists\nhint: name another one with -c, or move it away\n",
+        "error: \"qqmgr.toml\" already exists\nhint: to add a VM, add a [vm.NAME] section to it; for another file: qqmgr -c FILE init\n",
     );
     assert_eq!(lab.read("qqmgr.toml"), "mine");
     let json = lab.qqmgr("init --json").run().code(1).json();

@@ -120,11 +120,14 @@ fn read_only(lab: &Lab, line: &str) -> crate::harness::Run {
 #[test]
 fn a_read_only_place() {
     let lab = Lab::empty();
-    lab.write("ro/qqmgr.toml", vm("a", NO_GUEST));
+    let cmd = "-netdev user,id=n,hostfwd=tcp:127.0.0.1:{{.vm.ssh.port}}-:22";
+    let config = vm("a", &format!("{NO_GUEST} {cmd}")).replace("2222", "'auto'");
+    lab.write("ro/qqmgr.toml", config);
     let said = "error: VM `a` did not start: can't make \"[DIR]/ro/.qqmgr\": Read-only file system\n\
                 hint: to use another directory, set `runtime_dir = \"...\"` at the top of the config, or $QQMGR_RUNTIME_DIR\n";
     let in_it = |line: &str| read_only(&lab, line).cwd("ro");
     in_it("start a").run().expect(1, "", said);
+    in_it("run a -- true").run().expect(125, "", said);
     let found = in_it("check a --json").run().code(1).json();
     assert_eq!(found["findings"][0]["code"], "runtime_dir_unusable", "{found}");
     let message = found["findings"][0]["message"].as_str().unwrap();
