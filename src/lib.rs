@@ -117,6 +117,7 @@ mod tests {
         sent(|it| ops::down(&it.instance, vm::From::Quit, vm::By::Stop));
         sent(|it| ops::pause(&it.target));
         sent(|it| ops::resume(&it.target));
+        sent(|it| ops::blocks(&it.target));
         sent(|it| ops::qmp(&it.target, "query-status", &[], it.plan.timeout));
         sent(|it| check::check(&it.config, std::slice::from_ref(&it.instance)));
         sent(|it| console::hold(&it.instance, console::Port::Serial, false));

@@ -1,6 +1,6 @@
 //! `qqmgr list --any`: every QEMU of this user, whoever has started it.
 
-use super::{Context, output};
+use super::{Context, output, table};
 use crate::Error;
 use crate::target::{Manager, Qemu, QmpSocket, qemus};
 use crate::text::sanitize::harmless;
@@ -75,17 +75,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.0.iter().map(Row::cells);
         let rows: Vec<_> = std::iter::once(HEADER.map(str::to_owned)).chain(rows).collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-        let widths: [usize; 6] = std::array::from_fn(|column| width(column).unwrap_or(0));
-        for (at, [name, pid, uptime, memory, by, qmp]) in rows.iter().enumerate() {
-            if at > 0 {
-                writeln!(f)?;
-            }
-            let [name_width, pid_width, uptime_width, memory_width, by_width, _] = widths;
-            write!(f, "{name:name_width$}  {pid:>pid_width$}  {uptime:>uptime_width$}  ")?;
-            write!(f, "{memory:>memory_width$}  {by:by_width$}  {qmp}")?;
-        }
-        Ok(())
+        table::write(f, &rows, &[1, 2, 3])
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: parses it, runs the verb and returns the exit code.
 
 mod args;
+mod blocks;
 mod check;
 mod completions;
 mod console;
@@ -40,6 +41,7 @@ mod stdin;
 mod stdout;
 mod stop;
 mod supervise;
+mod table;
 mod timeline;
 mod transfer;
 mod wait;
@@ -52,6 +54,7 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use crate::error::{SystemError, Usage};
 use crate::logs::Log;
+use crate::target::Target;
 use crate::vm::Registry;
 use args::Verb;
 use clap::{CommandFactory, FromArgMatches};
@@ -94,6 +97,14 @@ impl Context {
         let instance = Registry::of(&config).get(vm)?;
         Ok((config, instance))
     }
+
+    /// The VM with this name, or another QEMU, for which no config is needed.
+    fn target(&self, text: &str) -> Result<Target, Error> {
+        match Target::other(text)? {
+            Some(target) => Ok(target),
+            None => Target::named(&Registry::of(&self.load()?), text),
+        }
+    }
 }
 
 impl Cli {
@@ -112,6 +123,7 @@ impl Cli {
             Verb::Kill(args) => block_on(kill::run(&context, args)),
             Verb::Pause(args) => block_on(pause::pause(&context, &args)),
             Verb::Resume(args) => block_on(pause::resume(&context, &args)),
+            Verb::Blocks(args) => block_on(blocks::run(&context, &args)),
             Verb::Qmp(args) => block_on(qmp::run(&context, args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),

@@ -2,10 +2,9 @@
 
 use super::args::drive::QmpArgs;
 use super::{Context, output};
+use crate::Error;
 use crate::error::{Usage, cant};
 use crate::ops::{self, Command};
-use crate::target::Target;
-use crate::{Error, vm};
 use serde::Serialize;
 use std::fmt;
 use std::io::Read;
@@ -35,10 +34,7 @@ impl fmt::Display for Commands {
 }
 
 pub async fn run(context: &Context, args: QmpArgs) -> Result<ExitCode, Error> {
-    let target = match Target::other(&args.target)? {
-        Some(target) => target,
-        None => Target::named(&vm::Registry::of(&context.load()?), &args.target)?,
-    };
+    let target = context.target(&args.target)?;
     if let Some(pattern) = &args.list {
         let mut commands = ops::qmp_commands(&target, args.timeout).await?;
         let wanted = WildMatch::new(pattern);

@@ -1,5 +1,6 @@
 //! Operations on a VM's whole life, as calls that return a report. Nothing here prints.
 
+mod blocks;
 mod down;
 mod gc;
 mod pause;
@@ -7,6 +8,7 @@ mod qmp;
 mod restart;
 mod up;
 
+pub use blocks::{Backing, Block, Blocks, Job, Medium, blocks};
 pub use down::down;
 pub use gc::{Collected, gc};
 pub use pause::{Moved, NotMoved, pause, resume};

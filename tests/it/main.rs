@@ -3,6 +3,7 @@
 // Clippy exempts tests, but not the functions that they call.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod blocks;
 mod bundle;
 mod check;
 mod completions;

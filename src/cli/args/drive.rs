@@ -5,6 +5,18 @@ use crate::cli::completions;
 use clap::Args;
 use std::time::Duration;
 
+/// Show the block devices of a VM, or of any QEMU
+///
+/// Those of `-drive` and `-blockdev`, with what is in them; nodes with names that are no device's own;
+/// and the jobs that run.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::BLOCKS)]
+pub struct BlocksArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+}
+
 /// Run a QMP command on a VM, or on any QEMU, and print the answer
 ///
 /// KEY=VALUE becomes JSON of the type that the command takes; `a.b=1` is an object in an object, and

@@ -132,6 +132,12 @@ Examples:
   qqmgr resume 'web-*'
   qqmgr resume pid:4711                     any QEMU that has QMP";
 
+pub const BLOCKS: &str = "\
+Examples:
+  qqmgr blocks test-vm
+  qqmgr blocks pid:4711                     any QEMU that has QMP
+  qqmgr blocks test-vm --json | jq -r '.devices[].medium.file'";
+
 pub const QMP: &str = "\
 Examples:
   qqmgr qmp test-vm query-status

@@ -76,6 +76,7 @@ pub enum Verb {
     /// Let paused guests run again, and wake those that sleep
     #[command(after_help = examples::RESUME)]
     Resume(Controlled),
+    Blocks(drive::BlocksArgs),
     Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
     #[command(visible_alias = "ls")]
