@@ -118,6 +118,9 @@ mod tests {
         sent(|it| ops::pause(&it.target));
         sent(|it| ops::resume(&it.target));
         sent(|it| ops::blocks(&it.target));
+        sent(|it| ops::devices(&it.target));
+        sent(|it| ops::add_device(&it.target, &[]));
+        sent(|it| ops::remove_device(&it.target, "rng1", it.plan.timeout));
         sent(|it| ops::qmp(&it.target, "query-status", &[], it.plan.timeout));
         sent(|it| check::check(&it.config, std::slice::from_ref(&it.instance)));
         sent(|it| console::hold(&it.instance, console::Port::Serial, false));
@@ -140,6 +143,7 @@ mod tests {
             target::TargetError::CODES,
             ops::NotMoved::CODES,
             ops::QmpRefused::CODES,
+            ops::DeviceError::CODES,
         ];
         let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
         let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();

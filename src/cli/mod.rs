@@ -5,6 +5,7 @@ mod blocks;
 mod check;
 mod completions;
 mod console;
+mod device;
 mod events;
 mod exit;
 mod gc;
@@ -124,6 +125,7 @@ impl Cli {
             Verb::Pause(args) => block_on(pause::pause(&context, &args)),
             Verb::Resume(args) => block_on(pause::resume(&context, &args)),
             Verb::Blocks(args) => block_on(blocks::run(&context, &args)),
+            Verb::Device(args) => block_on(device::run(&context, &args)),
             Verb::Qmp(args) => block_on(qmp::run(&context, args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),

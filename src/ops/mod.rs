@@ -1,6 +1,7 @@
 //! Operations on a VM's whole life, as calls that return a report. Nothing here prints.
 
 mod blocks;
+mod device;
 mod down;
 mod gc;
 mod pause;
@@ -9,6 +10,7 @@ mod restart;
 mod up;
 
 pub use blocks::{Backing, Block, Blocks, Job, Medium, blocks};
+pub use device::{Device, DeviceChange, DeviceError, add_device, devices, remove_device};
 pub use down::down;
 pub use gc::{Collected, gc};
 pub use pause::{Moved, NotMoved, pause, resume};

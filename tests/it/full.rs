@@ -8,7 +8,7 @@ const LOST: &str = "error: can't write to standard output: No space left on devi
 
 /// Commands that print something about `a`, which is running, or `b`, which is not; and their exit
 /// codes when they can't.
-const LINES: [(&str, i32); 38] = [
+const LINES: [(&str, i32); 39] = [
     ("--help", 1),
     ("--version", 1),
     ("help start", 1),
@@ -28,6 +28,7 @@ const LINES: [(&str, i32); 38] = [
     ("gdb a --guest --print", 1),
     ("qmp a query-status", 1),
     ("blocks a", 1),
+    ("device list a", 1),
     ("pause a", 1),
     ("resume a", 1),
     ("-c new.toml init", 1),

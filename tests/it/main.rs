@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod console;
 mod copy;
+mod device;
 mod dry_run;
 mod ended;
 mod events;

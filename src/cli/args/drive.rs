@@ -2,7 +2,7 @@
 
 use super::duration;
 use crate::cli::completions;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::time::Duration;
 
 /// Show the block devices of a VM, or of any QEMU
@@ -15,6 +15,37 @@ pub struct BlocksArgs {
     /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
     #[arg(add = completions::vm_names())]
     pub target: String,
+}
+
+/// List, add and remove the devices of a VM, or of any QEMU
+///
+/// `add` takes what `-device` does, as KEY=VALUE. `rm` returns when the device is gone: most buses
+/// have to ask the guest first.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::DEVICE)]
+pub struct DeviceArgs {
+    /// What to do
+    pub action: DeviceAction,
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// With `rm` the id; with `add` driver=DRIVER id=ID, and other properties
+    #[arg(value_name = "ID|KEY=VALUE")]
+    pub words: Vec<String>,
+    /// How long the guest has to release a device: 500ms, 20s, 1h30m, 2d or plain seconds
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
+    pub timeout: Duration,
+}
+
+/// What `device` does.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DeviceAction {
+    /// Show the devices that have an id
+    List,
+    /// Add a device
+    Add,
+    /// Remove a device
+    Rm,
 }
 
 /// Run a QMP command on a VM, or on any QEMU, and print the answer

@@ -138,6 +138,13 @@ Examples:
   qqmgr blocks pid:4711                     any QEMU that has QMP
   qqmgr blocks test-vm --json | jq -r '.devices[].medium.file'";
 
+pub const DEVICE: &str = "\
+Examples:
+  qqmgr device list test-vm
+  qqmgr device add test-vm driver=virtio-rng-pci id=rng1
+  qqmgr device rm test-vm rng1 --timeout 30s
+  qqmgr device list pid:4711                any QEMU that has QMP";
+
 pub const QMP: &str = "\
 Examples:
   qqmgr qmp test-vm query-status

@@ -77,6 +77,7 @@ pub enum Verb {
     #[command(after_help = examples::RESUME)]
     Resume(Controlled),
     Blocks(drive::BlocksArgs),
+    Device(drive::DeviceArgs),
     Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
     #[command(visible_alias = "ls")]
