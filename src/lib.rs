@@ -119,6 +119,7 @@ mod tests {
         sent(|it| ops::resume(&it.target));
         sent(|it| ops::blocks(&it.target));
         sent(|it| ops::devices(&it.target));
+        sent(|it| ops::throttle(&it.target, "d0", ops::Throttle::Off));
         sent(|it| ops::add_device(&it.target, &[]));
         sent(|it| ops::remove_device(&it.target, "rng1", it.plan.timeout));
         sent(|it| ops::qmp(&it.target, "query-status", &[], it.plan.timeout));
@@ -144,6 +145,7 @@ mod tests {
             ops::NotMoved::CODES,
             ops::QmpRefused::CODES,
             ops::DeviceError::CODES,
+            ops::BlockError::CODES,
         ];
         let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
         let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();

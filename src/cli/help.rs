@@ -9,7 +9,10 @@ pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Run VMs", &["start", "stop", "restart", "kill", "run", "wait", "gc"]),
     ("See", &["list", "status", "serial", "stdout", "stderr", "events", "timeline"]),
     ("Reach", &["ssh", "put", "get", "ssh-config"]),
-    ("Drive", &["pause", "resume", "blocks", "device", "console", "monitor", "qmp", "gdb"]),
+    (
+        "Drive",
+        &["pause", "resume", "blocks", "device", "throttle", "console", "monitor", "qmp", "gdb"],
+    ),
     ("Set up", &["init", "check", "schema", "completions", "man"]),
 ];
 

@@ -43,6 +43,7 @@ mod stdout;
 mod stop;
 mod supervise;
 mod table;
+mod throttle;
 mod timeline;
 mod transfer;
 mod wait;
@@ -126,6 +127,7 @@ impl Cli {
             Verb::Resume(args) => block_on(pause::resume(&context, &args)),
             Verb::Blocks(args) => block_on(blocks::run(&context, &args)),
             Verb::Device(args) => block_on(device::run(&context, &args)),
+            Verb::Throttle(args) => block_on(throttle::run(&context, &args)),
             Verb::Qmp(args) => block_on(qmp::run(&context, args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long QEMU may take to look at its images: some may be on a slow network.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The block devices of a QEMU, its other nodes, and what works on them.
 #[derive(Clone, Debug, Serialize)]
@@ -115,7 +115,11 @@ impl Block {
         self.device.as_deref().or(self.qdev.as_deref()).unwrap_or("?")
     }
 
-    fn of(item: &Value) -> Block {
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        [&self.device, &self.qdev].into_iter().any(|own| own.as_deref() == Some(name))
+    }
+
+    pub(super) fn of(item: &Value) -> Block {
         Block {
             device: text(item, "device"),
             qdev: text(item, "qdev").map(|path| short(&path).to_owned()),

@@ -1,5 +1,6 @@
 //! Operations on a VM's whole life, as calls that return a report. Nothing here prints.
 
+mod block_device;
 mod blocks;
 mod device;
 mod down;
@@ -7,8 +8,10 @@ mod gc;
 mod pause;
 mod qmp;
 mod restart;
+mod throttle;
 mod up;
 
+pub use block_device::BlockError;
 pub use blocks::{Backing, Block, Blocks, Job, Medium, blocks};
 pub use device::{Device, DeviceChange, DeviceError, add_device, devices, remove_device};
 pub use down::down;
@@ -16,4 +19,5 @@ pub use gc::{Collected, gc};
 pub use pause::{Moved, NotMoved, pause, resume};
 pub use qmp::{Command, QmpRefused, qmp, qmp_commands};
 pub use restart::{Reset, Restart, reset, restart};
+pub use throttle::{Limits, Throttle, Throttled, throttle};
 pub use up::{Up, UpReport, up};

@@ -59,6 +59,7 @@ mod state;
 mod status;
 mod stop;
 mod stray;
+mod throttle;
 mod timeline;
 mod unreadable;
 mod usage;

@@ -2,6 +2,7 @@
 
 use super::duration;
 use crate::cli::completions;
+use crate::text::size;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
@@ -46,6 +47,42 @@ pub enum DeviceAction {
     Add,
     /// Remove a device
     Rm,
+}
+
+/// Show or limit the speed of a block device
+///
+/// Limits that are not named stay; 0 removes one. Bytes take QEMU's suffixes: 64K, 100M, 2G.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::THROTTLE)]
+pub struct ThrottleArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The device, as `qqmgr blocks` calls it, or the id of its -device
+    pub device: String,
+    /// Bytes per second, read and written; replaces --bps-read and --bps-write
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    #[arg(conflicts_with_all = ["bps_read", "bps_write"])]
+    pub bps: Option<u64>,
+    /// Bytes read per second
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    pub bps_read: Option<u64>,
+    /// Bytes written per second
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    pub bps_write: Option<u64>,
+    /// Operations per second; replaces --iops-read and --iops-write
+    #[arg(long, value_name = "N", conflicts_with_all = ["iops_read", "iops_write"])]
+    pub iops: Option<u64>,
+    /// Reads per second
+    #[arg(long, value_name = "N")]
+    pub iops_read: Option<u64>,
+    /// Writes per second
+    #[arg(long, value_name = "N")]
+    pub iops_write: Option<u64>,
+    /// Remove all limits
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["bps", "bps_read", "bps_write", "iops", "iops_read", "iops_write"])]
+    pub off: bool,
 }
 
 /// Run a QMP command on a VM, or on any QEMU, and print the answer

@@ -145,6 +145,13 @@ Examples:
   qqmgr device rm test-vm rng1 --timeout 30s
   qqmgr device list pid:4711                any QEMU that has QMP";
 
+pub const THROTTLE: &str = "\
+Examples:
+  qqmgr throttle test-vm d0                 the limits that it has
+  qqmgr throttle test-vm d0 --bps 100M --iops 1000
+  qqmgr throttle test-vm d0 --bps-write 1M  a disk that is slow to write
+  qqmgr throttle test-vm d0 --off           no limits";
+
 pub const QMP: &str = "\
 Examples:
   qqmgr qmp test-vm query-status

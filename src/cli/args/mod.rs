@@ -78,6 +78,7 @@ pub enum Verb {
     Resume(Controlled),
     Blocks(drive::BlocksArgs),
     Device(drive::DeviceArgs),
+    Throttle(drive::ThrottleArgs),
     Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
     #[command(visible_alias = "ls")]
