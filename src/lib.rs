@@ -119,6 +119,7 @@ mod tests {
         sent(|it| ops::resume(&it.target));
         sent(|it| ops::blocks(&it.target));
         sent(|it| ops::devices(&it.target));
+        sent(|it| ops::eject(&it.target, "cd", false));
         sent(|it| ops::throttle(&it.target, "d0", ops::Throttle::Off));
         sent(|it| ops::add_device(&it.target, &[]));
         sent(|it| ops::remove_device(&it.target, "rng1", it.plan.timeout));

@@ -11,7 +11,10 @@ pub const GROUPS: [(&str, &[&str]); 5] = [
     ("Reach", &["ssh", "put", "get", "ssh-config"]),
     (
         "Drive",
-        &["pause", "resume", "blocks", "device", "throttle", "console", "monitor", "qmp", "gdb"],
+        &[
+            "pause", "resume", "blocks", "device", "throttle", "eject", "insert", "console",
+            "monitor", "qmp", "gdb",
+        ],
     ),
     ("Set up", &["init", "check", "schema", "completions", "man"]),
 ];

@@ -22,6 +22,7 @@ mod list_any;
 mod logs;
 mod man;
 mod many;
+mod medium;
 mod mistakes;
 mod monitor;
 mod output;
@@ -128,6 +129,8 @@ impl Cli {
             Verb::Blocks(args) => block_on(blocks::run(&context, &args)),
             Verb::Device(args) => block_on(device::run(&context, &args)),
             Verb::Throttle(args) => block_on(throttle::run(&context, &args)),
+            Verb::Eject(args) => block_on(medium::eject(&context, &args)),
+            Verb::Insert(args) => block_on(medium::insert(&context, args)),
             Verb::Qmp(args) => block_on(qmp::run(&context, args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),

@@ -8,7 +8,7 @@ const LOST: &str = "error: can't write to standard output: No space left on devi
 
 /// Commands that print something about `a`, which is running, or `b`, which is not; and their exit
 /// codes when they can't.
-const LINES: [(&str, i32); 40] = [
+const LINES: [(&str, i32); 42] = [
     ("--help", 1),
     ("--version", 1),
     ("help start", 1),
@@ -30,6 +30,8 @@ const LINES: [(&str, i32); 40] = [
     ("blocks a", 1),
     ("device list a", 1),
     ("throttle a d0", 1),
+    ("insert a cd null-co:// --format raw", 1),
+    ("eject a cd", 1),
     ("pause a", 1),
     ("resume a", 1),
     ("-c new.toml init", 1),
@@ -60,7 +62,10 @@ const TEXT_ALONE: [&str; 3] = ["--help", "--version", "help"];
 /// A running VM with output in its logs, and an OpenSSH that always succeeds.
 fn lab() -> Lab {
     let firmware_speaks = NO_GUEST.replace("q35", "q35,graphics=off");
-    let firmware_speaks = format!("{firmware_speaks} -drive if=none,id=d0,driver=null-co");
+    let firmware_speaks = format!(
+        "{firmware_speaks} -drive if=none,id=d0,driver=null-co \
+                                   -device virtio-scsi-pci -device scsi-cd,id=cd"
+    );
     let lab = Lab::new(&(vm("a", &firmware_speaks) + &vm("b", NO_GUEST)));
     for tool in ["ssh", "scp"] {
         lab.script(format!("bin/{tool}"), "");

@@ -32,6 +32,7 @@ mod logs;
 mod long_path;
 mod man;
 mod many;
+mod medium;
 mod monitor;
 mod namespaces;
 mod nonblocking;

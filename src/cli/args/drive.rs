@@ -85,6 +85,40 @@ pub struct ThrottleArgs {
     pub off: bool,
 }
 
+/// Take the medium out of a drive of a VM, or of any QEMU
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::EJECT)]
+pub struct EjectArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The drive, as `qqmgr blocks` calls it, or the id of its -device
+    pub device: String,
+    /// Even if the guest has locked the tray
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Put a medium into a drive of a VM, or of any QEMU, in place of the one that is in it
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::INSERT)]
+pub struct InsertArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The drive, as `qqmgr blocks` calls it, or the id of its -device
+    pub device: String,
+    /// The image, or anything else that QEMU opens, such as nbd://host/name
+    #[arg(value_hint = clap::ValueHint::FilePath)]
+    pub file: String,
+    /// The image's format, such as raw [default: QEMU finds it out]
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Even if the guest has locked the tray
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Run a QMP command on a VM, or on any QEMU, and print the answer
 ///
 /// KEY=VALUE becomes JSON of the type that the command takes; `a.b=1` is an object in an object, and

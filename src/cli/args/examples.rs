@@ -152,6 +152,16 @@ Examples:
   qqmgr throttle test-vm d0 --bps-write 1M  a disk that is slow to write
   qqmgr throttle test-vm d0 --off           no limits";
 
+pub const EJECT: &str = "\
+Examples:
+  qqmgr eject test-vm cd
+  qqmgr eject test-vm cd --force            even if the guest has locked the tray";
+
+pub const INSERT: &str = "\
+Examples:
+  qqmgr insert test-vm cd drivers.iso --format raw
+  qqmgr insert pid:4711 ide1-cd0 debian.iso any QEMU that has QMP";
+
 pub const QMP: &str = "\
 Examples:
   qqmgr qmp test-vm query-status

@@ -79,6 +79,8 @@ pub enum Verb {
     Blocks(drive::BlocksArgs),
     Device(drive::DeviceArgs),
     Throttle(drive::ThrottleArgs),
+    Eject(drive::EjectArgs),
+    Insert(drive::InsertArgs),
     Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
     #[command(visible_alias = "ls")]
