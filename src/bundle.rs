@@ -4,9 +4,11 @@ use crate::Error;
 use crate::config::{Config, Instance};
 use crate::error::{Exit, Fault, cant};
 use crate::events::Told;
-use crate::qmp::{Client, Event};
+use crate::qmp::Event;
+use crate::screen::screenshot;
 use crate::sys::private_dir;
-use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, VmError, files, running};
+use crate::target::Target;
+use crate::vm::{EventLog, Launch, Milestone, Timeline, VmDir, VmError, files};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -88,17 +90,18 @@ async fn write(config: &Config, instance: &Instance, error: &Error) -> Result<Pa
     let events = last_events(&dir)?;
     let lines: io::Result<String> =
         events.iter().map(|event| Ok(serde_json::to_string(event)? + "\n")).collect();
-    save(&bundle, "command-line", &(line + "\n")).map_err(failed)?;
-    save(&bundle, "config.json", &format!("{:#}\n", json!(resolved))).map_err(failed)?;
-    save(&bundle, "events.ndjson", &lines.map_err(failed)?).map_err(failed)?;
-    let shot = screenshot(instance, &bundle.join("screenshot.png")).await.is_ok();
+    save(&bundle, "command-line", line + "\n").map_err(failed)?;
+    save(&bundle, "config.json", format!("{:#}\n", json!(resolved))).map_err(failed)?;
+    save(&bundle, "events.ndjson", lines.map_err(failed)?).map_err(failed)?;
+    let picture = screenshot(&Target::Vm(instance.clone()), None, PATIENCE).await;
+    let shot = picture.is_ok_and(|picture| save(&bundle, "screenshot.png", &picture.png).is_ok());
     let story = story(instance, error, Timeline::read(&dir).as_ref(), &events, is_cut, shot);
     save(&bundle, "README", &story).map_err(failed)?;
     let excerpt = error.excerpt().map(|(_, excerpt)| excerpt);
     let record = json!({
         "code": error.code(), "message": error.to_string(), "excerpt": excerpt, "ended": error.ended(),
     });
-    save(&bundle, RECORD, &format!("{record}\n")).map_err(failed)?;
+    save(&bundle, RECORD, format!("{record}\n")).map_err(failed)?;
     prune(&parent, &bundle);
     Ok(bundle)
 }
@@ -126,9 +129,9 @@ fn new_directory(parent: &Path) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
-fn save(bundle: &Path, name: &str, text: &str) -> io::Result<()> {
+fn save(bundle: &Path, name: &str, contents: impl AsRef<[u8]>) -> io::Result<()> {
     use std::io::Write;
-    create(&bundle.join(name))?.write_all(text.as_bytes())
+    create(&bundle.join(name))?.write_all(contents.as_ref())
 }
 
 fn create(path: &Path) -> io::Result<File> {
@@ -142,16 +145,6 @@ fn copy_end(from: &Path, to: &Path) -> io::Result<bool> {
     file.seek(SeekFrom::Start(start))?;
     io::copy(&mut file.take(LONGEST << 20), &mut create(to)?)?;
     Ok(start > 0)
-}
-
-/// Asks QEMU for a screenshot, which it writes to `path`.
-///
-/// # Errors
-/// The VM has ended, or has no screen.
-pub async fn screenshot(instance: &Instance, path: &Path) -> Result<(), Error> {
-    let arguments = json!({ "filename": path, "format": "png" });
-    let draw = async |client: &mut Client| client.execute("screendump", Some(arguments)).await;
-    running(instance)?.qmp(PATIENCE, draw).await.map(drop)
 }
 
 /// What happened, in order, for a person who opens the directory.

@@ -79,6 +79,7 @@ mod qemu_args;
 pub mod qmp;
 pub mod run;
 pub mod scaffold;
+pub mod screen;
 pub mod ssh;
 mod sys;
 pub mod target;
@@ -123,6 +124,9 @@ mod tests {
         sent(|it| ops::throttle(&it.target, "d0", ops::Throttle::Off));
         sent(|it| ops::add_device(&it.target, &[]));
         sent(|it| ops::remove_device(&it.target, "rng1", it.plan.timeout));
+        sent(|it| screen::screenshot(&it.target, None, it.plan.timeout));
+        sent(|it| ops::send_keys(&it.target, &[], it.plan.timeout));
+        sent(|it| ops::type_text(&it.target, "a", it.plan.timeout));
         sent(|it| ops::qmp(&it.target, "query-status", &[], it.plan.timeout));
         sent(|it| check::check(&it.config, std::slice::from_ref(&it.instance)));
         sent(|it| console::hold(&it.instance, console::Port::Serial, false));
@@ -143,10 +147,12 @@ mod tests {
             scaffold::FileExists::CODES,
             check::WouldFail::CODES,
             target::TargetError::CODES,
+            screen::ScreenError::CODES,
             ops::NotMoved::CODES,
             ops::QmpRefused::CODES,
             ops::DeviceError::CODES,
             ops::BlockError::CODES,
+            ops::KeysError::CODES,
         ];
         let row = |(code, exit): &(&str, Exit)| format!("| `{code}` | {} ", *exit as u8);
         let codes: BTreeSet<_> = codes.into_iter().flatten().map(row).collect();

@@ -5,7 +5,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Verbs of other programs, and what to write here.
-const ELSEWHERE: [(&[&str], &str); 20] = [
+const ELSEWHERE: [(&[&str], &str); 21] = [
     (&["up", "boot", "launch"], "use `qqmgr start VM`"),
     (&["down", "halt", "shutdown", "poweroff"], "use `qqmgr stop VM`"),
     (&["reboot"], "use `qqmgr restart VM`"),
@@ -25,6 +25,7 @@ const ELSEWHERE: [(&[&str], &str); 20] = [
     (&["attach"], "use `qqmgr console VM`"),
     (&["hmp"], "use `qqmgr monitor VM COMMAND`"),
     (&["suspend"], "use `qqmgr pause VM`"),
+    (&["screendump"], "use `qqmgr screenshot VM FILE.png`"),
     (&["unpause", "continue", "cont"], "use `qqmgr resume VM`"),
     (&["validate", "lint"], "use `qqmgr check`"),
     (&["create", "new"], "use `qqmgr init`"),

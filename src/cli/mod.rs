@@ -34,6 +34,8 @@ mod quiet;
 mod restart;
 mod run;
 mod schema;
+mod screenshot;
+mod sendkey;
 mod ssh;
 mod ssh_config;
 mod start;
@@ -47,6 +49,7 @@ mod table;
 mod throttle;
 mod timeline;
 mod transfer;
+mod typing;
 mod wait;
 
 pub use args::Cli;
@@ -132,6 +135,9 @@ impl Cli {
             Verb::Eject(args) => block_on(medium::eject(&context, &args)),
             Verb::Insert(args) => block_on(medium::insert(&context, args)),
             Verb::Qmp(args) => block_on(qmp::run(&context, args)),
+            Verb::Screenshot(args) => block_on(screenshot::run(&context, args)),
+            Verb::Sendkey(args) => block_on(sendkey::run(&context, args)),
+            Verb::Type(args) => block_on(typing::run(&context, args)),
             Verb::Gc => block_on(gc::run(&context)),
             Verb::Timeline(args) => timeline::run(&context, &args),
             Verb::Wait(args) => block_on(wait::run(&context, args)),

@@ -1,14 +1,12 @@
 //! `qqmgr qmp`.
 
 use super::args::drive::QmpArgs;
-use super::{Context, output};
+use super::{Context, output, stdin};
 use crate::Error;
-use crate::error::{Usage, cant};
+use crate::error::Usage;
 use crate::ops::{self, Command};
 use serde::Serialize;
 use std::fmt;
-use std::io::Read;
-use std::path::Path;
 use std::process::ExitCode;
 use wildmatch::WildMatch;
 
@@ -48,7 +46,7 @@ pub async fn run(context: &Context, args: QmpArgs) -> Result<ExitCode, Error> {
         return Err(Usage { message, hint: Some(hint) }.into());
     };
     let words = match args.arguments.as_slice() {
-        [stdin] if stdin == "-" => vec![standard_input()?],
+        [stdin] if stdin == "-" => vec![stdin::all().await?],
         words => words.to_owned(),
     };
     let answer = ops::qmp(&target, command, &words, args.timeout).await?;
@@ -57,11 +55,4 @@ pub async fn run(context: &Context, args: QmpArgs) -> Result<ExitCode, Error> {
         false => drop(output::text(format_args!("{answer:#}"))),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn standard_input() -> Result<String, Error> {
-    let mut text = String::new();
-    let read = std::io::stdin().read_to_string(&mut text);
-    read.map_err(cant("read", Path::new("standard input")))?;
-    Ok(text)
 }

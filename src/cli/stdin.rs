@@ -1,10 +1,13 @@
 //! Standard input that works even if another process has made the pipe non-blocking.
 
 use super::patient::readable;
+use crate::Error;
+use crate::error::cant;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Standard input; a read waits until there is input.
@@ -17,6 +20,17 @@ impl Stdin {
     pub fn new() -> Stdin {
         Stdin { inner: tokio::io::stdin(), awaited: None }
     }
+}
+
+/// All of standard input, as text.
+///
+/// # Errors
+/// It can't be read, or is not UTF-8.
+pub async fn all() -> Result<String, Error> {
+    let mut text = String::new();
+    let read = Stdin::new().read_to_string(&mut text).await;
+    read.map_err(cant("read", Path::new("standard input")))?;
+    Ok(text)
 }
 
 impl AsyncRead for Stdin {

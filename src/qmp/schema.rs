@@ -153,12 +153,40 @@ impl Schema {
         }
     }
 
+    /// The values of the enumeration to which `path` leads, through objects and lists; none if it leads
+    /// elsewhere.
+    pub fn values(&self, command: &str, path: &[&str]) -> &[String] {
+        let Some(Entry::Command { arg_type }) = self.0.get(command) else { return &[] };
+        let mut kinds = vec![arg_type.as_str()];
+        for key in path {
+            kinds = kinds.into_iter().flat_map(|kind| self.all_members(kind, key)).collect();
+        }
+        let values = |kind| match self.0.get(kind) {
+            Some(Entry::Enum { values }) => Some(values.as_slice()),
+            _ => None,
+        };
+        kinds.into_iter().find_map(values).unwrap_or_default()
+    }
+
     /// The type of an object's member, one of its variants' too.
     fn member(&self, object: &str, key: &str) -> Option<&str> {
-        let Some(Entry::Object { members, variants }) = self.0.get(object) else { return None };
-        let own = members.iter().find(|member| member.name == key);
-        own.map(|member| member.kind.as_str())
-            .or_else(|| variants.iter().find_map(|variant| self.member(&variant.kind, key)))
+        self.all_members(object, key).into_iter().next()
+    }
+
+    /// The types of all members of this name: that of an object, or of a list's elements, and those
+    /// of their variants.
+    fn all_members(&self, kind: &str, key: &str) -> Vec<&str> {
+        match self.0.get(kind) {
+            Some(Entry::Array { element_type }) => self.all_members(element_type, key),
+            Some(Entry::Object { members, variants }) => {
+                let own = members.iter().filter(|member| member.name == key);
+                let own = own.map(|member| member.kind.as_str());
+                let variants = variants.iter();
+                own.chain(variants.flat_map(|variant| self.all_members(&variant.kind, key)))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn members(&self, object: &str, of_variant: bool, arguments: &mut Vec<Argument>) {

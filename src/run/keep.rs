@@ -4,17 +4,19 @@ use crate::config::Instance;
 use crate::error::cant;
 use crate::events::Told;
 use crate::logs::{self, Lines, Log};
-use crate::sys::destination;
+use crate::sys::{destination, whole_file};
+use crate::target::Target;
 use crate::vm::{EventLog, VmDir, VmError};
-use crate::{Error, bundle};
+use crate::{Error, screen};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// The screenshot's name in the instance's directory: QEMU has another working directory than we.
-const SCREEN: &str = "screen.png";
+/// How long QEMU may take to draw the screen.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The size of a read, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -129,7 +131,6 @@ fn events(instance: &Instance, path: &Path) -> Result<(), Error> {
 }
 
 async fn screenshot(instance: &Instance, path: &Path) -> Result<(), Error> {
-    let screen = instance.dir.join(SCREEN);
-    bundle::screenshot(instance, &screen).await?;
-    std::fs::copy(&screen, path).map(drop).map_err(cant("write", path))
+    let picture = screen::screenshot(&Target::Vm(instance.clone()), None, PATIENCE).await?;
+    whole_file::write(path, &picture.png).map_err(cant("write", path))
 }

@@ -16,3 +16,4 @@ pub mod process;
 pub(crate) mod shared;
 pub(crate) mod short_socket;
 pub(crate) mod signals;
+pub(crate) mod whole_file;

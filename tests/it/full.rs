@@ -8,7 +8,7 @@ const LOST: &str = "error: can't write to standard output: No space left on devi
 
 /// Commands that print something about `a`, which is running, or `b`, which is not; and their exit
 /// codes when they can't.
-const LINES: [(&str, i32); 42] = [
+const LINES: [(&str, i32); 45] = [
     ("--help", 1),
     ("--version", 1),
     ("help start", 1),
@@ -32,6 +32,9 @@ const LINES: [(&str, i32); 42] = [
     ("throttle a d0", 1),
     ("insert a cd null-co:// --format raw", 1),
     ("eject a cd", 1),
+    ("screenshot a screen.png", 1),
+    ("sendkey a a", 1),
+    ("type a a", 1),
     ("pause a", 1),
     ("resume a", 1),
     ("-c new.toml init", 1),
@@ -64,7 +67,7 @@ fn lab() -> Lab {
     let firmware_speaks = NO_GUEST.replace("q35", "q35,graphics=off");
     let firmware_speaks = format!(
         "{firmware_speaks} -drive if=none,id=d0,driver=null-co \
-                                   -device virtio-scsi-pci -device scsi-cd,id=cd"
+                                   -device virtio-scsi-pci -device scsi-cd,id=cd -device VGA,romfile="
     );
     let lab = Lab::new(&(vm("a", &firmware_speaks) + &vm("b", NO_GUEST)));
     for tool in ["ssh", "scp"] {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, each above all rooms that it uses.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "text",
     "error",
     "sys",
@@ -15,6 +15,7 @@ const ROOMS: [&str; 21] = [
     "config",
     "vm",
     "target",
+    "screen",
     "events",
     "ssh",
     "console",

@@ -3,7 +3,8 @@
 use super::duration;
 use crate::cli::completions;
 use crate::text::size;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Show the block devices of a VM, or of any QEMU
@@ -142,4 +143,62 @@ pub struct QmpArgs {
     /// How long QEMU may take: 500ms, 20s, 1h30m, 2d or plain seconds
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     pub timeout: Duration,
+}
+
+/// Save what a guest shows on its display, as PNG
+///
+/// The display's device has to be part of the VM (`-device VGA`); a window is not needed.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::SCREENSHOT)]
+pub struct ScreenshotArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The file; `-` is standard output
+    #[arg(value_name = "FILE.png", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The id of the display's device [default: the first display]
+    #[arg(long, value_name = "ID")]
+    pub device: Option<String>,
+    /// Which output of that device
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "device")]
+    pub head: u32,
+}
+
+/// Press keys on a guest's keyboard
+///
+/// Keys have QEMU's names, such as a, 1, ret, esc, f1, ctrl, alt, shift, delete, sysrq. Those joined
+/// by `-` are held down together. Returns when all keys are released.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::SENDKEY)]
+pub struct SendkeyArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The keys, one after another
+    #[arg(required = true, value_name = "KEY[-KEY...]")]
+    pub keys: Vec<String>,
+    /// How long after each press and each release the next one comes
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration::parse)]
+    pub hold: Duration,
+}
+
+/// Type text on a guest's keyboard
+///
+/// The guest has to expect the US layout. Returns when all keys are released.
+#[derive(Debug, Args)]
+#[command(after_help = super::examples::TYPE)]
+pub struct TypeArgs {
+    /// A VM of the config, or any QEMU: pid:1234, unix:/path/to/qmp.sock, tcp:127.0.0.1:4444
+    #[arg(add = completions::vm_names())]
+    pub target: String,
+    /// The text; `-` reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+    /// Press Enter at the end
+    #[arg(long)]
+    pub enter: bool,
+    /// How long after each press and each release the next one comes
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = duration::parse)]
+    pub hold: Duration,
 }

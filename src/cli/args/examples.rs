@@ -171,6 +171,26 @@ Examples:
   qqmgr qmp pid:4711 query-block            any QEMU that has QMP
   qqmgr qmp test-vm blockdev-add - < node.json";
 
+pub const SCREENSHOT: &str = "\
+Examples:
+  qqmgr screenshot test-vm screen.png
+  qqmgr screenshot test-vm - | display      standard output
+  qqmgr screenshot pid:4711 screen.png      any QEMU that has QMP
+  qqmgr screenshot test-vm right.png --device gpu0 --head 1";
+
+pub const SENDKEY: &str = "\
+Examples:
+  qqmgr sendkey test-vm ctrl-alt-delete
+  qqmgr sendkey test-vm down down ret       one after another
+  qqmgr sendkey test-vm esc --hold 1s
+  qqmgr sendkey test-vm alt-sysrq-b         reset a Linux guest at once";
+
+pub const TYPE: &str = "\
+Examples:
+  qqmgr type test-vm root --enter
+  qqmgr type test-vm 'Hello, world!'
+  qqmgr type pid:4711 - < commands.txt      any QEMU that has QMP";
+
 pub const CONSOLE: &str = "\
 On a terminal, every key goes to the guest, even Ctrl-C; Ctrl-] detaches. The serial log continues.
 A serial line carries no window size: if the window changes, run `resize` in the guest. Escape

@@ -81,6 +81,9 @@ pub enum Verb {
     Throttle(drive::ThrottleArgs),
     Eject(drive::EjectArgs),
     Insert(drive::InsertArgs),
+    Screenshot(drive::ScreenshotArgs),
+    Sendkey(drive::SendkeyArgs),
+    Type(drive::TypeArgs),
     Qmp(drive::QmpArgs),
     Status(view::StatusArgs),
     #[command(visible_alias = "ls")]
