@@ -45,6 +45,12 @@ fn hint(&self) -> Option<String> {
             Some("give QEMU one, such as -device VGA; -display none can stay".into())
         }
         ScreenError::NoSuchDisplay { display, displays, .. } => known(display, displays),
+        ScreenError::Failed { reason, .. } if reason.contains("Permission denied") => {
+            Some("run qqmgr as the user who runs QEMU".into())
+        }
+        ScreenError::Failed { reason, .. } if reason.contains("No such file") => {
+            Some("QEMU has other files than qqmgr: run qqmgr on its host, or in its container".into())
+        }
         ScreenError::Failed { .. } => None,
     }
 });

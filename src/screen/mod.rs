@@ -6,7 +6,7 @@ mod ppm;
 pub use error::ScreenError;
 
 use crate::Error;
-use crate::error::{SystemError, cant};
+use crate::error::SystemError;
 use crate::qmp::{self, Client};
 use crate::target::Target;
 use serde_json::{Value, json};
@@ -55,8 +55,10 @@ pub async fn screenshot(
     if let Some(refusal) = target.qmp(patience, exchange).await? {
         return Err(failed(refusal).into());
     }
-    let file = std::fs::read(&path).map_err(cant("read", &path))?;
-    ppm::to_png(&file).map_err(|what| failed(Refusal { desc: what, displays: Vec::new() }).into())
+    let file =
+        std::fs::read(&path).map_err(|_| "it wrote no picture where qqmgr can read it".into());
+    let picture = file.and_then(|file| ppm::to_png(&file));
+    picture.map_err(|desc| failed(Refusal { desc, displays: Vec::new() }).into())
 }
 
 /// Why QEMU did not take a picture, and the displays that it has.

@@ -1,7 +1,10 @@
 //! `screenshot`: what a display shows, as a PNG that is there whole or not at all.
 
 use crate::harness::{Lab, NO_GUEST, vm};
+use serde_json::{Value, json};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 
 /// Two displays; the firmware writes to the first.
 const DISPLAYS: &str = "-device VGA,id=left -device bochs-display,id=right,xres=320,yres=240";
@@ -25,7 +28,7 @@ fn of_a_vm_and_of_any_qemu() {
     let lab = lab();
     let saved = lab.qqmgr("screenshot a s.png --json").run().code(0).json();
     let (width, height) = size(&fs::read(lab.path("s.png")).unwrap());
-    let wanted = serde_json::json!({
+    let wanted = json!({
         "name": "a", "file": lab.path("s.png"), "width": width, "height": height,
     });
     assert_eq!(saved, wanted);
@@ -90,4 +93,57 @@ fn what_can_not_be_saved() {
     let json = lab.qqmgr("screenshot a - --json").run().code(2).json();
     assert_eq!(json["error"]["message"], "`-` and --json both need standard output", "{json}");
     lab.qqmgr("screenshot a s.png --head 1").run().code(2);
+}
+
+/// Serves one QMP client, and answers `screendump` by `answer`, which gets the file's path. The rest
+/// succeeds.
+fn serve(listener: &TcpListener, answer: impl Fn(&str) -> Value) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let version = json!({ "major": 9, "minor": 0, "micro": 0 });
+    let greeting =
+        json!({ "QMP": { "version": { "qemu": version, "package": "" }, "capabilities": [] } });
+    writeln!(stream, "{greeting}").unwrap();
+    for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+        let request: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let mut reply = match request["execute"].as_str().unwrap() {
+            "screendump" => answer(request["arguments"]["filename"].as_str().unwrap()),
+            "qom-get" => json!({ "error": { "class": "DeviceNotFound", "desc": "not found" } }),
+            _ => json!({ "return": {} }),
+        };
+        reply["id"] = request["id"].clone();
+        writeln!(stream, "{reply}").unwrap();
+    }
+}
+
+#[test]
+fn of_a_qemu_that_can_not_write_for_us() {
+    let lab = Lab::empty();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp:{}", listener.local_addr().unwrap());
+    let shot = |answer: &(dyn Fn(&str) -> Value + Sync), error: &str| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| serve(&listener, answer));
+            let error = format!("error: {target}: QEMU took no screenshot: {error}\n");
+            lab.qqmgr(&format!("screenshot {target} s.png")).run().expect(1, "", &error);
+        });
+        assert!(!lab.path("s.png").exists());
+    };
+    let refused = |why: &str| json!({ "error": { "class": "GenericError", "desc": why } });
+    shot(
+        &|_| refused("failed to open file 'x': Permission denied"),
+        "failed to open file 'x': Permission denied\n\
+         hint: run qqmgr as the user who runs QEMU",
+    );
+    shot(
+        &|_| refused("failed to open file 'x': No such file or directory"),
+        "failed to open file 'x': No such file or directory\n\
+         hint: QEMU has other files than qqmgr: run qqmgr on its host, or in its container",
+    );
+    let half = |path: &str| {
+        fs::write(path, "P6\n2 2\n255\nhalf").unwrap();
+        json!({ "return": {} })
+    };
+    shot(&half, "what it wrote is not a whole PPM");
+    // On another host, a QEMU may have such a directory of its own.
+    shot(&|_| json!({ "return": {} }), "it wrote no picture where qqmgr can read it");
 }
