@@ -1,7 +1,7 @@
 //! Waits for the conditions of a plan. Events and the serial log settle some of them; the others
 //! need a question to QEMU or a try.
 
-use super::observer::Seen;
+use super::observer::{Observer, Seen};
 use super::subject::Subject;
 use super::watch::{alarm, panic};
 use super::{Condition, Plan, Waited, Watch, guest};
@@ -134,7 +134,11 @@ impl Watch<'_> {
         let mut probes: FuturesUnordered<Probe> = FuturesUnordered::new();
         let open = standing.open().into_iter();
         match plan.is_once() {
-            true => probes.extend(open.filter_map(|(at, condition)| once(subject, at, condition))),
+            // A guest that does not run answers nothing.
+            true if !stands_still(observer, subject) => {
+                probes.extend(open.filter_map(|(at, condition)| once(subject, at, condition)));
+            }
+            true => {}
             false => {
                 probes.extend(open.filter_map(|(at, condition)| probe(subject, at, condition)))
             }
@@ -184,6 +188,12 @@ impl Watch<'_> {
             }
         }
     }
+}
+
+/// Whether the event log tells that the guest does not run.
+fn stands_still(observer: &Observer, subject: &Subject<'_>) -> bool {
+    let state = observer.history.state(&subject.vm.dir);
+    state.is_some_and(|state| state.standstill(subject.name()).is_some())
 }
 
 /// Takes in the events since the VM's start.

@@ -36,6 +36,7 @@ fn a_page_in_a_pipe_is_roff() {
     assert!(page.contains("if the window changes, run \\fBresize\\fR"), "{page}");
     // The page of qqmgr itself lists the verbs.
     let page = lab.qqmgr("man").run().code(0).text();
+    assert!(page.contains("\n.SH EXAMPLES\n.nf\nqqmgr init deb  "), "{page}");
     assert!(page.contains("\n.SS \"Run VMs\"\n.TP\n\\fBqqmgr\\-start(1)\\fR\n"), "{page}");
     let json = lab.qqmgr("man --json").run().code(0).stderr("").json();
     assert_eq!(json, serde_json::json!({ "page": "qqmgr.1", "roff": page }));

@@ -7,6 +7,16 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use regex::Regex;
 use std::io;
 
+/// The examples of the page about all commands.
+const FIRST_STEPS: &str = "\
+  qqmgr init deb                           write a qqmgr.toml for the image or kernel in this directory
+  qqmgr check                              tell what would fail
+  qqmgr start deb --wait                   start the VM, and wait until an SSH login works
+  qqmgr ssh deb uname -r
+  qqmgr run deb --put test.sh:/tmp/ -- sh /tmp/test.sh
+  qqmgr stop deb
+";
+
 /// The name of the manual, for the pages' header.
 pub const MANUAL: &str = "Quick QEMU Manager";
 
@@ -28,6 +38,7 @@ pub fn of(root: &Command, command: &Command) -> io::Result<String> {
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let (notes, examples) = after.split_once("Examples:\n").unwrap_or((&after, ""));
     let is_root = command.has_subcommands();
+    let examples = if is_root { FIRST_STEPS } else { examples };
     let command = &without_help(command.clone());
     let man = Man::new(command.clone()).date(NO_DATE).source(source(root)).manual(MANUAL);
 
