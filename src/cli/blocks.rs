@@ -1,11 +1,10 @@
 //! `qqmgr blocks`.
 
 use super::args::drive::BlocksArgs;
-use super::{Context, output, table};
+use super::{Context, output, size, table};
 use crate::Error;
 use crate::ops::{self, Backing, Block, Blocks, Job, Medium};
 use crate::text::sanitize::harmless;
-use crate::text::size;
 use std::fmt;
 use std::process::ExitCode;
 

@@ -36,6 +36,7 @@ mod run;
 mod schema;
 mod screenshot;
 mod sendkey;
+mod size;
 mod ssh;
 mod ssh_config;
 mod start;

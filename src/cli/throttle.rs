@@ -1,10 +1,9 @@
 //! `qqmgr throttle`.
 
 use super::args::drive::ThrottleArgs;
-use super::{Context, output};
+use super::{Context, output, size};
 use crate::Error;
 use crate::ops::{self, Limits, Throttle, Throttled};
-use crate::text::size;
 use std::fmt;
 use std::process::ExitCode;
 

@@ -3,7 +3,6 @@
 pub mod duration;
 pub(crate) mod quote;
 pub mod sanitize;
-pub(crate) mod size;
 pub mod source;
 pub(crate) mod suggest;
 pub(crate) mod template;

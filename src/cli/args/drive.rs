@@ -1,8 +1,7 @@
 //! Arguments of the verbs that drive any QEMU.
 
 use super::duration;
-use crate::cli::completions;
-use crate::text::size;
+use crate::cli::{completions, size};
 use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 use std::time::Duration;
