@@ -85,7 +85,8 @@ async fn change(
         };
         if let Err(desc) = found.execute(client, command, arguments).await? {
             let locked = desc.contains(LOCKED);
-            let hint = locked.then(|| "to do it all the same: --force".to_owned());
+            let hint = locked
+                .then(|| format!("to open it all the same: qqmgr eject {target} {device} --force"));
             let [action, _] = words;
             return Ok(Err(BlockError::Refused { target, action, device: called, desc, hint }));
         }
