@@ -1,4 +1,4 @@
-//! `qqmgr list --any`: every QEMU of this user, whoever has started it.
+//! `qqmgr list --any`: every QEMU of this user, no matter who started it.
 
 use super::{Context, output, table};
 use crate::Error;

@@ -149,7 +149,7 @@ fn medium(item: &Value) -> Medium {
     let backing =
         |image: Value| Backing { file: text(&image, "filename"), format: text(&image, "format") };
     Medium {
-        // QEMU makes up names with a `#`, anew at each start.
+        // QEMU makes up names with a `#`, others at each start.
         node: text(item, "node-name").filter(|node| !node.starts_with('#')),
         file: text(item, "file"),
         format: text(item, "drv"),

@@ -137,8 +137,12 @@ impl<'a> Registry<'a> {
         }
         let mut found = Vec::with_capacity(self.config.file.vms.len());
         for vm in self.config.vms() {
+            if !started.remove(&vm.name) {
+                found.push(vm);
+                continue;
+            }
             let vm = self.where_it_lives(vm)?;
-            let runs = if started.remove(&vm.name) { runs_of(&vm)? } else { Vec::new() };
+            let runs = runs_of(&vm)?;
             found.push(vm);
             found.extend(runs);
         }

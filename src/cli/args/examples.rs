@@ -56,7 +56,7 @@ Examples:
 pub const LIST: &str = "\
 Examples:
   qqmgr list
-  qqmgr list --any                          every QEMU, whoever has started it
+  qqmgr list --any                          every QEMU, no matter who started it
   qqmgr list --json | jq -r '.[] | select(.pid) | .name'";
 
 pub const STATUS: &str = "\

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = super::examples::LIST)]
 pub struct ListArgs {
-    /// Show every QEMU of this user instead, whoever has started it; root sees those of all users
+    /// Show every QEMU of this user instead, no matter who started it; root sees those of all users
     #[arg(long)]
     pub any: bool,
 }
